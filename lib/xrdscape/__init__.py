@@ -1,0 +1,3 @@
+"""Recovering crystal structures from powder X-ray diffraction by differentiable simulation."""
+
+__version__ = "0.1.0"
