@@ -1,0 +1,208 @@
+"""Lattice parameters, lattice vectors, metric tensors, and the projection onto a crystal family.
+
+Lattice parameters are always (a, b, c, alpha, beta, gamma) with lengths in angstrom and angles in degrees,
+in the last axis of a tensor; any leading axes are batch axes.
+"""
+
+import torch
+from jaxtyping import Float
+from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from torch import Tensor
+
+from xrdscape.errors import CellError, StructureError
+
+FAMILIES = ("cubic", "hexagonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
+
+# A unit cell spanned by unit vectors has volume 1 when right-angled; below this it is flat to rounding error.
+MIN_UNIT_VOLUME = 1e-3
+
+
+def metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
+    """Metric tensor G_ij = a_i . a_j in angstrom^2.
+
+    Args:
+        lattice: lattice parameters, angstrom and degrees.
+
+    Returns:
+        G, symmetric; positive definite exactly when the parameters close a cell.
+
+    Source: eq:metric of the simulator chapter.
+    """
+    lengths = lattice[..., :3]
+    cosines = torch.cos(torch.deg2rad(lattice[..., 3:]))
+    ones = torch.ones_like(cosines[..., 0])
+    cos_alpha, cos_beta, cos_gamma = cosines.unbind(-1)
+    angular = torch.stack(
+        [
+            torch.stack([ones, cos_gamma, cos_beta], -1),
+            torch.stack([cos_gamma, ones, cos_alpha], -1),
+            torch.stack([cos_beta, cos_alpha, ones], -1),
+        ],
+        -2,
+    )
+    return lengths[..., :, None] * lengths[..., None, :] * angular
+
+
+def _adjugate(m: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Adjugate of symmetric 3x3 matrices: for these its rows are the cross products of the columns."""
+    c0, c1, c2 = m.unbind(-1)
+    return torch.stack(
+        [torch.linalg.cross(c1, c2), torch.linalg.cross(c2, c0), torch.linalg.cross(c0, c1)], -2
+    )
+
+
+def reciprocal_metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
+    """Reciprocal metric tensor G* = G^-1 in 1/angstrom^2, so that 1/d^2 = h G* h for h = (h, k, l).
+
+    Source: eq:reciprocal-metric of the simulator chapter.
+    """
+    direct = metric(lattice)
+    adjugate = _adjugate(direct)
+    determinant = (direct[..., 0, :] * adjugate[..., :, 0]).sum(-1)
+    return adjugate / determinant[..., None, None]
+
+
+def unit_volume(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch"]:
+    """Volume of the cell divided by abc, in [0, 1]; NaN where the three angles close no cell."""
+    cosines = torch.cos(torch.deg2rad(lattice[..., 3:]))
+    return torch.sqrt(1 - (cosines**2).sum(-1) + 2 * cosines.prod(-1))
+
+
+def closes(lattice: Float[Tensor, "*batch 6"]) -> Tensor:
+    """Whether each set of parameters is finite, has positive lengths, and closes a cell with volume (bool [*batch])."""
+    angles = lattice[..., 3:]
+    finite = torch.isfinite(lattice).all(-1)
+    sensible = (lattice[..., :3] > 0).all(-1) & (angles > 0).all(-1) & (angles < 180).all(-1)
+    return finite & sensible & (unit_volume(lattice) > MIN_UNIT_VOLUME)
+
+
+def check_lattice(lattice: Float[Tensor, "*batch 6"]) -> None:
+    """Refuse lattice parameters that close no cell.
+
+    Raises:
+        CellError: naming the first offending cell and why it is impossible.
+    """
+    good = closes(lattice).reshape(-1)
+    if bool(good.all()):
+        return
+    index = int((~good).nonzero()[0])
+    a, b, c, alpha, beta, gamma = lattice.reshape(-1, 6)[index].tolist()
+    received = f"a, b, c = {a:g}, {b:g}, {c:g} angstrom; alpha, beta, gamma = {alpha:g}, {beta:g}, {gamma:g} deg"
+    if not all(map(lambda v: v == v and abs(v) != float("inf"), (a, b, c, alpha, beta, gamma))):
+        reason = "a parameter is not a finite number"
+    elif min(a, b, c) <= 0:
+        reason = "lengths must be positive"
+    else:
+        reason = (
+            "these angles close no cell: each must lie between 0 and 180 deg, be smaller than the sum of the other "
+            "two, and all three must sum to less than 360 deg"
+        )
+    raise CellError(f"Impossible cell (number {index} of the batch): {reason}. Received {received}.")
+
+
+def lattice_to_vectors(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
+    """Lattice vectors as rows (angstrom), a along x and b in the xy plane.
+
+    Raises:
+        CellError: if the parameters close no cell.
+    """
+    check_lattice(lattice)
+    a, b, c = lattice[..., :3].unbind(-1)
+    cos_alpha, cos_beta, cos_gamma = torch.cos(torch.deg2rad(lattice[..., 3:])).unbind(-1)
+    sin_gamma = torch.sin(torch.deg2rad(lattice[..., 5]))
+    zero = torch.zeros_like(a)
+    c_y = (cos_alpha - cos_beta * cos_gamma) / sin_gamma
+    c_z = unit_volume(lattice) / sin_gamma
+    return torch.stack(
+        [
+            torch.stack([a, zero, zero], -1),
+            torch.stack([b * cos_gamma, b * sin_gamma, zero], -1),
+            torch.stack([c * cos_beta, c * c_y, c * c_z], -1),
+        ],
+        -2,
+    )
+
+
+def vectors_to_lattice(vectors: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
+    """Lattice parameters of lattice vectors given as rows, whatever their orientation.
+
+    Raises:
+        CellError: if the vectors span no volume.
+    """
+    lengths = torch.linalg.vector_norm(vectors, dim=-1)
+    a, b, c = (vectors / lengths[..., None]).unbind(-2)
+    cosines = torch.stack([(b * c).sum(-1), (a * c).sum(-1), (a * b).sum(-1)], -1)
+    lattice = torch.cat([lengths, torch.rad2deg(torch.arccos(cosines))], -1)
+    check_lattice(lattice)
+    return lattice
+
+
+def project(lattice: Float[Tensor, "*batch 6"], family: str) -> Float[Tensor, "*batch 6"]:
+    """Closest-by-averaging lattice parameters of a crystal family, for conventional cells.
+
+    Args:
+        lattice: lattice parameters, angstrom and degrees.
+        family: one of `FAMILIES`; monoclinic means unique axis b.
+
+    Returns:
+        Projected parameters; projecting twice changes nothing more.
+
+    Raises:
+        CellError: for an unknown family.
+
+    Source: SI 1.3; eq:projectors of the simulator chapter.
+    """
+    a, b, c, _, beta, _ = lattice.unbind(-1)
+    right = torch.full_like(a, 90.0)
+    ab = (a + b) / 2
+    abc = (a + b + c) / 3
+    match family:
+        case "cubic":
+            parameters = [abc, abc, abc, right, right, right]
+        case "hexagonal":
+            parameters = [ab, ab, c, right, right, torch.full_like(a, 120.0)]
+        case "tetragonal":
+            parameters = [ab, ab, c, right, right, right]
+        case "orthorhombic":
+            parameters = [a, b, c, right, right, right]
+        case "monoclinic":
+            parameters = [a, b, c, right, beta, right]
+        case "triclinic":
+            return lattice.clone()
+        case _:
+            raise CellError(f"Unknown crystal family {family!r}. Use one of: {', '.join(FAMILIES)}.")
+    return torch.stack(parameters, -1)
+
+
+def detect_family(structure: Structure, symprec: float = 0.01) -> str:
+    """Crystal family of a structure, provided its cell is set as that family's projector expects.
+
+    Args:
+        structure: any structure.
+        symprec: distance tolerance of the symmetry search by spglib, angstrom.
+
+    Returns:
+        The family; "triclinic" (no constraint) when no symmetry is found.
+
+    Raises:
+        StructureError: when the symmetry is higher than the given cell shows (a primitive cell, say), so that
+            projecting the cell would change it; the message says to use the conventional cell.
+    """
+    try:
+        system = SpacegroupAnalyzer(structure, symprec=symprec).get_crystal_system()
+    except Exception as problem:
+        raise StructureError(
+            f"spglib finds no symmetry in {structure.composition.reduced_formula} at symprec {symprec:g} angstrom "
+            f"({problem}). Look for atoms on top of each other, or pass the crystal family yourself."
+        ) from problem
+    family = "hexagonal" if system in ("trigonal", "hexagonal") else system
+    lattice = torch.tensor(structure.lattice.parameters, dtype=torch.float64)
+    if not torch.allclose(project(lattice, family), lattice, rtol=symprec, atol=1e-8):
+        raise StructureError(
+            f"{structure.composition.reduced_formula} is {family} but its cell "
+            f"{tuple(round(p, 4) for p in structure.lattice.parameters)} is not the conventional one that the "
+            f"{family} projection assumes. Give the conventional cell "
+            "(pymatgen: SpacegroupAnalyzer(structure).get_conventional_standard_structure())."
+        )
+    return family

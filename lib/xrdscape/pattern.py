@@ -1,0 +1,221 @@
+"""From a crystal to its powder pattern, differentiable in lattice and coordinates."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from pymatgen.core import Structure
+from torch import Tensor
+
+from xrdscape.cell import check_lattice, reciprocal_metric
+from xrdscape.errors import CellError, StructureError
+from xrdscape.peaks import peaks_to_pattern
+from xrdscape.profile import Instrument, caglioti_fwhm_deg, edge_weight, two_theta_grid
+from xrdscape.reflections import Reflections, enumerate_reflections, in_reach
+from xrdscape.scattering import (
+    form_factor_table,
+    form_factors,
+    geometric_sums,
+    lorentz_polarisation,
+    structure_factor_squared,
+)
+from xrdscape.structures import composition_matrix, to_tensors
+
+# Reflections whose 2theta rounds to the same multiple of this are one line of a table; pymatgen's rule, deg.
+SAME_ANGLE_DEG = 1e-5
+# Lines weaker than this, where the strongest is 100, are left out of a reflection table; pymatgen's value.
+WEAKEST_LINE = 1e-3
+# The sine of theta past which a reflection is held while it is masked out, so that no angle is undefined.
+LARGEST_SINE = 0.9999
+
+Sums = tuple[Tensor, Tensor]
+
+
+class Peaks(NamedTuple):
+    """What the reflections of a batch look like on the detector, each [B, M]."""
+
+    centre_deg: Tensor
+    height: Tensor
+    fwhm_deg: Tensor
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A powder pattern: scattering angles in degrees and intensities, each [n]."""
+
+    two_theta_deg: np.ndarray
+    intensity: np.ndarray
+
+
+class Simulator:
+    """Powder patterns of one composition for any cell and coordinates: `(lattice, frac_coords) -> patterns`.
+
+    Args:
+        structure: fixes which elements sit on which sites, with their occupancies; its cell and coordinates are
+            not kept.
+        instrument: wavelength, range and peak profile.
+        dtype, device: of all that is computed.
+        hkl_max: leave out reflections with an index beyond this (the paper's clipping for the MSE objective).
+
+    Raises:
+        StructureError: for an element without form factor.
+
+    A simulator holds constants alone. It is discrete once (`reflections`) and differentiable after.
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        instrument: Instrument | None = None,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+        hkl_max: int | None = None,
+    ) -> None:
+        self.instrument = instrument or Instrument()
+        self.dtype, self.device, self.hkl_max = dtype, device, hkl_max
+        self.elements, occupancy = composition_matrix(structure)
+        self.occupancy = torch.as_tensor(occupancy, dtype=dtype, device=device)
+        self.form_factor_table = form_factor_table(self.elements, dtype, device)
+        self.two_theta_deg = two_theta_grid(self.instrument, dtype, device)
+
+    def with_instrument(self, instrument: Instrument) -> "Simulator":
+        """The same simulator for another instrument; the reflection lists of one serve the other only if their
+        `edge_deg` and wavelength agree."""
+        other = object.__new__(Simulator)
+        other.__dict__.update(self.__dict__)
+        other.instrument = instrument
+        other.two_theta_deg = two_theta_grid(instrument, self.dtype, self.device)
+        return other
+
+    def reflections(self, lattice: Float[Tensor, "batch 6"], reach: float = 1.0) -> Reflections:
+        """Reflection lists for these cells, complete for cells stretched by up to `reach`.
+
+        Raises:
+            CellError: for a cell that does not close or shows no reflection.
+        """
+        return enumerate_reflections(
+            lattice.detach(), self.instrument.max_reciprocal_length, reach, self.hkl_max
+        )
+
+    def sums(self, reflections: Reflections, frac_coords: Float[Tensor, "batch sites 3"]) -> Sums:
+        """Geometric sums of the structure factor; constant while only the cell moves."""
+        return geometric_sums(reflections.hkl, frac_coords, self.occupancy)
+
+    def peaks(
+        self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
+    ) -> Peaks:
+        """Centre, height and width of every reflection of the lists; height 0 for those outside the range."""
+        hkl = reflections.hkl
+        length_squared = ((hkl @ reciprocal_metric(lattice)) * hkl).sum(-1)
+        sine = 0.5 * self.instrument.wavelength_angstrom * torch.sqrt(length_squared)
+        reachable = sine < LARGEST_SINE
+        sine = torch.where(reachable, sine, LARGEST_SINE)
+        centre = 2 * torch.rad2deg(torch.arcsin(sine))
+        weight = reflections.multiplicity * edge_weight(centre, self.instrument) * reachable
+        squared = structure_factor_squared(form_factors(length_squared / 4, self.form_factor_table), sums)
+        height = weight * squared * lorentz_polarisation(sine)
+        return Peaks(centre, height, caglioti_fwhm_deg(centre, self.instrument))
+
+    def patterns(
+        self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
+    ) -> Float[Tensor, "batch n"]:
+        """Patterns from prepared lists and sums, without checks: the inner loop of a descent."""
+        return peaks_to_pattern(
+            *self.peaks(lattice, reflections, sums), self.two_theta_deg, self.instrument.eta
+        )
+
+    def __call__(
+        self,
+        lattice: Float[Tensor, "batch 6"],
+        frac_coords: Float[Tensor, "batch sites 3"],
+        reflections: Reflections | None = None,
+    ) -> Float[Tensor, "batch n"]:
+        """Powder patterns, differentiable in both arguments.
+
+        Args:
+            lattice: lattice parameters, angstrom and degrees.
+            frac_coords: fractional coordinates, sites in the order of the structure given at the start.
+            reflections: lists to use; made for these cells if left out.
+
+        Returns:
+            Intensities at `two_theta_deg`, on the scale of |F|^2 in electrons^2 times Lorentz-polarisation.
+
+        Raises:
+            CellError: for an impossible cell, or one that has left the reach of the given lists.
+            StructureError: for coordinates that do not fit the composition or are not finite.
+        """
+        if frac_coords.shape[1:] != (self.occupancy.shape[0], 3):
+            raise StructureError(
+                f"frac_coords must have shape [batch, {self.occupancy.shape[0]}, 3] for this composition. "
+                f"Received {list(frac_coords.shape)}."
+            )
+        if not bool(torch.isfinite(frac_coords).all()):
+            raise StructureError("frac_coords contains a value that is not finite. Check the starting structure.")
+        check_lattice(lattice)
+        if reflections is None:
+            reflections = self.reflections(lattice)
+        elif not bool(in_reach(reflections, lattice).all()):
+            raise CellError(
+                "A cell has left the reach of its reflection list, which may now miss reflections. "
+                "Make a new one with simulator.reflections(lattice)."
+            )
+        return self.patterns(lattice, reflections, self.sums(reflections, frac_coords))
+
+
+def simulate(structure: Structure, instrument: Instrument | None = None) -> Pattern:
+    """Powder pattern of one crystal in float64.
+
+    Args:
+        structure: any crystal; sites may be partially occupied.
+        instrument: the paper's if left out.
+
+    Raises:
+        StructureError, CellError: for a crystal that cannot be simulated.
+    """
+    simulator = Simulator(structure, instrument)
+    intensity = simulator(*to_tensors([structure]))[0]
+    return Pattern(simulator.two_theta_deg.numpy(), intensity.numpy())
+
+
+def reflection_table(structure: Structure, instrument: Instrument | None = None) -> pd.DataFrame:
+    """The reflections of a crystal, line by line as pymatgen's `XRDCalculator` lists them.
+
+    Reflections whose angles round to the same multiple of 1e-5 deg are one line: their intensities are added, and
+    h, k, l name one of them. Lines below 1e-3, where the strongest has 100, are left out.
+
+    Returns:
+        DataFrame, ascending in angle: h, k, l, multiplicity, d_angstrom, two_theta_deg, intensity (maximum 100).
+    """
+    simulator = Simulator(structure, instrument)
+    lattice, frac_coords = to_tensors([structure])
+    reflections = simulator.reflections(lattice)
+    peaks = simulator.peaks(lattice, reflections, simulator.sums(reflections, frac_coords))
+    hkl = reflections.hkl[0].numpy().astype(int)
+    frame = pd.DataFrame(hkl, columns=["h", "k", "l"])
+    frame["multiplicity"] = reflections.multiplicity[0].numpy().astype(int)
+    frame["two_theta_deg"] = peaks.centre_deg[0].numpy()
+    frame["intensity"] = peaks.height[0].numpy()
+    frame["line"] = np.round(frame["two_theta_deg"] / SAME_ANGLE_DEG)
+    # A line is named after its member with the fewest minus signs, then the largest indices: (1, 1, 0), not (2, -1, 0).
+    frame["minus_signs"] = (hkl < 0).sum(1)
+    frame = frame.sort_values(
+        ["line", "minus_signs", "h", "k", "l"], ascending=[True, True, False, False, False]
+    )
+    table = frame.groupby("line").agg(
+        h=("h", "first"),
+        k=("k", "first"),
+        l=("l", "first"),
+        multiplicity=("multiplicity", "sum"),
+        two_theta_deg=("two_theta_deg", "min"),
+        intensity=("intensity", "sum"),
+    )
+    table["intensity"] *= 100 / table["intensity"].max()
+    sine = np.sin(np.radians(table["two_theta_deg"]) / 2)
+    table.insert(4, "d_angstrom", simulator.instrument.wavelength_angstrom / (2 * sine))
+    return table[table["intensity"] >= WEAKEST_LINE].reset_index(drop=True)
+
+
+__all__ = ["Instrument", "Pattern", "Peaks", "Simulator", "reflection_table", "simulate"]

@@ -1,0 +1,107 @@
+"""Which reflections can contribute: a list that is discrete once and valid while the cell moves within its reach.
+
+Enumerating hkl has no gradient. Everything after it is differentiable at a fixed list, so the list is a superset:
+all reflections that any cell within reach of the anchor could bring inside the limiting sphere. The current cell
+decides, continuously in its parameters but for the edge itself, which of them count (`profile.edge_weight`).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xrdscape.cell import check_lattice, metric, reciprocal_metric
+from xrdscape.errors import CellError
+
+# Rounding slack on the sphere's radius, far above float64 rounding and far below the spacing of reflections.
+RADIUS_SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Reflections:
+    """One list of reflections per cell of a batch, padded to equal length.
+
+    Args:
+        hkl: Miller indices of half the sphere, [B, M, 3]; padding repeats the sample's first reflection.
+        multiplicity: [B, M]; 2 for a Friedel pair, 0 for padding.
+        anchor: lattice parameters the list was made for, [B, 6].
+        reach: largest stretch of the cell, relative to the anchor, for which the list is complete.
+    """
+
+    hkl: Float[Tensor, "batch reflections 3"]
+    multiplicity: Float[Tensor, "batch reflections"]
+    anchor: Float[Tensor, "batch 6"]
+    reach: float
+
+    def select(self, keep: Tensor) -> "Reflections":
+        """The lists of some samples only; `keep` indexes or masks the batch axis."""
+        return Reflections(self.hkl[keep], self.multiplicity[keep], self.anchor[keep], self.reach)
+
+
+def enumerate_reflections(
+    lattice: Float[Tensor, "batch 6"],
+    max_reciprocal_length: float,
+    reach: float = 1.0,
+    hkl_max: int | None = None,
+) -> Reflections:
+    """All hkl whose 1/d is at most `reach * max_reciprocal_length`, one of each Friedel pair.
+
+    Args:
+        lattice: lattice parameters, [B, 6].
+        max_reciprocal_length: radius of the limiting sphere, 1/angstrom.
+        reach: 1 for a cell that stays; above 1, the list stays complete for any cell whose lattice vectors are
+            those of `lattice` stretched by at most this factor in any direction.
+        hkl_max: keep only |h|, |k|, |l| up to this (the paper's clipping for the MSE objective).
+
+    Raises:
+        CellError: for a cell that does not close, or one so small that no reflection lies within the sphere.
+
+    The box |h| <= a R, |k| <= b R, |l| <= c R holds the sphere of radius R for any cell, oblique ones included,
+    because h = a . g.
+    """
+    check_lattice(lattice)
+    radius = reach * max_reciprocal_length * (1 + RADIUS_SLACK)
+    hkl = _half_box(lattice, radius, hkl_max)
+    length_squared = torch.einsum("mi,bij,mj->bm", hkl, reciprocal_metric(lattice.double()), hkl)
+    inside = length_squared <= radius**2
+    counts = inside.sum(-1)
+    if int(counts.min()) == 0:
+        index = int(counts.argmin())
+        raise CellError(
+            f"Cell {tuple(lattice[index].tolist())} has no reflection with d above {1 / radius:.3f} angstrom. "
+            "Use a shorter wavelength or a larger two_theta_max_deg."
+        )
+    # Reflections inside come first in each row; what follows up to the longest row is padding.
+    order = torch.argsort(inside.to(torch.int8), dim=-1, descending=True, stable=True)[:, : int(counts.max())]
+    padding = torch.arange(order.shape[1], device=order.device) >= counts[:, None]
+    order = torch.where(padding, order[:, :1], order)
+    multiplicity = torch.where(padding, 0.0, 2.0).to(lattice.dtype)
+    return Reflections(hkl[order].to(lattice.dtype), multiplicity, lattice.detach().clone(), reach)
+
+
+def _half_box(
+    lattice: Float[Tensor, "batch 6"], radius: float, hkl_max: int | None
+) -> Float[Tensor, "box 3"]:
+    """Integer triples of the box around the sphere, one of each pair +-hkl, without (0, 0, 0); float64."""
+    bounds = torch.floor(lattice[:, :3].double().amax(0) * radius).long()
+    if hkl_max is not None:
+        bounds = bounds.clamp(max=hkl_max)
+    h, k, l = (torch.arange(-int(n), int(n) + 1, device=lattice.device) for n in bounds)  # noqa: E741
+    box = torch.cartesian_prod(h[h >= 0], k, l)
+    h, k, l = box.unbind(-1)  # noqa: E741
+    positive = (h > 0) | ((h == 0) & (k > 0)) | ((h == 0) & (k == 0) & (l > 0))
+    return box[positive].double()
+
+
+def in_reach(reflections: Reflections, lattice: Float[Tensor, "batch 6"]) -> Tensor:
+    """Whether each list is complete for the given cells (bool [B]).
+
+    With the anchor metric G = C C^T, the largest stretch squared is the largest eigenvalue of A = C^-1 G' C^-T,
+    at most 1 + |A - 1| in the Frobenius norm: a bound that costs no eigenvalues and errs on the safe side.
+    """
+    lower = torch.linalg.cholesky(metric(reflections.anchor.double()))
+    half = torch.linalg.solve_triangular(lower, metric(lattice.detach().double()), upper=False)
+    relative = torch.linalg.solve_triangular(lower, half.mT, upper=False)
+    strain = torch.linalg.matrix_norm(relative - torch.eye(3, dtype=relative.dtype, device=relative.device))
+    return 1 + strain <= reflections.reach**2 * (1 + RADIUS_SLACK)
