@@ -4,6 +4,8 @@ Lattice parameters are always (a, b, c, alpha, beta, gamma) with lengths in angs
 in the last axis of a tensor; any leading axes are batch axes.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from pymatgen.core import Structure
@@ -47,9 +49,7 @@ def metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
 def _adjugate(m: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Adjugate of symmetric 3x3 matrices: for these its rows are the cross products of the columns."""
     c0, c1, c2 = m.unbind(-1)
-    return torch.stack(
-        [torch.linalg.cross(c1, c2), torch.linalg.cross(c2, c0), torch.linalg.cross(c0, c1)], -2
-    )
+    return torch.stack([torch.linalg.cross(c1, c2), torch.linalg.cross(c2, c0), torch.linalg.cross(c0, c1)], -2)
 
 
 def reciprocal_metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
@@ -89,7 +89,7 @@ def check_lattice(lattice: Float[Tensor, "*batch 6"]) -> None:
     index = int((~good).nonzero()[0])
     a, b, c, alpha, beta, gamma = lattice.reshape(-1, 6)[index].tolist()
     received = f"a, b, c = {a:g}, {b:g}, {c:g} angstrom; alpha, beta, gamma = {alpha:g}, {beta:g}, {gamma:g} deg"
-    if not all(map(lambda v: v == v and abs(v) != float("inf"), (a, b, c, alpha, beta, gamma))):
+    if not all(map(math.isfinite, (a, b, c, alpha, beta, gamma))):
         reason = "a parameter is not a finite number"
     elif min(a, b, c) <= 0:
         reason = "lengths must be positive"

@@ -1,6 +1,7 @@
 """Files that are either whole or not there, and that know which run they belong to."""
 
 import hashlib
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,17 @@ def replace_file(path: Path, write: Any) -> None:
     Raises:
         RecordError: when the file cannot be written (a full disk, say); what stood at `path` stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as problem:
         raise RecordError(
-            f"Cannot write {path}: {problem.strerror or problem}. Free some space or choose another folder, then run the same "
-            "command again: what is already stored is kept."
+            f"Cannot write {path}: {problem.strerror or problem}. Free some space or choose another folder, then run "
+            "the same command again: what is already stored is kept."
         ) from problem
     finally:
         temporary.unlink(missing_ok=True)
@@ -43,7 +44,10 @@ def replace_file(path: Path, write: Any) -> None:
 
 def save(path: Path, key: str, content: dict[str, Any]) -> None:
     """Store tensors and plain values under a key."""
-    replace_file(path, lambda temporary: torch.save({"key": key, "content": content}, temporary))
+    # Through memory, because torch reports a full disk in words of its own.
+    buffer = io.BytesIO()
+    torch.save({"key": key, "content": content}, buffer)
+    replace_file(path, lambda temporary: temporary.write_bytes(buffer.getvalue()))
 
 
 def load(path: Path, key: str) -> dict[str, Any]:

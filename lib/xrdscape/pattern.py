@@ -96,17 +96,13 @@ class Simulator:
         Raises:
             CellError: for a cell that does not close or shows no reflection.
         """
-        return enumerate_reflections(
-            lattice.detach(), self.instrument.max_reciprocal_length, reach, self.hkl_max
-        )
+        return enumerate_reflections(lattice.detach(), self.instrument.max_reciprocal_length, reach, self.hkl_max)
 
     def sums(self, reflections: Reflections, frac_coords: Float[Tensor, "batch sites 3"]) -> Sums:
         """Geometric sums of the structure factor; constant while only the cell moves."""
         return geometric_sums(reflections.hkl, frac_coords, self.occupancy)
 
-    def peaks(
-        self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
-    ) -> Peaks:
+    def peaks(self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums) -> Peaks:
         """Centre, height and width of every reflection of the lists; height 0 for those outside the range."""
         hkl = reflections.hkl
         length_squared = ((hkl @ reciprocal_metric(lattice)) * hkl).sum(-1)
@@ -123,9 +119,7 @@ class Simulator:
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
     ) -> Float[Tensor, "batch n"]:
         """Patterns from prepared lists and sums, without checks: the inner loop of a descent."""
-        return peaks_to_pattern(
-            *self.peaks(lattice, reflections, sums), self.two_theta_deg, self.instrument.eta
-        )
+        return peaks_to_pattern(*self.peaks(lattice, reflections, sums), self.two_theta_deg, self.instrument.eta)
 
     def __call__(
         self,
@@ -201,9 +195,7 @@ def reflection_table(structure: Structure, instrument: Instrument | None = None)
     frame["line"] = np.round(frame["two_theta_deg"] / SAME_ANGLE_DEG)
     # A line is named after its member with the fewest minus signs, then the largest indices: (1, 1, 0), not (2, -1, 0).
     frame["minus_signs"] = (hkl < 0).sum(1)
-    frame = frame.sort_values(
-        ["line", "minus_signs", "h", "k", "l"], ascending=[True, True, False, False, False]
-    )
+    frame = frame.sort_values(["line", "minus_signs", "h", "k", "l"], ascending=[True, True, False, False, False])
     table = frame.groupby("line").agg(
         h=("h", "first"),
         k=("k", "first"),

@@ -66,8 +66,9 @@ class Instrument:
 
     @property
     def n_steps(self) -> int:
-        """Number of values in the pattern."""
-        return round((self.two_theta_max_deg - self.two_theta_min_deg) / self.step_deg)
+        """Number of values in the pattern: all min + i * step below max."""
+        # The slack keeps a range that is a whole number of steps but for rounding from gaining a value at max.
+        return math.ceil((self.two_theta_max_deg - self.two_theta_min_deg) / self.step_deg - 1e-6)
 
     @property
     def edge_deg(self) -> float:
@@ -92,9 +93,7 @@ def two_theta_grid(
     return (instrument.two_theta_min_deg + steps * instrument.step_deg).to(dtype)
 
 
-def caglioti_fwhm_deg(
-    two_theta_deg: Float[Tensor, "*shape"], instrument: Instrument
-) -> Float[Tensor, "*shape"]:
+def caglioti_fwhm_deg(two_theta_deg: Float[Tensor, "*shape"], instrument: Instrument) -> Float[Tensor, "*shape"]:
     """Full width at half maximum of a peak, degrees: H^2 = U tan^2 theta + V tan theta + W.
 
     Source: SI 1.2.2 (Caglioti, Paoletti & Ricci 1958); eq:caglioti of the simulator chapter.

@@ -80,9 +80,7 @@ def enumerate_reflections(
     return Reflections(hkl[order].to(lattice.dtype), multiplicity, lattice.detach().clone(), reach)
 
 
-def _half_box(
-    lattice: Float[Tensor, "batch 6"], radius: float, hkl_max: int | None
-) -> Float[Tensor, "box 3"]:
+def _half_box(lattice: Float[Tensor, "batch 6"], radius: float, hkl_max: int | None) -> Float[Tensor, "box 3"]:
     """Integer triples of the box around the sphere, one of each pair +-hkl, without (0, 0, 0); float64."""
     bounds = torch.floor(lattice[:, :3].double().amax(0) * radius).long()
     if hkl_max is not None:

@@ -40,8 +40,8 @@ class Schedule:
         check_every: steps between two tests for convergence.
         tolerance: a sample has converged when its best loss fell by less than this between two tests.
 
-    Source: SI 1.4. The paper's code base tests the loss summed over a batch; the test here is on each sample, so that the
-    outcome does not depend on its neighbours.
+    Source: SI 1.4. StructSnap tests the loss summed over a batch; here each sample is tested, so that its outcome does
+    not depend on its neighbours.
     """
 
     learning_rate: float
@@ -79,8 +79,8 @@ class Problem:
 class State:
     """A descent under way; every tensor has a leading batch axis.
 
-    `parameters` are to be evaluated next; `loss` belongs to those evaluated last; `mark` is the best loss at the last test
-    for convergence; `status` holds the codes of `STOP_REASONS`; `index` the sample's place in the batch at the start.
+    `parameters` are to be evaluated next; `loss` belongs to those evaluated last; `mark` is the best loss at the last
+    test for convergence; `status` holds the codes of `STOP_REASONS`; `index` is the place in the batch at the start.
     """
 
     step: int
@@ -99,7 +99,7 @@ class State:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Every so many steps of a descent: steps [R], parameters [R, B, ...], loss [R, B]; NaN once a sample has stopped."""
+    """Every so many steps of a descent: steps [R], parameters [R, B, ...], loss [R, B]; NaN once stopped."""
 
     steps: Tensor
     parameters: Tensor
@@ -110,7 +110,7 @@ class Trajectory:
 class SnapResult:
     """The outcome of a descent: the best crystal seen and how it was reached.
 
-    `lattice` [B, 6], `frac_coords` [B, N, 3], `loss` and `start_loss` [B], `steps` [B], `stop_reason` one text a sample,
+    `lattice` [B, 6], `frac_coords` [B, N, 3], `loss` and `start_loss` [B], `steps` [B], `stop_reason` a text each,
     `seconds` for the whole batch, `trajectory` if one was asked for.
     """
 
@@ -173,6 +173,10 @@ def _check_start(stage: Stage, lattice: Tensor, frac_coords: Tensor) -> None:
                 "Leave it out or make it anew."
             )
     check_lattice(lattice)
+    _check_target(stage)
+
+
+def _check_target(stage: Stage) -> None:
     if stage.target.shape != stage.simulator.two_theta_deg.shape:
         raise DescentError(
             f"The target has {stage.target.shape[-1]} values, the simulator {len(stage.simulator.two_theta_deg)}. "
@@ -236,19 +240,28 @@ def _move(problem: Problem, state: State, gradient: Tensor) -> Tensor:
 
 
 def _renew(problem: Problem, state: State) -> State:
-    """Follow a change of stage, and make the reflection lists anew when a cell has left their reach."""
-    stage = problem.stage(state.step)
+    """Follow a change of stage, and make the reflection lists anew when they may miss reflections: when a cell has
+    left their reach, or the new stage takes others into account."""
+    stage, stale = problem.stage(state.step), False
     if stage is not state.stage:
+        _check_target(stage)
+        stale = _sphere(stage.simulator) != _sphere(state.stage.simulator)
         worst = torch.full_like(state.best_loss, torch.inf)
         state = replace(state, stage=stage, best_loss=worst, mark=worst)
-    if not state.parameterisation.moves_cell:
+    moves_cell = state.parameterisation.moves_cell
+    if not (stale or moves_cell):
         return state
     cells, sites = state.parameterisation.crystal(state.parameters)
-    if bool(in_reach(state.reflections, cells).all()):
+    if not stale and bool(in_reach(state.reflections, cells).all()):
         return state
-    reflections = stage.simulator.reflections(cells, REACH)
+    reflections = stage.simulator.reflections(cells, REACH if moves_cell else 1.0)
     sums = None if state.parameterisation.moves_sites else stage.simulator.sums(reflections, sites)
     return replace(state, reflections=reflections, sums=sums)
+
+
+def _sphere(simulator: Simulator) -> tuple[float, int | None]:
+    """What decides, besides the cell, which reflections a simulator needs."""
+    return simulator.instrument.max_reciprocal_length, simulator.hkl_max
 
 
 def select(state: State, keep: Tensor) -> State:
@@ -310,8 +323,8 @@ def snap(
         lattice, frac_coords: the starts; samples do not influence each other.
         record_every: stride of the trajectory; 0 records none.
         progress: show a bar with the remaining time.
-        resume_file: where to keep the state of an unfinished run. If it exists the run goes on from there, to the same result;
-            it is removed at the end.
+        resume_file: where to keep the state of an unfinished run. If it exists the run goes on from there, to the same
+            result; it is removed at the end.
         save_every_s: seconds between two savings.
 
     Raises:
@@ -323,9 +336,7 @@ def snap(
         *(state.best_parameters.clone(), state.best_loss.clone(), state.best_loss.clone()),
         *(torch.zeros_like(state.index), state.status.clone(), []),
     )
-    key = checkpoint.fingerprint(
-        state.parameters, state.stage.target, problem.schedule, problem.objective.name, state.stage.simulator.instrument
-    )
+    key = _fingerprint(problem, parameterisation, state, record_every)
     if resume_file is not None and resume_file.exists():
         state = _load(resume_file, key, problem, state, ledger)
     started = saved = time.monotonic()
@@ -381,6 +392,16 @@ def _result(parameterisation: Parameterisation, ledger: _Ledger) -> SnapResult:
     )
 
 
+def _fingerprint(problem: Problem, parameterisation: Parameterisation, start: State, record_every: int) -> str:
+    """The name of a run for its resume file: everything that its course depends on and that can be compared."""
+    simulator = start.stage.simulator
+    return checkpoint.fingerprint(
+        *(start.parameters, start.stage.target, problem.schedule, problem.objective.name, record_every),
+        *(simulator.instrument, simulator.hkl_max, simulator.elements, simulator.occupancy),
+        *(type(parameterisation).__name__, *vars(parameterisation).values()),
+    )
+
+
 def _save(path: Path, key: str, state: State, ledger: _Ledger) -> None:
     running = {
         name: getattr(state, name)
@@ -401,6 +422,4 @@ def _load(path: Path, key: str, problem: Problem, fresh: State, ledger: _Ledger)
     reflections = Reflections(**stored["reflections"], reach=fresh.reflections.reach)
     _, sites = parameterisation.crystal(running["parameters"])
     sums = None if parameterisation.moves_sites else stage.simulator.sums(reflections, sites)
-    return State(
-        **running, stage=stage, parameterisation=parameterisation, reflections=reflections, sums=sums
-    )
+    return State(**running, stage=stage, parameterisation=parameterisation, reflections=reflections, sums=sums)

@@ -1,0 +1,203 @@
+"""What a descent or relaxation leaves behind, one row each, and the rates and correlations read off the rows."""
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from pymatgen.core import Structure
+
+from xrdscape.checkpoint import replace_file
+from xrdscape.errors import RecordError
+from xrdscape.evaluation import (
+    MATCH_CRITERIA,
+    Estimate,
+    emd,
+    jeffreys_interval,
+    matches,
+    mutual_information,
+    pearson,
+    spearman,
+    tight_match,
+)
+from xrdscape.pattern import Simulator
+from xrdscape.similarity import OBJECTIVES
+from xrdscape.structures import from_tensors, load_structure, to_tensors
+
+# Raised whenever a column changes its meaning; readers refuse what they do not know.
+SCHEMA_VERSION = 1
+PACKAGES = (
+    "xrdscape",
+    "torch",
+    "numpy",
+    "numba",
+    "scipy",
+    "pymatgen",
+    "spglib",
+    "average-minimum-distance",
+    "chgnet",
+    "ase",
+)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way back to the truth: an objective, and whether the cell is projected onto the true crystal family."""
+
+    label: str
+    objective: str
+    constrained: bool = False
+
+
+METHODS = {
+    "cosine": Method("Cosine", "cosine"),
+    "mse": Method("MSE", "mse"),
+    "entropy": Method("Entropy", "entropy"),
+    "cross_correlation": Method("Cross-correlation", "cross_correlation"),
+    "cosine_constrained": Method("Cosine + constraints", "cosine", constrained=True),
+}
+CHGNET = "chgnet"
+
+
+def geometry(structure: Structure, which: str) -> dict[str, list[float]]:
+    """The columns that hold a crystal: lattice parameters and fractional coordinates, flat."""
+    return {
+        f"{which}_lattice": [float(v) for v in structure.lattice.parameters],
+        f"{which}_coords": structure.frac_coords.ravel().tolist(),
+    }
+
+
+def crystal(row: pd.Series, which: str = "end") -> Structure:
+    """The crystal of a record, at its "start" or "end".
+
+    Raises:
+        RecordError: for any other `which`.
+    """
+    if which not in ("start", "end"):
+        raise RecordError(f"A record holds a crystal at its 'start' and its 'end'. Received {which!r}.")
+    lattice = torch.tensor(np.array(row[f"{which}_lattice"]), dtype=torch.float64)
+    coords = torch.tensor(np.array(row[f"{which}_coords"]).reshape(-1, 3), dtype=torch.float64)
+    return from_tensors(load_structure(row["structure"]), lattice, coords)
+
+
+def judged(truth: Structure, results: list[Structure], which: str) -> pd.DataFrame:
+    """How close each result is to the truth, by pattern (float64, all reflections) and by geometry.
+
+    Args:
+        truth: the true crystal.
+        results: crystals of the same sites.
+        which: suffix of the columns, "start" or "end".
+
+    Returns:
+        One row a result: the four similarities, the EMD in angstrom, and a match under each named criterion.
+    """
+    simulator = Simulator(truth)
+    target = simulator(*to_tensors([truth]))[0]
+    patterns = simulator(*to_tensors(results))
+    columns: dict[str, Any] = {
+        f"{name}_{which}": objective.similarity(patterns, target).numpy() for name, objective in OBJECTIVES.items()
+    }
+    columns[f"emd_{which}"] = [emd(truth, result) for result in results]
+    for name, options in MATCH_CRITERIA.items():
+        columns[f"match_{name}_{which}"] = [matches(truth, result, options) for result in results]
+    columns[f"match_tight_{which}"] = [tight_match(truth, result) for result in results]
+    return pd.DataFrame(columns)
+
+
+def provenance() -> dict[str, str]:
+    """What made a record: schema, package versions, processor."""
+    return {
+        "schema_version": str(SCHEMA_VERSION),
+        "packages": json.dumps({name: version(name) for name in PACKAGES}),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def write(path: Path, rows: pd.DataFrame, settings: dict[str, Any]) -> None:
+    """Store rows with the settings and versions that made them; the file appears whole or not at all."""
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    metadata = {**provenance(), "settings": json.dumps(settings)}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+    replace_file(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Rows stored by `write`.
+
+    Raises:
+        RecordError: for a damaged file, or one of an unknown schema.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as problem:
+        raise RecordError(f"{path} is damaged ({problem}). Delete it; the same command makes it again.") from problem
+    stored = (table.schema.metadata or {}).get(b"schema_version", b"none").decode()
+    if stored != str(SCHEMA_VERSION):
+        raise RecordError(
+            f"{path} has schema {stored}, this version reads schema {SCHEMA_VERSION}. Delete it to make it "
+            "again, or use the xrdscape version that wrote it."
+        )
+    return table.to_pandas()
+
+
+def match_rates(records: pd.DataFrame, criterion: str = "conventional") -> pd.DataFrame:
+    """Share of results that match the truth, for each noise, level and method, and for the starts ("noised").
+
+    Args:
+        records: rows of descents, relaxations or both.
+        criterion: "tight" or one of `MATCH_CRITERIA`.
+
+    Returns:
+        DataFrame noise, level, method, matched, trials, rate, low, high; the interval is Jeffreys', 95 %.
+
+    Raises:
+        RecordError: for an unknown criterion.
+    """
+    if criterion not in (*MATCH_CRITERIA, "tight"):
+        raise RecordError(f"Unknown criterion {criterion!r}. Use one of: {', '.join((*MATCH_CRITERIA, 'tight'))}.")
+    ends = records.assign(matched=records[f"match_{criterion}_end"])
+    # Each start is descended by several methods but is one start.
+    starts = records.drop_duplicates(["structure", "noise", "level", "copy"])
+    starts = starts.assign(method="noised", matched=starts[f"match_{criterion}_start"])
+    counts = (
+        pd.concat([starts, ends])
+        .groupby(["noise", "level", "method"], as_index=False)
+        .agg(matched=("matched", "sum"), trials=("matched", "size"))
+    )
+    intervals = [jeffreys_interval(m, n) for m, n in zip(counts["matched"], counts["trials"], strict=True)]
+    counts["rate"] = counts["matched"] / counts["trials"]
+    counts["low"], counts["high"] = zip(*intervals, strict=True)
+    return counts
+
+
+def correlations(records: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """How the dissimilarity that a method descended goes with geometric distance over the results of each setting.
+
+    Args:
+        records: rows of descents.
+        seed: of the resampling.
+
+    Returns:
+        DataFrame noise, level, method, statistic, value, low, high, n. Both quantities grow as results get
+        worse, so a positive correlation is the right way round.
+    """
+    rows = []
+    for (noise, level, method), group in records.groupby(["noise", "level", "method"]):
+        dissimilarity = -group[f"{METHODS[str(method)].objective}_end"].to_numpy()
+        distance = group["emd_end"].to_numpy()
+        estimates: dict[str, Estimate] = {
+            "mutual_information": mutual_information(dissimilarity, distance, seed=seed),
+            "pearson": pearson(dissimilarity, distance),
+            "spearman": spearman(dissimilarity, distance),
+        }
+        for statistic, e in estimates.items():
+            rows.append((noise, level, method, statistic, e.value, e.low, e.high, e.n))
+    return pd.DataFrame(rows, columns=["noise", "level", "method", "statistic", "value", "low", "high", "n"])
