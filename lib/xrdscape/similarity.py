@@ -1,0 +1,193 @@
+"""The four measures of how alike two patterns are, as similarities to read and as losses to descend.
+
+Every function takes patterns [batch, n] and a target [n] or [batch, n], keeps their dtype and device, and
+returns one value a sample. Intensities are non-negative. A pattern that is zero everywhere (no reflection
+inside the range) resembles nothing: its cosine, entropy and cross-correlation similarities are 0, and so is
+its scaled intensity in the mean squared error. A target that is zero everywhere is refused.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from xrdscape.errors import InstrumentError
+
+Patterns = Float[Tensor, "batch n"]
+Target = Float[Tensor, "n"] | Float[Tensor, "batch n"]
+PerSample = Float[Tensor, "batch"]
+
+
+def cosine_similarity(pattern: Patterns, target: Target) -> PerSample:
+    """<x, t> / (|x| |t|), in [0, 1]; 1 where one pattern is a multiple of the other.
+
+    Invariant under scaling of either pattern; not under a shift along the axis or an added background.
+
+    Args:
+        pattern: simulated intensities x [batch, n], any unit.
+        target: target intensities t [n] or [batch, n], any unit.
+
+    Returns:
+        Similarity [batch].
+
+    Raises:
+        InstrumentError: the target is zero everywhere.
+    """
+    _refuse_empty(target)
+    return _normalised(pattern, target, (pattern * target).sum(-1))
+
+
+def mean_squared_error(pattern: Patterns, target: Target) -> PerSample:
+    """mean((x / max x - t / max t)^2), in [0, 1]; 0 where one pattern is a multiple of the other.
+
+    Scaling each pattern to maximum 1 makes it invariant under scaling of either; the gradient includes that
+    of the maximum. Not invariant under a shift along the axis or an added background.
+
+    Args:
+        pattern: simulated intensities x [batch, n], any unit.
+        target: target intensities t [n] or [batch, n], any unit.
+
+    Returns:
+        Error [batch].
+
+    Raises:
+        InstrumentError: the target is zero everywhere.
+    """
+    _refuse_empty(target)
+    return (_over(pattern, pattern.amax(-1)) - _over(target, target.amax(-1))).square().mean(-1)
+
+
+def entropy_similarity(pattern: Patterns, target: Target) -> PerSample:
+    """1 - (2 S(m) - S(p) - S(q)) / ln 4, in [0, 1]: one minus the Jensen-Shannon divergence in bits.
+
+    p = x / sum x, q = t / sum t, m = (p + q) / 2, S(p) = -sum p ln p. Invariant under scaling of either
+    pattern and under one permutation of the bins of both; not under a shift or an added background.
+
+    Args:
+        pattern: simulated intensities x [batch, n], >= 0, any unit.
+        target: target intensities t [n] or [batch, n], >= 0, any unit.
+
+    Returns:
+        Similarity [batch].
+
+    Raises:
+        InstrumentError: the target is zero everywhere.
+
+    Source: Li et al., Nature Methods 18, 1524 (2021), without their weighting of low-entropy spectra.
+    """
+    _refuse_empty(target)
+    total = pattern.sum(-1)
+    p, q = _over(pattern, total), _over(target, target.sum(-1))
+    divergence = (2 * _entropy((p + q) / 2) - _entropy(p) - _entropy(q)) / math.log(4)
+    return torch.where(total > 0, 1 - divergence, torch.zeros_like(total))
+
+
+def cross_correlation(pattern: Patterns, target: Target, max_shift: int | None = None) -> PerSample:
+    """max over shifts s of sum_i x_i t_(i-s) / (|x| |t|), in [0, 1]; zero-padded, nothing wraps round.
+
+    Invariant under scaling of either pattern, and under a shift within `max_shift` as long as no intensity
+    leaves the range. Never less than the cosine similarity. The best shift is found without gradient; the
+    overlap at that shift is then differentiated, which is the exact gradient wherever the best shift is
+    unique (envelope theorem).
+
+    Args:
+        pattern: simulated intensities x [batch, n], any unit.
+        target: target intensities t [n] or [batch, n], any unit.
+        max_shift: largest |s| in samples; None allows all n - 1 in either direction.
+
+    Returns:
+        Similarity [batch].
+
+    Raises:
+        InstrumentError: the target is zero everywhere, or max_shift is negative.
+    """
+    _refuse_empty(target)
+    if max_shift is not None and max_shift < 0:
+        raise InstrumentError(f"max_shift {max_shift} is negative: give a number of samples, or None.")
+    n = pattern.shape[-1]
+    shift = best_shift(pattern, target, n - 1 if max_shift is None else min(max_shift, n - 1))
+    source = torch.arange(n, device=pattern.device) - shift[:, None]
+    inside = (source >= 0) & (source < n)
+    shifted = target.expand_as(pattern).gather(-1, source.clamp(0, n - 1)) * inside
+    return _normalised(pattern, target, (pattern * shifted).sum(-1))
+
+
+@torch.no_grad()
+def best_shift(pattern: Patterns, target: Target, max_shift: int) -> Int[Tensor, "batch"]:
+    """The shift of the target, in samples, that overlaps most with each pattern; by FFT, zero-padded.
+
+    Args:
+        pattern: intensities [batch, n].
+        target: intensities [n] or [batch, n].
+        max_shift: largest |shift| looked at, 0 to n - 1.
+
+    Returns:
+        Shift [batch]; positive moves the target to higher angles.
+    """
+    size = 2 * pattern.shape[-1]
+    spectrum = torch.fft.rfft(pattern, size) * torch.fft.rfft(target, size).conj()
+    overlap = torch.fft.irfft(spectrum, size)
+    shifts = torch.arange(-max_shift, max_shift + 1, device=pattern.device)
+    return shifts[overlap[:, shifts % size].argmax(-1)]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One objective: what is descended, what is reported, and which reflections count.
+
+    Attributes:
+        name: key in OBJECTIVES.
+        label: for figures and tables.
+        loss: (pattern, target) -> [batch]; smaller is better.
+        similarity: (pattern, target) -> [batch]; larger is more alike.
+        hkl_max: largest |h|, |k|, |l| simulated; None for all. The paper clips at 6 for the mean squared
+            error.
+    """
+
+    name: str
+    label: str
+    loss: Callable[[Tensor, Tensor], Tensor]
+    similarity: Callable[[Tensor, Tensor], Tensor]
+    hkl_max: int | None = None
+
+
+def _negative(measure: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda pattern, target: -measure(pattern, target)
+
+
+OBJECTIVES = {
+    objective.name: objective
+    for objective in (
+        Objective("cosine", "Cosine", _negative(cosine_similarity), cosine_similarity),
+        Objective("mse", "MSE", mean_squared_error, _negative(mean_squared_error), hkl_max=6),
+        Objective("entropy", "Entropy", _negative(entropy_similarity), entropy_similarity),
+        Objective("cross_correlation", "Cross-correlation", _negative(cross_correlation), cross_correlation),
+    )
+}
+
+
+def _refuse_empty(target: Target) -> None:
+    if not bool((target.amax(-1) > 0).all()):
+        raise InstrumentError(
+            "the target pattern is zero everywhere or not a number: no reflection falls inside the two-theta "
+            "range. Widen the range or shorten the wavelength."
+        )
+
+
+def _over(pattern: Target, scale: Tensor) -> Target:
+    """pattern / scale, and zero where the scale is zero."""
+    return pattern / torch.where(scale > 0, scale, torch.ones_like(scale))[..., None]
+
+
+def _normalised(pattern: Patterns, target: Target, overlap: PerSample) -> PerSample:
+    square = pattern.square().sum(-1)
+    norm = torch.where(square > 0, square, torch.ones_like(square)).sqrt()
+    return overlap / (norm * target.square().sum(-1).sqrt())
+
+
+def _entropy(p: Target) -> Tensor:
+    # The slope of -p ln p is infinite at 0: below the smallest normal number term and slope count as 0.
+    return torch.special.entr(p.clamp_min(torch.finfo(p.dtype).tiny)).sum(-1)

@@ -1,0 +1,260 @@
+"""Crystals: the ten reference structures, files of the user's own, and their way to tensors and back."""
+
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from pymatgen.core import Composition, DummySpecies, Element, Lattice, Structure
+from pymatgen.io.cif import CifFile, CifParser
+from pymatgen.io.vasp import Poscar
+from torch import Tensor
+
+from xrdscape.errors import CellError, StructureError
+from xrdscape.paths import STRUCTURES
+
+REFERENCE_NAMES = (
+    "U2Ti",
+    "Au2S",
+    "BPO4",
+    "Na3MnCoNiO6",
+    "Nd(Al2Cu)4",
+    "LiMnIr2",
+    "Na2BiO3",
+    "NaS",
+    "NdCoO3",
+    "MnOF",
+)
+
+MIN_SITE_DISTANCE_ANGSTROM = 0.5
+"""No two nuclei come closer than 0.74 angstrom (H2): sites nearer than this are one site written twice."""
+
+MIN_RELATIVE_VOLUME = 1e-4
+"""Volume over a b c below which the three vectors are taken to lie in a plane."""
+
+_CELL_ADVICE = (
+    "Check that the lengths are positive and that the angles close a cell: each less than the sum of the "
+    "other two, all three together less than 360 deg."
+)
+
+
+def load_structure(name_or_path: str | Path) -> Structure:
+    """Read a reference structure by name, or any CIF or POSCAR by path.
+
+    The cell is kept as written, not reduced. Oxidation states, site properties and labels are dropped;
+    deuterium and tritium scatter X-rays as hydrogen and become hydrogen. Partial occupancy is kept. A CIF
+    with several data blocks gives its first. pymatgen reads the file, so coordinates within 1e-4 of 1/3 or
+    2/3 become those fractions.
+
+    Args:
+        name_or_path: one of REFERENCE_NAMES, or the path of a file.
+
+    Returns:
+        The structure; for a reference name the conventional cell with all its sites.
+
+    Raises:
+        StructureError: no such name or file, an unreadable file, no sites, unknown elements, or sites that
+            coincide.
+        CellError: the cell has no volume or its angles close no cell.
+    """
+    if str(name_or_path) in REFERENCE_NAMES:
+        return _reference(str(name_or_path)).copy()
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise StructureError(
+            f"no structure named or file called {str(name_or_path)!r}. Give the path of a CIF or POSCAR "
+            f"file, or one of the reference names: {', '.join(REFERENCE_NAMES)}."
+        )
+    return _checked(_read(path), str(path))
+
+
+def reference_path(name: str) -> Path:
+    """The CIF of a reference structure; parentheses in the name become underscores in the file's name.
+
+    >>> reference_path("Nd(Al2Cu)4").name
+    'Nd_Al2Cu_4.cif'
+    """
+    return STRUCTURES / f"{name.replace('(', '_').replace(')', '_')}.cif"
+
+
+def reference_facts() -> pd.DataFrame:
+    """What the CIFs say of the ten structures.
+
+    Returns:
+        One row a structure: name, formula, source, space_group, space_group_number, crystal_family, n_sites,
+        named_in_paper.
+    """
+    rows = []
+    for name in REFERENCE_NAMES:
+        block = next(iter(CifFile.from_file(reference_path(name)).data.values()))
+        structure = load_structure(name)
+        rows.append(
+            {
+                "name": name,
+                "formula": structure.composition.reduced_formula,
+                "source": " ".join(str(block["_xrdscape_source"]).split()),
+                "space_group": block["_space_group_name_H-M_alt"],
+                "space_group_number": int(block["_space_group_IT_number"]),
+                "crystal_family": block["_xrdscape_crystal_family"],
+                "n_sites": len(structure),
+                "named_in_paper": block["_xrdscape_named_in_paper"] == "yes",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def composition_matrix(structure: Structure) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Which element sits where, and how often.
+
+    Args:
+        structure: a crystal, fully or partially occupied.
+
+    Returns:
+        The elements in alphabetical order, and their occupancy [sites, elements], each in [0, 1].
+    """
+    elements = tuple(sorted({element.symbol for site in structure for element in site.species}))
+    occupancy = [[site.species[Element(e)] for e in elements] for site in structure]
+    return elements, np.array(occupancy, dtype=np.float64)
+
+
+def to_tensors(
+    structures: Sequence[Structure], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+) -> tuple[Float[Tensor, "batch 6"], Float[Tensor, "batch sites 3"]]:
+    """Stack the geometry of structures with equally many sites.
+
+    Args:
+        structures: at least one; all with the same number of sites, in the same order.
+        dtype: of the tensors.
+        device: of the tensors.
+
+    Returns:
+        Lattice [batch, 6] (a, b, c in angstrom; alpha, beta, gamma in degrees), fractional coordinates
+        [batch, sites, 3].
+
+    Raises:
+        StructureError: no structures, or different numbers of sites.
+    """
+    counts = sorted({len(structure) for structure in structures})
+    if len(counts) != 1:
+        raise StructureError(
+            f"a batch needs structures with one number of sites, but got {counts or 'no structures'}: "
+            "group them by number of sites first."
+        )
+    lattice = torch.tensor([structure.lattice.parameters for structure in structures], dtype=dtype)
+    coords = torch.as_tensor(np.array([structure.frac_coords for structure in structures]), dtype=dtype)
+    return lattice.to(device), coords.to(device)
+
+
+def from_tensors(template: Structure, lattice: Float[Tensor, "6"], frac_coords: Float[Tensor, "sites 3"]) -> Structure:
+    """Put the template's atoms into a new geometry, in pymatgen's standard orientation.
+
+    Args:
+        template: gives the species and their order.
+        lattice: a, b, c in angstrom; alpha, beta, gamma in degrees.
+        frac_coords: fractional coordinates, one row a site.
+
+    Returns:
+        The new structure.
+
+    Raises:
+        StructureError: the number of sites differs, or a value is not finite.
+    """
+    if len(template) != len(frac_coords):
+        raise StructureError(
+            f"the template has {len(template)} sites, but coordinates came for {len(frac_coords)}: "
+            "use the structure that the tensors were made from."
+        )
+    parameters = lattice.detach().double().cpu().numpy()
+    coords = frac_coords.detach().double().cpu().numpy()
+    if not (np.isfinite(parameters).all() and np.isfinite(coords).all()):
+        raise StructureError(f"a structure needs finite numbers, but got lattice {parameters.tolist()}.")
+    return Structure(Lattice.from_parameters(*parameters.tolist()), template.species_and_occu, coords)
+
+
+@lru_cache(maxsize=len(REFERENCE_NAMES))
+def _reference(name: str) -> Structure:
+    path = reference_path(name)
+    if not path.is_file():
+        raise StructureError(
+            f"the reference file {path} is missing: work in a full copy of the project, or set XRDSCAPE_HOME to one."
+        )
+    return _checked(_read(path), name)
+
+
+def _read(path: Path) -> Structure:
+    """Parse a file; whatever the parser raises becomes one sentence."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if path.suffix.lower() in (".cif", ".mcif"):
+                return CifParser(path).parse_structures(primitive=False, on_error="raise")[0]
+            if "POSCAR" in path.name.upper() or "CONTCAR" in path.name or path.suffix == ".vasp":
+                return Poscar.from_str(path.read_text()).structure
+            return Structure.from_file(path)
+    except Exception as error:  # the parsers raise a dozen kinds, down to bare IndexError
+        if isinstance(error.__cause__, np.linalg.LinAlgError):
+            raise CellError(f"{path} has a cell without volume. {_CELL_ADVICE}") from error
+        said = " ".join(str(error.__cause__ or error).split()).rstrip(".!") or type(error).__name__
+        raise StructureError(
+            f"{path} is not a crystal structure that pymatgen can read ({said}). Check that it is a "
+            "complete CIF (cell, symmetry, at least one atom site, occupancies of at most 1 a site) or a "
+            "POSCAR."
+        ) from error
+
+
+def _checked(structure: Structure, origin: str) -> Structure:
+    """The structure with plain elements only, or a clear refusal. `origin` names it in messages."""
+    if len(structure) == 0:
+        raise StructureError(f"{origin} has no atom sites: a pattern needs at least one.")
+    lattice = structure.lattice
+    if not np.isfinite(lattice.matrix).all() or lattice.volume < MIN_RELATIVE_VOLUME * np.prod(lattice.abc):
+        raise CellError(
+            f"{origin} has a cell without volume: a, b, c = {_row(lattice.abc)} angstrom, "
+            f"alpha, beta, gamma = {_row(lattice.angles)} deg. {_CELL_ADVICE}"
+        )
+    if not np.isfinite(structure.frac_coords).all():
+        raise StructureError(f"{origin} has a coordinate that is not a finite number: mend the file.")
+    plain = Structure(lattice, [_plain(site.species, origin) for site in structure], structure.frac_coords)
+    _refuse_coincident(plain, origin)
+    return plain
+
+
+def _plain(species: Composition, origin: str) -> Composition:
+    """Elements without oxidation states; the hydrogen isotopes together."""
+    amounts: dict[str, float] = {}
+    for item, amount in species.items():
+        if isinstance(item, DummySpecies):
+            raise StructureError(
+                f"{origin} has an atom of unknown kind {str(item)!r}: X-ray scattering needs chemical "
+                "elements. Replace it by the element that sits there."
+            )
+        symbol = "H" if item.symbol in ("D", "T") else item.symbol
+        amounts[symbol] = amounts.get(symbol, 0.0) + amount
+    if not amounts:
+        raise StructureError(f"{origin} has a site without any atom: remove it or give its occupancy.")
+    return Composition(amounts)
+
+
+def _refuse_coincident(structure: Structure, origin: str) -> None:
+    """Two sites may only coincide when they cannot be filled at once (split positions)."""
+    distance = structure.distance_matrix
+    filled = np.array([site.species.num_atoms for site in structure])
+    clash = (distance < MIN_SITE_DISTANCE_ANGSTROM) & (filled[:, None] + filled > 1 + 1e-6)
+    pairs = np.argwhere(np.triu(clash, 1))
+    if len(pairs):
+        i, j = pairs[0]
+        raise StructureError(
+            f"{origin} has {len(pairs)} pair(s) of sites on top of each other: "
+            f"{structure[i].species_string} (site {i + 1}) and {structure[j].species_string} (site "
+            f"{j + 1}) are {distance[i, j]:.2f} angstrom apart. Remove duplicates, or give occupancies "
+            "that add up to at most 1."
+        )
+
+
+def _row(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
