@@ -1,7 +1,7 @@
 """What a descent moves: each parameterisation turns its parameters into a crystal and knows its own limits."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ LATTICE_LARGEST_MOVE, LATTICE_CLAMPED_MOVE = 0.1, 0.01
 COORDINATE_LARGEST_MOVE, COORDINATE_CLAMPED_MOVE = 0.1, 0.001
 
 
+@runtime_checkable
 class Parameterisation(Protocol):
     """The seam between descent and crystal. `parameters` has a leading batch axis; each sample stands alone."""
 

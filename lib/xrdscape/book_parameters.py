@@ -1,0 +1,222 @@
+"""Chapters of the book and their parameters: finding, reading the defaults, checking what a user asks for."""
+
+import ast
+import io
+import tokenize
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import yaml
+from nbformat import NotebookNode
+
+from xrdscape.errors import ChapterError
+from xrdscape.paths import ROOT
+
+
+@dataclass(frozen=True)
+class Book:
+    """The folders of one book; every place is named from its root."""
+
+    root: Path = ROOT
+
+    @property
+    def chapters(self) -> Path:
+        return self.root / "chapters"
+
+    @property
+    def build(self) -> Path:
+        return self.root / "_build"
+
+    @property
+    def executed(self) -> Path:
+        return self.build / "executed"
+
+    @property
+    def source(self) -> Path:
+        return self.build / "source"
+
+    @property
+    def site(self) -> Path:
+        return self.build / "html"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a chapter's `parameters` cell: its name, default value and the comment beside it."""
+
+    name: str
+    default: Any
+    comment: str = ""
+
+
+def toc_pages(book: Book) -> list[str]:
+    """Every page of the table of contents in reading order: paths from the book's root, without extension."""
+    toc = yaml.safe_load((book.root / "_toc.yml").read_text(encoding="utf8"))
+
+    def walk(node: dict[str, Any]) -> list[str]:
+        own = [node[key] for key in ("root", "file") if key in node]
+        parts = [child for key in ("parts", "chapters", "sections") for child in node.get(key, [])]
+        return own + [page for part in parts for page in walk(part)]
+
+    return walk(toc)
+
+
+def chapter_names(book: Book) -> list[str]:
+    """Names of the chapters that can be executed, in reading order; those outside the contents come last."""
+    notebooks = {path.stem for path in book.chapters.glob("*.md") if is_notebook(path)}
+    listed = [Path(page).name for page in toc_pages(book) if Path(page).parent == Path("chapters")]
+    ordered = [name for name in listed if name in notebooks]
+    return ordered + sorted(notebooks - set(ordered))
+
+
+def is_notebook(path: Path) -> bool:
+    """Whether a Markdown file is a MyST notebook, which its jupytext header tells."""
+    head, _, rest = path.read_text(encoding="utf8").partition("\n")
+    return head.strip() == "---" and "jupytext:" in rest.partition("\n---")[0]
+
+
+def unknown_chapter(chapter: str, names: Sequence[str]) -> ChapterError:
+    """The error for a name that no chapter has."""
+    return ChapterError(f"no chapter is called {chapter!r}; the chapters are: {', '.join(names) or 'none'}")
+
+
+def chapter_path(chapter: str, book: Book) -> Path:
+    """The source file of a chapter.
+
+    Raises:
+        ChapterError: no chapter of that name; the message lists those there are.
+    """
+    names = chapter_names(book)
+    if chapter not in names:
+        raise unknown_chapter(chapter, names)
+    return book.chapters / f"{chapter}.md"
+
+
+def read_chapter(path: Path) -> NotebookNode:
+    """The chapter as a notebook whose cell ids depend on nothing but their order."""
+    notebook = jupytext.read(path)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
+    return notebook
+
+
+def chapter_parameters(chapter: str, book: Book) -> dict[str, Parameter]:
+    """The parameters that a chapter declares in its cell tagged `parameters`, by name.
+
+    Raises:
+        ChapterError: unknown chapter, or a `parameters` cell with anything but assignments of literal values.
+    """
+    path = chapter_path(chapter, book)
+    cells = [cell for cell in read_chapter(path).cells if "parameters" in cell.metadata.get("tags", [])]
+    return {p.name: p for cell in cells for p in _declarations(cell.source, chapter)}
+
+
+def _declarations(source: str, chapter: str) -> list[Parameter]:
+    comments = {
+        token.start[0]: token.string.lstrip("# ").strip()
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    found = []
+    for node in ast.parse(source).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        try:
+            (target,) = targets
+            if not isinstance(target, ast.Name) or value is None:
+                raise ValueError
+            default = ast.literal_eval(value)
+        except ValueError:
+            raise ChapterError(
+                f"the parameters cell of chapter {chapter} may hold only `name = literal value`, "
+                f"received: {ast.unparse(node)}"
+            ) from None
+        found.append(Parameter(target.id, default, comments.get(node.end_lineno or node.lineno, "")))
+    return found
+
+
+def check_parameters(chapter: str, values: Mapping[str, Any], book: Book) -> dict[str, Any]:
+    """The values in the type of their defaults, once every name and every type is found to be right.
+
+    Args:
+        chapter: name of a chapter.
+        values: parameter names and the values asked for; an int is welcome where the default is a float.
+        book: the book that the chapter belongs to.
+
+    Raises:
+        ChapterError: unknown chapter or parameter, or a value of another type than the default's.
+    """
+    declared = chapter_parameters(chapter, book)
+    for name in values:
+        if name not in declared:
+            valid = ", ".join(f"{p.name} (default {p.default!r})" for p in declared.values()) or "none"
+            raise ChapterError(f"chapter {chapter} has no parameter {name!r}; its parameters are: {valid}")
+    return {name: _converted(chapter, declared[name], value) for name, value in values.items()}
+
+
+def parse_parameters(chapter: str, texts: Mapping[str, str], book: Book) -> dict[str, Any]:
+    """As `check_parameters`, for values typed on a command line.
+
+    Python literals are read as such. Text stays text where the default is a string, and a bare list of words
+    (`U2Ti,Au2S`) is read as a list where the default is one.
+    """
+    declared = chapter_parameters(chapter, book)
+    values = {n: _literal(text, declared[n].default) if n in declared else text for n, text in texts.items()}
+    return check_parameters(chapter, values, book)
+
+
+def _literal(text: str, default: Any) -> Any:
+    if isinstance(default, str):
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        if isinstance(default, list | tuple) and not text.lstrip().startswith(("[", "(")):
+            return [part.strip() for part in text.split(",")]
+        return text
+
+
+def _converted(chapter: str, parameter: Parameter, value: Any) -> Any:
+    default = parameter.default
+    try:
+        return _as_type_of(default, value)
+    except TypeError:
+        raise ChapterError(
+            f"parameter {parameter.name} of chapter {chapter} must be {_describe(default)} "
+            f"such as {default!r}, received {value!r} ({type(value).__name__})"
+        ) from None
+
+
+def _as_type_of(default: Any, value: Any) -> Any:
+    if default is None:
+        return value
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if isinstance(default, list | tuple) and isinstance(value, list | tuple):
+        return type(default)(_element(default, item) for item in value)
+    if type(value) is not type(default):
+        raise TypeError
+    return value
+
+
+def _element(defaults: list[Any] | tuple[Any, ...], item: Any) -> Any:
+    """An element may be of any type that occurs in the default list; an empty default says nothing."""
+    for default in defaults:
+        try:
+            return _as_type_of(default, item)
+        except TypeError:
+            continue
+    if defaults:
+        raise TypeError
+    return item
+
+
+def _describe(default: Any) -> str:
+    names = {bool: "True or False", int: "an integer", float: "a number", str: "a text", dict: "a dict"}
+    if isinstance(default, list | tuple):
+        kinds = " or ".join(sorted({type(item).__name__ for item in default}))
+        return f"a {type(default).__name__}" + (f" of {kinds}" if kinds else "")
+    return names.get(type(default), f"a {type(default).__name__}")

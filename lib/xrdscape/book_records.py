@@ -1,0 +1,84 @@
+"""What the last executions took and where they ran: the tables of the book's closing page."""
+
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xrdscape.book_parameters import Book
+
+# The packages whose version can change a number in the book.
+PACKAGES = (
+    "xrdscape", "torch", "numpy", "scipy", "numba", "pymatgen", "spglib", "ase", "chgnet",
+    "average-minimum-distance", "scikit-learn", "pandas", "matplotlib", "papermill", "jupyter-book",
+)  # fmt: skip
+
+
+def timings_path(book: Book) -> Path:
+    """The record of every chapter's last execution."""
+    return book.executed / "timings.json"
+
+
+def read_timings(book: Book) -> dict[str, dict[str, Any]]:
+    """The records by chapter; empty where nothing was executed yet."""
+    path = timings_path(book)
+    return json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware of the running interpreter."""
+    return {"python": platform.python_version(), "packages": _package_versions(), **_hardware()}
+
+
+def _package_versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _hardware() -> dict[str, Any]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"system": f"{platform.system()} {platform.machine()}", "processor": _processor(), "cores": cores}
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def timings_table(book: Book | None = None) -> pd.DataFrame:
+    """One row a chapter: its last execution's duration, its end (UTC) and the parameters it ran with."""
+    timings = read_timings(book or Book())
+    rows = [
+        {
+            "chapter": name,
+            "seconds": entry["seconds"],
+            "finished (UTC)": entry["finished"][:16].replace("T", " "),
+            "parameters": ", ".join(f"{k} = {v!r}" for k, v in entry["parameters"].items()) or "none",
+        }
+        for name, entry in sorted(timings.items())
+    ]
+    return pd.DataFrame(rows, columns=["chapter", "seconds", "finished (UTC)", "parameters"])
+
+
+def versions_table(book: Book | None = None) -> pd.DataFrame:
+    """One row an item: interpreter, packages, system, processor, cores, as recorded when the chapters ran.
+
+    Chapters executed in different environments show every value that occurred, separated by a slash.
+    """
+    records = [entry["environment"] for entry in read_timings(book or Book()).values()] or [environment()]
+    machine = ("system", "processor", "cores")
+    flat = [{"python": r["python"], **r["packages"], **{k: r[k] for k in machine}} for r in records]
+    items = list(flat[0])
+    values = [" / ".join(dict.fromkeys(str(row[item]) for row in flat)) for item in items]
+    return pd.DataFrame({"item": items, "value": values})

@@ -1,0 +1,151 @@
+"""The command line: `xrdscape --help`. Heavy packages are imported by the command that needs them."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xrdscape import __version__
+from xrdscape.errors import XrdscapeError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from xrdscape.pattern import Instrument, Pattern
+
+
+class _Commands(click.Group):
+    """Shows an error meant for the user as one message on stderr, exit code 2, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except XrdscapeError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(__version__, message="xrdscape %(version)s")
+def app() -> None:
+    """Powder patterns of crystals, and the executable paper about recovering crystals from them."""
+
+
+@app.command()
+@click.option("--chapter", metavar="NAME", help="Bring only this chapter up to date.")
+@click.option("--force", is_flag=True, help="Execute even what is up to date.")
+def book(chapter: str | None, force: bool) -> None:
+    """Execute every chapter that is out of date and build the site into _build/html."""
+    from xrdscape.book import build_book
+
+    build_book(chapter=chapter, force=force, say=click.echo)
+
+
+@app.command()
+def chapters() -> None:
+    """List the chapters with their parameters, the default values and what they mean."""
+    from xrdscape.book import Book, chapter_names, chapter_parameters
+
+    for name in chapter_names(Book()):
+        click.echo(name)
+        for parameter in chapter_parameters(name, Book()).values():
+            comment = f"  # {parameter.comment}" if parameter.comment else ""
+            click.echo(f"    {parameter.name} = {parameter.default!r}{comment}")
+
+
+@app.command()
+@click.argument("chapter")
+@click.option("-p", "--parameter", "pairs", nargs=2, multiple=True, metavar="NAME VALUE",
+              help="Set a parameter; may be given several times.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), show_default="CHAPTER.ipynb",
+              help="The notebook to write.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the output where it exists.")
+def run(chapter: str, pairs: tuple[tuple[str, str], ...], output: Path | None, force: bool) -> None:
+    """Execute one CHAPTER with parameters of your own into a notebook."""
+    from xrdscape.book import Book, parse_parameters, run_chapter
+
+    for name, _ in pairs:
+        if [n for n, _ in pairs].count(name) > 1:
+            raise XrdscapeError(f"parameter {name} is given more than once")
+    values = parse_parameters(chapter, dict(pairs), Book())
+    target = _free(output or Path(f"{chapter}.ipynb"), (".ipynb",), force)
+    shown = ", ".join(f"{name} = {value!r}" for name, value in values.items()) or "its defaults"
+    click.echo(f"{chapter}: executing with {shown} ...", err=True)
+    seconds = run_chapter(chapter, values, target.resolve(), Book(), progress=sys.stderr.isatty())
+    click.echo(f"executed in {seconds:.1f} s: {target}")
+
+
+@app.command()
+@click.argument("file")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
+              help="The pattern as two columns of text (.xy).")  # fmt: skip
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw it (.png, .svg or .pdf).")
+@click.option("--force", is_flag=True, help="Replace outputs that exist.")
+@click.option("--wavelength-angstrom", default=1.5406, help="X-ray wavelength.")
+@click.option("--two-theta-min-deg", default=0.0, help="Start of the pattern.")
+@click.option("--two-theta-max-deg", default=90.0, help="End of the pattern and of its reflections.")
+@click.option("--step-deg", default=0.01, help="Step of the grid.")
+@click.option("--caglioti", type=(float, float, float), default=(0.1, 0.01, 0.1), metavar="U V W",
+              help="Peak widths, H^2 = U tan^2 + V tan + W in deg^2.")  # fmt: skip
+@click.option("--eta", default=0.1, help="Gaussian fraction of the peak shape.")
+@click.option("--taper-deg", default=0.0, help="Fade reflections out this far past the end; 0 cuts them.")
+def simulate(
+    file: str,
+    output: Path,
+    plot: Path | None,
+    force: bool,
+    caglioti: tuple[float, float, float],
+    **settings: float,
+) -> None:
+    """Simulate the powder pattern of a crystal: a CIF or POSCAR FILE, or the name of a reference."""
+    _free(output, (".xy",), force)
+    if plot:
+        _free(plot, (".png", ".svg", ".pdf"), force)
+    from xrdscape.pattern import Instrument
+    from xrdscape.pattern import simulate as simulate_pattern
+    from xrdscape.structures import load_structure
+
+    instrument = Instrument(**settings, **dict(zip("UVW", caglioti, strict=True)))
+    structure = load_structure(file)
+    pattern = simulate_pattern(structure, instrument)
+    output.write_text(_xy_text(pattern, structure, instrument), encoding="utf8")
+    click.echo(f"{structure.composition.reduced_formula}: {len(pattern.intensity)} points in {output}")
+    if plot:
+        _draw(pattern, structure.composition.reduced_formula, plot)
+        click.echo(f"drawing in {plot}")
+
+
+def _draw(pattern: "Pattern", title: str, picture: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from xrdscape.figures import pattern_figure
+
+    pattern_figure(pattern, title).savefig(picture)
+
+
+def _free(path: Path, endings: tuple[str, ...], force: bool) -> Path:
+    """The path, once it is found that writing there is possible and destroys nothing."""
+    if path.suffix not in endings:
+        raise XrdscapeError(f"the output must end in {' or '.join(endings)}, received {path}")
+    if not path.absolute().parent.is_dir():
+        raise XrdscapeError(f"the folder of the output does not exist: {path.absolute().parent}")
+    if path.is_dir():
+        raise XrdscapeError(f"the output is a folder: {path}")
+    if path.exists() and not force:
+        raise XrdscapeError(f"{path} exists; choose another name, or replace it with --force")
+    return path
+
+
+def _xy_text(pattern: "Pattern", structure: "Structure", instrument: "Instrument") -> str:
+    cell = " ".join(f"{value:.6g}" for value in structure.lattice.parameters)
+    header = [
+        f"xrdscape {__version__}",
+        f"structure: {structure.composition.reduced_formula}, {len(structure)} sites",
+        f"cell (angstrom, deg): {cell}",
+        "instrument: " + ", ".join(f"{name}={value:g}" for name, value in vars(instrument).items()),
+        "two_theta_deg intensity",
+    ]
+    rows = [f"{x:.6g} {y:.8g}" for x, y in zip(pattern.two_theta_deg, pattern.intensity, strict=True)]
+    return "\n".join([*(f"# {line}" for line in header), *rows]) + "\n"

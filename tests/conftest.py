@@ -1,0 +1,23 @@
+"""Shared set-up: array shapes and types are checked at run time, and torch keeps to one thread."""
+
+import os
+from pathlib import Path
+
+# Set before numpy and torch are imported: small arrays gain nothing from more threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from jaxtyping import install_import_hook
+
+LIB = Path(__file__).resolve().parents[1] / "lib"
+
+
+def checked_modules() -> list[str]:
+    """Every module of the package but those that compile functions with numba, which refuses wrapped ones."""
+    files = [path for path in sorted((LIB / "xrdscape").rglob("*.py")) if path.name != "__init__.py"]
+    plain = [path for path in files if "import numba" not in path.read_text(encoding="utf8")]
+    return [".".join(path.relative_to(LIB).with_suffix("").parts) for path in plain]
+
+
+# Must come before the first import of these modules. The rewritten byte code is cached beside the usual one.
+install_import_hook(checked_modules(), "typecheck.checked")

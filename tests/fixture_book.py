@@ -1,0 +1,109 @@
+"""A book of three short chapters, for tests that need one whose every number is known."""
+
+import shutil
+from pathlib import Path
+
+from xrdscape.book import Book
+
+ROOT = Path(__file__).resolve().parents[1]
+
+HEADER = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+
+"""
+
+TOC = """format: jb-book
+root: index
+parts:
+  - caption: Chapters
+    numbered: 1
+    chapters:
+      - file: chapters/versions
+      - file: chapters/01-sum
+      - file: chapters/02-plot
+"""
+
+INDEX = """# A small book
+
+See {numref}`fig-line`, {numref}`table-squares`, {eq}`eq-sum` and {cite}`segal2026`.
+
+```{bibliography}
+```
+"""
+
+SUM = """# A sum
+
+```{code-cell} ipython3
+:tags: [parameters]
+
+count = 3  # how many numbers
+factor = 2.0  # what multiplies them
+names = ["a", "b"]
+label = "sum"
+exact = True
+```
+
+$$ s = f \\sum_i i $$ (eq-sum)
+
+```{code-cell} ipython3
+import os
+import warnings
+import pandas as pd
+from myst_nb import glue
+from xrdscape.book import numbered_table
+
+warnings.warn("unwanted".upper())
+glue("total", float(factor * sum(range(count))), display=False)
+print(label, factor * sum(range(count)), names, os.getcwd())
+```
+
+The sum is {glue:text}`total:.2f`.
+
+```{code-cell} ipython3
+frame = pd.DataFrame({"n": range(count), "half": [n / 2 for n in range(count)]})
+numbered_table(frame, "table-squares", f"Of {count} rows, after {{cite}}`segal2026`.")
+```
+"""
+
+PLOT = """# A plot
+
+```{code-cell} ipython3
+---
+mystnb:
+  figure:
+    name: fig-line
+    caption: |
+      A line; chapter one found {glue:text}`01-sum.ipynb::total:.1f`.
+tags: [hide-input]
+---
+import matplotlib.pyplot as plt
+plt.figure(figsize=(3, 2))
+plt.plot([1, 2]);
+```
+"""
+
+REPORT = """# Versions
+
+```{code-cell} ipython3
+from xrdscape.book import numbered_table, timings_table
+numbered_table(timings_table(), "table-timings", "Times.", 1)
+```
+"""
+
+
+def write_fixture_book(root: Path) -> Book:
+    """Write the book's text into an empty folder, with the project's own site configuration."""
+    (root / "chapters").mkdir(parents=True)
+    for name in ("_config.yml", "references.bib"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "assets").mkdir()
+    shutil.copy(ROOT / "assets" / "xrdscape.css", root / "assets")
+    (root / "_toc.yml").write_text(TOC)
+    (root / "index.md").write_text(INDEX)
+    for name, text in {"01-sum": SUM, "02-plot": PLOT, "versions": REPORT}.items():
+        (root / "chapters" / f"{name}.md").write_text(HEADER + text)
+    (root / "chapters" / "not-a-notebook.md").write_text("# A page\n")
+    return Book(root)

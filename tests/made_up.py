@@ -1,0 +1,82 @@
+"""Records that no descent has made: the shape of real ones, with values chosen so that tests know the answers."""
+
+from typing import Any
+
+import pandas as pd
+from pymatgen.core import Structure
+
+from xrdscape import noise
+from xrdscape.records import METHODS, geometry
+from xrdscape.structures import load_structure
+from xrdscape.tables import STATISTICS
+
+STRUCTURES = ("U2Ti", "BPO4")
+LEVELS = {"lattice": (0.05, 0.1), "coordinates": (0.05, 0.1)}
+COPIES = 3
+
+
+def made_up_records() -> pd.DataFrame:
+    """Two structures, two levels a noise, three copies, every method.
+
+    At level 0.05 all match at start and end. At 0.1 no start matches; constrained ends all do, free ends never.
+    The copy's number orders the results: copy 2 has the highest similarity and the smallest distance.
+    """
+    rows = []
+    for name in STRUCTURES:
+        truth = load_structure(name)
+        for kind, levels in LEVELS.items():
+            for level in levels:
+                for copy in range(COPIES):
+                    begin = geometry(noise.start(name, kind, level, copy, structure=truth), "start")
+                    for method in METHODS:
+                        if kind == "lattice" or not METHODS[method].constrained:
+                            key = {"structure": name, "noise": kind, "level": level, "copy": copy, "method": method}
+                            rows.append({**key, **begin, **_outcome(truth, level, copy, method)})
+    return pd.DataFrame(rows)
+
+
+def _outcome(truth: Structure, level: float, copy: int, method: str) -> dict[str, Any]:
+    easy = level < 0.1
+    found = easy or METHODS[method].constrained
+    similarities = {f"{kind}_{which}": base + 0.1 * copy for which, base in (("start", 0.2), ("end", 0.6))
+                    for kind in ("cosine", "entropy", "cross_correlation")}  # fmt: skip
+    return {
+        **geometry(truth, "end"),
+        **similarities,
+        "mse_start": -0.05,
+        "mse_end": -0.01 * (3 - copy),
+        "emd_start": 0.9,
+        "emd_end": 0.5 - 0.1 * copy,
+        **{f"match_{criterion}_start": easy for criterion in ("conventional", "pymatgen", "tight")},
+        "match_conventional_end": found,
+        "match_pymatgen_end": found,
+        "match_tight_end": False,
+        "seed": 7,
+        "steps": 100 * (copy + 1),
+        "stop_reason": "converged" if copy == 0 else "out of steps",
+        "seconds": 2.0,
+    }
+
+
+def made_up_relaxations() -> pd.DataFrame:
+    """One relaxed copy of each start: all match but under coordinate noise 0.1."""
+    records = made_up_records()
+    records = records[(records["copy"] == 0) & (records["method"] == "cosine")].assign(method="chgnet")
+    hard = (records["noise"] == "coordinates") & (records["level"] == 0.1)
+    records["match_conventional_end"] = ~hard
+    return records.assign(converged=~hard, energy_start=-5.0, energy_end=-5.25).drop(columns="stop_reason")
+
+
+def made_up_correlations(low: float = 0.1, free: float = 0.2, bound: float = 0.9) -> pd.DataFrame:
+    """Every published setting; `free` and `bound` are the values without and with constraints."""
+    return pd.DataFrame(
+        [
+            (noise, level, method, statistic, bound if METHODS[method].constrained else free, low, 1.0, 20)
+            for noise, levels in (("lattice", (0.05, 0.1)), ("coordinates", (0.01, 0.05, 0.1)))
+            for level in levels
+            for method in METHODS
+            if noise == "lattice" or not METHODS[method].constrained
+            for statistic in STATISTICS
+        ],
+        columns=["noise", "level", "method", "statistic", "value", "low", "high", "n"],
+    )

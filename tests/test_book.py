@@ -1,0 +1,225 @@
+"""The builder of the book, on a small book of three chapters."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from fixture_book import HEADER, write_fixture_book
+
+from xrdscape.book import (
+    Book,
+    build_book,
+    chapter_names,
+    chapter_parameters,
+    check_parameters,
+    numbered_table,
+    parse_parameters,
+    run_chapter,
+    timings_table,
+    versions_table,
+)
+from xrdscape.errors import ChapterError
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    return write_fixture_book(tmp_path / "book")
+
+
+def cell_text(path: Path) -> str:
+    cells = nbformat.read(path, as_version=4).cells
+    return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+
+
+# Parameters
+
+
+def test_chapters_are_the_notebooks_in_reading_order(book: Book) -> None:
+    assert chapter_names(book) == ["versions", "01-sum", "02-plot"]
+
+
+def test_parameters_are_read_with_their_comments(book: Book) -> None:
+    found = chapter_parameters("01-sum", book)
+    assert {name: p.default for name, p in found.items()} == {
+        "count": 3, "factor": 2.0, "names": ["a", "b"], "label": "sum", "exact": True,
+    }  # fmt: skip
+    assert found["factor"].comment == "what multiplies them"
+    assert found["names"].comment == ""
+
+
+def test_chapter_without_parameters(book: Book) -> None:
+    assert chapter_parameters("02-plot", book) == {}
+    with pytest.raises(ChapterError, match="02-plot has no parameter 'x'; its parameters are: none"):
+        check_parameters("02-plot", {"x": 1}, book)
+
+
+def test_unknown_chapter_lists_those_there_are(book: Book) -> None:
+    with pytest.raises(ChapterError, match=r"no chapter is called '03-none'.*versions, 01-sum, 02-plot"):
+        chapter_parameters("03-none", book)
+    with pytest.raises(ChapterError, match="no chapter is called 'not-a-notebook'"):
+        build_book(book, chapter="not-a-notebook", say=lambda line: None)
+
+
+def test_unknown_parameter_lists_the_valid_ones(book: Book) -> None:
+    with pytest.raises(ChapterError, match=r"no parameter 'cuont'.*count \(default 3\), factor \(default 2.0\)"):
+        check_parameters("01-sum", {"cuont": 4}, book)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("count", 2.5, "an integer such as 3, received 2.5 [(]float[)]"),
+        ("count", True, "an integer such as 3, received True [(]bool[)]"),
+        ("factor", "2", "a number such as 2.0, received '2' [(]str[)]"),
+        ("names", "a", r"a list of str such as \['a', 'b'\], received 'a'"),
+        ("names", [1], r"a list of str such as \['a', 'b'\], received \[1\]"),
+        ("label", 3, "a text such as 'sum', received 3"),
+        ("exact", 1, "True or False such as True, received 1"),
+    ],
+)
+def test_wrong_type_is_refused_with_the_right_one(book: Book, name: str, value: object, expected: str) -> None:
+    with pytest.raises(ChapterError, match=f"parameter {name} of chapter 01-sum must be {expected}"):
+        check_parameters("01-sum", {name: value}, book)
+
+
+def test_integer_is_taken_for_a_number(book: Book) -> None:
+    value = check_parameters("01-sum", {"factor": 3}, book)["factor"]
+    assert value == 3.0
+    assert isinstance(value, float)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("count", "7", 7),
+        ("factor", "1e-3", 1e-3),
+        ("factor", "-2", -2.0),
+        ("names", "x,y", ["x", "y"]),
+        ("names", "['x']", ["x"]),
+        ("label", "12", "12"),
+        ("exact", "False", False),
+    ],
+)
+def test_command_line_texts_are_read_by_the_type_of_the_default(
+    book: Book, name: str, text: str, value: object
+) -> None:
+    assert parse_parameters("01-sum", {name: text}, book) == {name: value}
+
+
+def test_word_for_a_number_is_refused(book: Book) -> None:
+    with pytest.raises(ChapterError, match="an integer such as 3, received 'many'"):
+        parse_parameters("01-sum", {"count": "many"}, book)
+
+
+def test_computed_default_is_refused(book: Book) -> None:
+    cell = "```{code-cell} ipython3\n:tags: [parameters]\n\ncount = len('abc')\n```\n"
+    (book.chapters / "02-plot.md").write_text(HEADER + cell)
+    with pytest.raises(ChapterError, match=r"only `name = literal value`, received: count = len\('abc'\)"):
+        chapter_parameters("02-plot", book)
+
+
+# Execution
+
+
+def test_changed_parameters_show_in_the_output(book: Book, tmp_path: Path) -> None:
+    output = tmp_path / "mine.ipynb"
+    assert run_chapter("01-sum", {"count": 5, "label": "mine"}, output, book) > 0
+    assert "mine 20.0 ['a', 'b'] ." in cell_text(output)
+
+
+def test_executed_notebook_carries_no_trace_of_the_machine(book: Book, tmp_path: Path) -> None:
+    first, second = tmp_path / "1.ipynb", tmp_path / "2.ipynb"
+    for output in (first, second):
+        run_chapter("01-sum", {"count": 5}, output, book)
+    text = first.read_text()
+    assert str(book.root) not in text
+    injected = [c for c in nbformat.read(first, 4).cells if "injected-parameters" in c.metadata.get("tags", [])]
+    assert [("remove-cell" in c.metadata.tags) for c in injected] == [True]
+    # The warning's text names a temporary file of the kernel, which the site leaves out with all of stderr.
+    bodies = [[o for o in c.get("outputs", []) if o.get("name") != "stderr"] for c in nbformat.read(first, 4).cells]
+    again = [[o for o in c.get("outputs", []) if o.get("name") != "stderr"] for c in nbformat.read(second, 4).cells]
+    assert bodies == again
+    assert "papermill" not in json.loads(text)["metadata"]
+
+
+def test_failing_chapter_says_where_and_how_to_run_it(book: Book, tmp_path: Path) -> None:
+    text = HEADER + "```{code-cell} ipython3\nprint('before')\n```\n\n```{code-cell} ipython3\n1 / 0\n```\n"
+    (book.chapters / "02-plot.md").write_text(text)
+    output = tmp_path / "plot.ipynb"
+    with pytest.raises(ChapterError) as caught:
+        run_chapter("02-plot", {}, output, book)
+    message = str(caught.value)
+    assert "chapter 02-plot failed in code cell 2: ZeroDivisionError: division by zero" in message
+    assert "the cell begins: 1 / 0" in message
+    assert "xrdscape run 02-plot" in message
+    assert not output.exists()
+    assert "before" in cell_text(output.with_suffix(".failed.ipynb"))
+
+
+# The whole book
+
+
+def test_book_is_built_once_and_then_only_what_changed(book: Book) -> None:
+    lines: list[str] = []
+    assert build_book(book, say=lines.append) == ["01-sum", "02-plot", "versions"]
+    assert (book.site / "index.html").exists()
+    assert any(line.startswith("01-sum: executed in ") for line in lines)
+
+    lines.clear()
+    assert build_book(book, say=lines.append) == []
+    assert "site: up to date" in lines
+
+    chapter = book.chapters / "01-sum.md"
+    chapter.write_text(chapter.read_text().replace("count = 3", "count = 4"))
+    assert build_book(book, say=lines.append) == ["01-sum", "versions"]
+
+    page = (book.site / "chapters" / "01-sum.html").read_text()
+    assert "12.00" in page
+    assert "UNWANTED" not in page
+    table = timings_table(book).set_index("chapter")
+    assert set(table.index) == {"01-sum", "02-plot", "versions"}
+    assert "count = 4" in table.loc["01-sum", "parameters"]
+    assert (table["seconds"] > 0).all()
+
+
+def test_failure_keeps_the_other_chapters(book: Book) -> None:
+    (book.chapters / "01-sum.md").write_text(HEADER + "```{code-cell} ipython3\nraise KeyError('gone')\n```\n")
+    with pytest.raises(ChapterError, match=r"(?s)01-sum failed in code cell 1: KeyError: 'gone'.*others? chapters"):
+        build_book(book, say=lambda line: None)
+    assert (book.executed / "02-plot.ipynb").exists()
+    assert not (book.executed / "01-sum.ipynb").exists()
+    assert not book.site.exists()
+
+
+def test_broken_reference_is_not_published(book: Book) -> None:
+    for name in ("01-sum", "02-plot"):
+        (book.chapters / f"{name}.md").write_text(HEADER + "# A page\n")
+    with pytest.raises(ChapterError, match=r"(?s)could not be built.*fig-line"):
+        build_book(book, say=lambda line: None)
+    assert not book.site.exists()
+
+
+def test_missing_page_is_named(book: Book) -> None:
+    (book.chapters / "02-plot.md").unlink()
+    with pytest.raises(ChapterError, match="names the page 'chapters/02-plot', but there is no file"):
+        build_book(book, say=lambda line: None)
+
+
+# Tables
+
+
+def test_numbered_table_formats_numbers_and_gaps() -> None:
+    frame = pd.DataFrame({"name": ["a|b", "c"], "n": [1, 2], "x": [-0.126, float("nan")]})
+    text = numbered_table(frame, "table-x", "A caption\nin two lines.").data
+    assert text.splitlines() == [
+        ":::{table} A caption in two lines.", ":name: table-x", "",
+        "| name | n | x |", "| :--- | ---: | ---: |", "| a\\|b | 1 | −0.13 |", "| c | 2 | – |", ":::",
+    ]  # fmt: skip
+
+
+def test_versions_are_reported_before_any_execution(book: Book) -> None:
+    table = versions_table(book).set_index("item")["value"]
+    assert table["torch"].startswith("2.")
+    assert int(table["cores"]) >= 1

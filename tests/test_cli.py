@@ -1,0 +1,122 @@
+"""The command line, called as a user calls it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tolerances
+from click.testing import CliRunner, Result
+from fixture_book import write_fixture_book
+
+from xrdscape import __version__, book
+from xrdscape.cli import app
+from xrdscape.pattern import Instrument, simulate
+from xrdscape.structures import load_structure
+
+
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def small_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> book.Book:
+    small = write_fixture_book(tmp_path / "book")
+    monkeypatch.setattr(book, "Book", lambda: small)
+    return small
+
+
+def test_help_and_version() -> None:
+    assert all(name in call("--help").output for name in ("book", "chapters", "run", "simulate"))
+    assert call("--version").output == f"xrdscape {__version__}\n"
+
+
+def test_chapters_are_listed_with_parameters(small_book: book.Book) -> None:
+    result = call("chapters")
+    assert result.exit_code == 0
+    assert "01-sum\n    count = 3  # how many numbers\n" in result.output
+
+
+def test_run_with_two_changed_parameters(small_book: book.Book, tmp_path: Path) -> None:
+    output = tmp_path / "mine.ipynb"
+    result = call("run", "01-sum", "-p", "count", "5", "-p", "label", "mine", "-o", output)
+    assert result.exit_code == 0, result.output
+    assert str(output) in result.stdout
+    assert "mine 20.0" in output.read_text()
+    result = call("run", "01-sum", "-o", output)
+    assert result.exit_code == 2
+    assert f"error: {output} exists; choose another name, or replace it with --force" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "none"], "error: no chapter is called 'none'; the chapters are: versions, 01-sum, 02-plot"),
+        (["run", "01-sum", "-p", "size", "1"], "error: chapter 01-sum has no parameter 'size'"),
+        (["run", "01-sum", "-p", "count", "x"], "error: parameter count of chapter 01-sum must be an integer"),
+        (["run", "01-sum", "-p", "count", "1", "-p", "count", "2"], "error: parameter count is given more than"),
+        (["run", "01-sum", "-p", "count"], "Option '-p' requires 2 arguments"),
+        (["run", "01-sum", "-o", "x.txt"], "error: the output must end in .ipynb, received x.txt"),
+        (["run", "01-sum", "-o", "no/x.ipynb"], "error: the folder of the output does not exist"),
+        (["book", "--chapter", "none"], "error: no chapter is called 'none'"),
+    ],
+)
+def test_chapter_mistakes_are_one_message(small_book: book.Book, words: list[str], message: str) -> None:
+    result = call(*words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_simulate_writes_the_pattern(tmp_path: Path) -> None:
+    output = tmp_path / "pattern.xy"
+    result = call("simulate", "U2Ti", "-o", output, "--two-theta-max-deg", "60", "--wavelength-angstrom", "0.7")
+    assert result.exit_code == 0, result.output
+    header = [line for line in output.read_text().splitlines() if line.startswith("#")]
+    assert header[0] == f"# xrdscape {__version__}"
+    assert "U2Ti, 3 sites" in header[1]
+    assert "wavelength_angstrom=0.7" in header[3]
+    angle, intensity = np.loadtxt(output, unpack=True)
+    instrument = Instrument(wavelength_angstrom=0.7, two_theta_max_deg=60.0)
+    expected = simulate(load_structure("U2Ti"), instrument)
+    np.testing.assert_allclose(angle, expected.two_theta_deg, rtol=tolerances.XY_FILE, atol=tolerances.XY_FILE)
+    np.testing.assert_allclose(intensity, expected.intensity, rtol=tolerances.XY_FILE)
+
+
+def test_simulate_draws(tmp_path: Path) -> None:
+    picture = tmp_path / "pattern.png"
+    result = call("simulate", "U2Ti", "-o", tmp_path / "pattern.xy", "--plot", picture)
+    assert result.exit_code == 0, result.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_simulate_mistakes_are_one_message(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.cif"
+    broken.write_text("data_x\n_cell_length_a banana\n")
+    output = tmp_path / "pattern.xy"
+    for words, message in [
+        (["simulate", tmp_path / "none.cif", "-o", output], "none.cif"),
+        (["simulate", broken, "-o", output], "broken.cif"),
+        (["simulate", "U2Ti", "-o", tmp_path / "pattern.dat"], "must end in .xy"),
+        (["simulate", "U2Ti", "-o", output, "--plot", tmp_path / "p.doc"], "must end in .png or .svg or .pdf"),
+        (["simulate", "U2Ti", "-o", output, "--wavelength-angstrom", "-1"], "wavelength_angstrom must be positive"),
+    ]:
+        result = call(*words)
+        assert result.exit_code == 2, words
+        assert result.stderr.startswith("error: ")
+        assert message in result.stderr
+        assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["simulate", "U2Ti"], "Missing option '-o'"),
+        (["simulate", "U2Ti", "-o", "x.xy", "--caglioti", "0.1", "0.2"], "--caglioti"),
+        (["simulate", "U2Ti", "-o", "x.xy", "--step-deg", "small"], "'small' is not a valid float"),
+        (["unknown"], "No such command 'unknown'"),
+    ],
+)
+def test_incomplete_calls_say_what_is_missing(words: list[str], message: str) -> None:
+    result = call(*words)
+    assert result.exit_code == 2
+    assert message in result.stderr

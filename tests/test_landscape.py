@@ -1,0 +1,97 @@
+"""Slices through the landscape: what they tabulate, the minima found in them, and descents that stay inside."""
+
+import numpy as np
+import pytest
+import torch
+
+from xrdscape.errors import CellError
+from xrdscape.landscape import Slice, energy_slice, find_minima, slice_descent, slice_pattern, xrd_slice
+from xrdscape.pattern import simulate
+from xrdscape.profile import Instrument
+from xrdscape.similarity import OBJECTIVES
+from xrdscape.snap import Schedule
+from xrdscape.structures import load_structure
+
+COARSE = Instrument(step_deg=0.1)
+
+
+@pytest.fixture(scope="module")
+def u2ti():
+    return load_structure("U2Ti")
+
+
+def test_slice_is_least_at_the_truth_and_agrees_with_a_single_simulation(u2ti):
+    landscape = xrd_slice(u2ti, "a", "c", n=7, instrument=COARSE)
+    assert landscape.value.shape == (7, 7)
+    assert landscape.value[3, 3] == pytest.approx(-1)
+    assert np.nanargmin(landscape.value) == 24
+    pattern = slice_pattern(u2ti, "a", "c", landscape.x[1], landscape.y[5], COARSE)
+    target = simulate(u2ti, COARSE)
+    loss = OBJECTIVES["cosine"].loss(torch.tensor(pattern.intensity)[None], torch.tensor(target.intensity))
+    assert landscape.value[5, 1] == pytest.approx(float(loss[0]), abs=1e-12)
+
+
+def test_an_even_number_of_values_is_raised_so_that_the_truth_is_one_of_them(u2ti):
+    landscape = xrd_slice(u2ti, "a", "c", n=4, instrument=COARSE)
+    assert len(landscape.x) == 5
+    assert landscape.truth == (landscape.x[2], landscape.y[2])
+
+
+def test_cells_that_do_not_close_are_nan(u2ti):
+    # gamma is 120 deg: with alpha and beta at 150 deg the three exceed a full turn.
+    landscape = xrd_slice(u2ti, "alpha", "beta", n=5, angle_span_deg=60, instrument=COARSE)
+    assert np.isnan(landscape.value[-1, -1])
+    assert landscape.value[2, 2] == pytest.approx(-1)
+
+
+def test_a_slice_needs_two_known_parameters(u2ti):
+    with pytest.raises(CellError, match="two different parameters"):
+        xrd_slice(u2ti, "a", "a", n=3)
+    with pytest.raises(CellError, match="Unknown lattice parameter 'd'"):
+        xrd_slice(u2ti, "a", "d", n=3)
+
+
+def test_minima_of_a_known_surface():
+    x = np.linspace(-2, 2, 81)
+    y = np.linspace(-1, 1, 41)
+    # Two wells, at x = -1 and x = +1; the second is deeper by 0.2.
+    value = (x[None] ** 2 - 1) ** 2 + y[:, None] ** 2 - 0.1 * x[None]
+    minima = find_minima(Slice("test", "a", "b", x, y, value, (1.0, 0.0), "value"))
+    assert len(minima) == 2
+    assert minima["x"].to_numpy() == pytest.approx([1.0, -1.0], abs=0.06)
+    assert minima["y"].to_numpy() == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert len(find_minima(Slice("test", "a", "b", x, y, value, (1.0, 0.0), "value"), count=1)) == 1
+
+
+def test_the_border_is_no_minimum():
+    x = np.linspace(0, 1, 5)
+    value = np.add.outer(x, x)
+    assert find_minima(Slice("test", "a", "b", x, x, value, (0.0, 0.0), "value")).empty
+
+
+def test_descent_stays_in_its_slice_and_goes_down(u2ti):
+    start = (u2ti.lattice.a * 1.01, u2ti.lattice.c * 0.99)
+    path = slice_descent(u2ti, "a", "c", start, Schedule(1e-3, max_steps=30), instrument=COARSE)
+    assert list(path["step"]) == list(range(30))
+    assert (path.loc[0, "x"], path.loc[0, "y"]) == pytest.approx(start)
+    assert path["loss"].iloc[-1] < path["loss"].iloc[0]
+
+
+def test_projected_descent_ties_lengths_and_fixes_angles():
+    au2s = load_structure("Au2S")
+    schedule = Schedule(1e-3, max_steps=5)
+    start = (au2s.lattice.a * 1.02, au2s.lattice.a * 0.98)
+    path = slice_descent(au2s, "a", "b", start, schedule, family="cubic", instrument=COARSE)
+    assert path["x"].to_numpy() == pytest.approx(path["y"].to_numpy())
+    assert path.loc[0, "x"] == pytest.approx(au2s.lattice.a)
+    path = slice_descent(au2s, "a", "gamma", (5.4, 93.0), schedule, family="cubic", instrument=COARSE)
+    assert path["y"].to_numpy() == pytest.approx([90.0] * 5)
+    # The other four stay where they were, so that the slice is truly one: a moves alone.
+    assert path["x"].nunique() > 1
+
+
+def test_energy_slice_is_in_ev_per_atom_and_least_near_the_truth(u2ti):
+    landscape = energy_slice(u2ti, "a", "c", n=3, length_span=0.1)
+    assert landscape.value.shape == (3, 3)
+    assert np.argmin(landscape.value) == 4
+    assert -20 < landscape.value[1, 1] < 0

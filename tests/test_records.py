@@ -1,0 +1,105 @@
+"""Records on disk and the rates and correlations read off them."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from xrdscape import records
+from xrdscape.errors import RecordError
+from xrdscape.evaluation import jeffreys_interval
+from xrdscape.noise import start
+from xrdscape.structures import load_structure
+
+
+@pytest.fixture(scope="module")
+def judged():
+    truth = load_structure("NaS")
+    results = [truth, start("NaS", "coordinates", 0.01, 0), start("NaS", "coordinates", 0.1, 0)]
+    return records.judged(truth, results, "end")
+
+
+def test_the_truth_is_judged_perfect_and_noise_worse(judged):
+    assert judged.loc[0, ["cosine_end", "entropy_end", "cross_correlation_end"]].to_list() == pytest.approx([1, 1, 1])
+    assert judged.loc[0, "mse_end"] == pytest.approx(0, abs=1e-15)
+    assert judged.loc[0, "emd_end"] == pytest.approx(0, abs=1e-9)
+    assert judged.loc[0, ["match_conventional_end", "match_pymatgen_end", "match_tight_end"]].all()
+    assert judged["emd_end"].is_monotonic_increasing
+    assert judged["cosine_end"].is_monotonic_decreasing
+    assert not judged.loc[2, "match_tight_end"]
+
+
+def test_a_crystal_survives_its_record():
+    truth = load_structure("Na2BiO3")
+    row = pd.Series({"structure": "Na2BiO3", **records.geometry(truth, "start")})
+    again = records.crystal(row, "start")
+    assert again.lattice.parameters == pytest.approx(truth.lattice.parameters)
+    assert again.frac_coords == pytest.approx(truth.frac_coords)
+    assert again.species == truth.species
+    with pytest.raises(RecordError, match="'start' and its 'end'"):
+        records.crystal(row, "middle")
+
+
+def test_files_keep_rows_settings_and_versions(tmp_path):
+    rows = pd.DataFrame({"structure": ["NaS"], "end_lattice": [[1.0, 2.0, 3.0, 90.0, 90.0, 90.0]]})
+    path = tmp_path / "new" / "rows.parquet"
+    records.write(path, rows, {"seed": 3})
+    back = records.read(path)
+    assert list(back.loc[0, "end_lattice"]) == [1.0, 2.0, 3.0, 90.0, 90.0, 90.0]
+    metadata = pq.read_schema(path).metadata
+    assert b'"seed": 3' in metadata[b"settings"]
+    assert b'"torch"' in metadata[b"packages"]
+    assert [p.name for p in path.parent.iterdir()] == ["rows.parquet"]
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "rows.parquet"
+    records.write(path, pd.DataFrame({"a": [1.0]}), {})
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RecordError, match=r"rows\.parquet is damaged .* Delete it"):
+        records.read(path)
+
+
+def test_an_unknown_schema_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "rows.parquet"
+    monkeypatch.setattr(records, "SCHEMA_VERSION", 99)
+    records.write(path, pd.DataFrame({"a": [1.0]}), {})
+    monkeypatch.undo()
+    with pytest.raises(RecordError, match="has schema 99, this version reads schema 1"):
+        records.read(path)
+
+
+def made_up_records(n: int = 40) -> pd.DataFrame:
+    """Records whose distance grows with dissimilarity for one method and not at all for the other."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for method in ("cosine", "entropy"):
+        for copy in range(n):
+            distance = rng.uniform()
+            similarity = 1 - distance if method == "cosine" else rng.uniform()
+            rows.append(
+                {
+                    **{"structure": "NaS", "noise": "lattice", "level": 0.1, "copy": copy, "method": method},
+                    **{f"{name}_end": similarity for name in ("cosine", "entropy")},
+                    **{"emd_end": distance, "match_tight_start": copy == 0, "match_tight_end": copy < 10},
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def test_match_rates_count_each_start_once():
+    rates = records.match_rates(made_up_records(), "tight").set_index("method")
+    assert rates.loc["noised", ["matched", "trials"]].to_list() == [1, 40]
+    assert rates.loc["cosine", "rate"] == 0.25
+    assert tuple(rates.loc["cosine", ["low", "high"]]) == jeffreys_interval(10, 40)
+    with pytest.raises(RecordError, match="Unknown criterion 'loose'"):
+        records.match_rates(made_up_records(), "loose")
+
+
+def test_correlations_are_positive_where_pattern_and_geometry_agree():
+    table = records.correlations(made_up_records()).set_index(["method", "statistic"])["value"]
+    assert table["cosine", "pearson"] == pytest.approx(1)
+    assert table["cosine", "spearman"] == pytest.approx(1)
+    assert table["cosine", "mutual_information"] > 1
+    assert abs(table["entropy", "pearson"]) < 0.4
+    assert table["entropy", "mutual_information"] < 0.3

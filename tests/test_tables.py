@@ -1,0 +1,195 @@
+"""The tables say what the records say, beside what the paper printed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import COPIES, made_up_correlations, made_up_records, made_up_relaxations
+
+from xrdscape import tables
+from xrdscape.book import Book, chapter_parameters
+from xrdscape.campaign import Plan
+from xrdscape.errors import RecordError
+from xrdscape.landscape import Slice
+from xrdscape.tables_case import case_sentence, choose_case
+from xrdscape.tables_findings import (
+    NOT_SEEN,
+    SEEN,
+    correlation_findings,
+    energy_findings,
+    optimisation_findings,
+    sign_text,
+)
+
+
+@pytest.fixture(scope="module")
+def records() -> pd.DataFrame:
+    return made_up_records()
+
+
+def a_slice(value: np.ndarray, name: str = "U2Ti") -> Slice:
+    ny, nx = value.shape
+    x, y = np.linspace(4.0, 5.0, nx), np.linspace(80.0, 100.0, ny)
+    return Slice(name, "a", "gamma", x, y, value, (4.5, 90.0), "made up")
+
+
+def bowl(n: int = 9, at: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+    u = np.linspace(-1, 1, n)
+    return (u[None, :] - at[0]) ** 2 + (u[:, None] - at[1]) ** 2
+
+
+def bumpy() -> np.ndarray:
+    """A bowl in which every second point of every second row is a local minimum."""
+    return bowl() + 2.0 * (np.indices((9, 9)) % 2).max(0)
+
+
+def test_sample_is_told_in_full(records: pd.DataFrame) -> None:
+    assert tables.sample_text(records) == "3 distorted copies of each of 2 structures, 6 results a setting, seed 7"
+    assert "1 distorted copy of" in tables.sample_text(records[records["copy"] == 0])
+
+
+def test_plan_table_shows_the_plan() -> None:
+    table = tables.plan_table(Plan(copies=5, max_steps=321, seed=9)).set_index("Setting")["Here"]
+    assert table["Distorted copies of a structure at a level"] == "5"
+    assert table["Steps at most"] == "321"
+    assert table["Seed of the noise"] == "9"
+
+
+def test_rates_under_three_criteria(records: pd.DataFrame) -> None:
+    table = tables.rates_table(records).set_index(["Noise", "Level"])
+    assert list(table.columns[:2]) == ["Noised", "Cosine"]
+    assert table.loc[("lattice", "0.1"), "Noised"] == "0 / 0 / 0"
+    assert table.loc[("lattice", "0.1"), "Cosine + constraints"] == "100 / 100 / 0"
+    assert table.loc[("coordinates", "0.1"), "Cosine + constraints"] == "–"
+    assert [key[0] for key in table.index] == ["lattice"] * 2 + ["coordinates"] * 2
+
+
+def test_trap_is_counted_over_starts(records: pd.DataFrame) -> None:
+    lost = (records["noise"] == "coordinates") & (records["copy"] == 0)
+    gained = (records["noise"] == "lattice") & (records["level"] == 0.1)
+    changed = records.assign(match_pymatgen_start=(records["match_pymatgen_start"] & ~lost) | gained)
+    text = tables.trap_text(changed)
+    assert "Of the 6 starts with displaced atoms" in text
+    assert "lose 2;" in text
+    assert text.endswith("they accept 6.")
+
+
+def test_stops_add_up(records: pd.DataFrame) -> None:
+    table = tables.stop_table(records).set_index(["Noise", "Method"])
+    row = table.loc[("lattice", "MSE")]
+    assert row["Descents"] == 12
+    assert (row["Converged (%)"], row["Out of steps (%)"], row["Failed (%)"]) == (33, 67, 0)
+    assert row["Steps (median)"] == 200
+    assert row["Closer (%)"] == 100
+    assert ("coordinates", "Cosine + constraints") not in table.index
+
+
+def test_relaxations_by_setting() -> None:
+    table = tables.relaxation_table(made_up_relaxations()).set_index(["Noise", "Level"])
+    assert table.loc[("coordinates", "0.1"), "Converged (%)"] == 0
+    assert table.loc[("lattice", "0.1"), "Energy gained (eV/atom, median)"] == pytest.approx(0.25)
+
+
+def test_correlations_stand_above_the_published() -> None:
+    table = tables.correlation_table(made_up_correlations(), "pearson")
+    assert list(table["Source"]) == ["here", "paper"] * 5
+    assert table.loc[2, "Cosine"] == "0.20 [0.10, 1.00]"
+    assert table.loc[3, "Cosine"] == "0.36"
+    assert table.loc[4, "Level"] == "0.01"
+    assert table.loc[5, "Cosine"] == "−0.64"
+    assert table.loc[5, "Cosine + constraints"] == "–"
+    assert list(table.loc[3, ["Noise", "Level", "n"]]) == ["", "", "500"]
+
+
+def test_unknown_statistic_is_refused() -> None:
+    with pytest.raises(RecordError, match="Unknown statistic 'kendall'"):
+        tables.correlation_table(made_up_correlations(), "kendall")
+
+
+def test_undefined_estimates_are_dashes() -> None:
+    assert tables.estimate_text(float("nan"), 0.0, 1.0) == "–"
+    assert tables.estimate_text(-0.5, -0.75, 0.25) == "−0.50 [−0.75, 0.25]"
+
+
+def test_published_values_have_our_names() -> None:
+    values = tables.published_values("mutual_information")
+    assert values["lattice", 0.1, "cosine_constrained"] == 1.12
+    assert ("coordinates", 0.1, "cosine_constrained") not in values
+
+
+def test_case_has_the_highest_similarity_without_match(records: pd.DataFrame) -> None:
+    best_matches = (records["copy"] == 2) & (records["method"] == "cosine")
+    changed = records.assign(match_conventional_end=records["match_conventional_end"] | best_matches)
+    case = choose_case(changed, "BPO4", 0.1)
+    assert case.copy == 1
+    assert case.is_spurious
+    assert [stage.label for stage in case.stages] == ["Truth", "Distorted", "Unconstrained", "Constrained"]
+    assert [stage.matched for stage in case.stages] == [True, False, False, True]
+    assert 0 < case.stages[1].cosine < 1
+    assert "to 0.70 and its result does not match" in case_sentence(case)
+
+
+def test_case_without_any_failure_says_so(records: pd.DataFrame) -> None:
+    case = choose_case(records, "U2Ti", 0.05)
+    assert case.copy == COPIES - 1
+    assert not case.is_spurious
+    assert case_sentence(case).startswith("Every unconstrained descent")
+
+
+def test_case_that_was_not_run_is_refused(records: pd.DataFrame) -> None:
+    with pytest.raises(RecordError, match=r"no records of NaS at lattice noise 0\.1"):
+        choose_case(records, "NaS", 0.1)
+
+
+def test_roughness_is_counted_on_one_grid() -> None:
+    smooth = a_slice(bowl(at=(0.5, 0.0)))
+    row = tables.roughness_table([(a_slice(bumpy()), smooth)]).iloc[0]
+    assert row["Minima, energy"] == 1
+    assert row["Minima, pattern"] == 9  # of 25 such points, 16 lie on the border
+    assert row["Energy minimum off the truth"] == "+0.25 Å, +0.00 °"
+    assert row["Depth below the truth (meV/atom)"] == pytest.approx(250)
+    with pytest.raises(RecordError, match="on one grid alone"):
+        tables.roughness_table([(a_slice(bowl(7)), smooth)])
+
+
+def test_optimisation_findings_follow_the_records(records: pd.DataFrame) -> None:
+    verdicts = list(optimisation_findings(records)["Verdict"])
+    assert verdicts == [SEEN] * 4
+    unhelped = records.assign(match_conventional_end=records["level"] < 0.1, cosine_end=records["cosine_start"])
+    assert list(optimisation_findings(unhelped)["Verdict"]) == [SEEN, SEEN, NOT_SEEN, NOT_SEEN]
+    one_better = records["match_conventional_end"] | (records["method"] == "mse")
+    changed = optimisation_findings(records.assign(match_conventional_end=one_better))
+    assert changed["Verdict"][1] == NOT_SEEN
+    assert "1 of 2 levels; largest difference 100" in changed["Here"][1]
+
+
+def test_correlation_findings_follow_the_intervals() -> None:
+    assert list(correlation_findings(made_up_correlations())["Verdict"]) == [SEEN, NOT_SEEN, SEEN, SEEN]
+    other = correlation_findings(made_up_correlations(low=-0.1, bound=0.1))
+    assert list(other["Verdict"]) == [NOT_SEEN] * 4
+
+
+def test_signs_are_counted_against_the_published() -> None:
+    text = sign_text(made_up_correlations(), "pearson")
+    # cosine, entropy and cross-correlation at levels 0.01 and 0.05
+    assert "prints 6 negative Pearson coefficients of 6" in text
+    assert "positive in 6 of the same 6 places" in text
+    assert "Cosine 0.52 and 0.20" in text
+
+
+def test_energy_findings_follow_the_records(records: pd.DataFrame) -> None:
+    rough, smooth = a_slice(bumpy()), a_slice(bowl())
+    relaxed = made_up_relaxations()
+    assert list(energy_findings(records, relaxed, [(rough, smooth)])["Verdict"]) == [SEEN] * 3
+    failed = relaxed.assign(match_conventional_end=False)
+    swapped = [(smooth, replace(rough, structure_name="Au2S"))]
+    table = energy_findings(records, failed, swapped)
+    assert list(table["Verdict"]) == [NOT_SEEN] * 3
+    assert "Au2S 1 and" in table["Here"][2]
+
+
+def test_chapters_share_one_plan() -> None:
+    chapters = [chapter_parameters(name, Book()) for name in ("03-optimisation", "05-amd", "06-chgnet")]
+    for name in ("copies", "max_steps", "seed"):
+        assert len({chapter[name].default for chapter in chapters}) == 1
