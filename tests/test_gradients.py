@@ -70,9 +70,7 @@ def test_gradcheck_with_reflections_inside_the_taper(name: str) -> None:
     on_slope = (centre > instrument.two_theta_max_deg + 1) & (centre < instrument.edge_deg - 1)
     assert int(on_slope.sum()) >= 1
     top = scaled(simulator, lattice, sites)
-    assert torch.autograd.gradcheck(
-        lambda x: simulator(x, sites, lists) / top, lattice.requires_grad_(), **GRADCHECK
-    )
+    assert torch.autograd.gradcheck(lambda x: simulator(x, sites, lists) / top, lattice.requires_grad_(), **GRADCHECK)
 
 
 def test_masked_reflections_leave_the_gradient_finite_and_equal() -> None:

@@ -51,7 +51,9 @@ def test_table_is_sorted_scaled_and_consistent(name: str) -> None:
     # pymatgen's own d of the named indices.
     d = [structure.lattice.d_hkl(row) for row in table[["h", "k", "l"]].to_numpy().tolist()]
     np.testing.assert_allclose(table.d_angstrom, d, rtol=1e-6)
-    np.testing.assert_allclose(2 * table.d_angstrom * np.sin(np.radians(table.two_theta_deg) / 2), 1.5406, rtol=ROUNDING)
+    np.testing.assert_allclose(
+        2 * table.d_angstrom * np.sin(np.radians(table.two_theta_deg) / 2), 1.5406, rtol=ROUNDING
+    )
 
 
 @pytest.mark.parametrize("name", ["Si", "CuO", "triclinic_alloy"])

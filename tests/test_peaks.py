@@ -59,9 +59,7 @@ def test_float32_follows_float64(widths: str, eta: float) -> None:
     # Rounded to float32 first, so that the two see the same peaks.
     single = [p.float() for p in peaks]
     result = value_and_gradients(peaks_to_pattern, single, GRID.float(), eta)
-    expected = value_and_gradients(
-        peaks_to_pattern_reference, [p.double() for p in single], GRID.float().double(), eta
-    )
+    expected = value_and_gradients(peaks_to_pattern_reference, [p.double() for p in single], GRID.float().double(), eta)
     counts = peaks[1] != 0
     assert all(r.dtype == torch.float32 for r in result)
     assert relative(result[0], expected[0]) < KERNEL_FLOAT32
@@ -85,7 +83,9 @@ def test_peaks_without_height_contribute_nothing_and_get_no_gradient() -> None:
     zero = [peaks[0], torch.zeros_like(peaks[1]), peaks[2]]
     for result in value_and_gradients(peaks_to_pattern, zero, GRID, 0.1):
         assert bool((result == 0).all())
-    padded = [torch.cat([p, torch.full_like(p[:, :5], fill)], 1) for p, fill in zip(peaks, (40.0, 0.0, 0.3), strict=True)]
+    padded = [
+        torch.cat([p, torch.full_like(p[:, :5], fill)], 1) for p, fill in zip(peaks, (40.0, 0.0, 0.3), strict=True)
+    ]
     with_padding = value_and_gradients(peaks_to_pattern, padded, GRID, 0.1)
     without = value_and_gradients(peaks_to_pattern, peaks, GRID, 0.1)
     assert relative(with_padding[0], without[0]) < KERNEL

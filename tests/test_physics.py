@@ -63,7 +63,9 @@ def test_whole_cell_shifts_of_single_atoms_do_not_matter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["triclinic_alloy", "triclinic_oblique", "CuO", "ZnS", "CaC2", "CsCl"])
-@pytest.mark.parametrize("scaling", [[2, 1, 1], [1, 1, 2], [[1, 1, 0], [-1, 1, 0], [0, 0, 1]], [[1, 0, 0], [2, 1, 0], [0, -1, 1]]])
+@pytest.mark.parametrize(
+    "scaling", [[2, 1, 1], [1, 1, 2], [[1, 1, 0], [-1, 1, 0], [0, 0, 1]], [[1, 0, 0], [2, 1, 0], [0, -1, 1]]]
+)
 def test_a_supercell_is_the_same_crystal(name: str, scaling: list) -> None:  # type: ignore[type-arg]
     """n cells in one scatter n^2 as strongly per cell; a change of axes with determinant 1 changes nothing."""
     structure = carried(name)
@@ -103,9 +105,7 @@ def test_niggli_settings_of_the_ten_agree(name: str) -> None:
 def test_a_rotated_crystal_gives_the_same_powder(name: str) -> None:
     structure = carried(name)
     rotation = Rotation.random(rng=SEED).as_matrix()
-    turned = Structure(
-        Lattice(structure.lattice.matrix @ rotation), structure.species_and_occu, structure.frac_coords
-    )
+    turned = Structure(Lattice(structure.lattice.matrix @ rotation), structure.species_and_occu, structure.frac_coords)
     assert_same(pattern_of(turned), pattern_of(structure))
 
 
@@ -140,9 +140,7 @@ def test_like_atoms_may_change_places_and_unlike_may_not() -> None:
 def test_a_split_site_is_one_site() -> None:
     """Seven tenths and three tenths of one element at one place are one atom of it."""
     whole = Structure(Lattice.tetragonal(3.5, 4.1), ["Fe", "O"], [[0, 0, 0], [0.5, 0.5, 0.3]])
-    split = Structure(
-        whole.lattice, [{"Fe": 0.7}, {"Fe": 0.3}, "O"], [[0, 0, 0], [0, 0, 0], [0.5, 0.5, 0.3]]
-    )
+    split = Structure(whole.lattice, [{"Fe": 0.7}, {"Fe": 0.3}, "O"], [[0, 0, 0], [0, 0, 0], [0.5, 0.5, 0.3]])
     assert_same(pattern_of(split), pattern_of(whole))
 
 

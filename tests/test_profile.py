@@ -57,7 +57,9 @@ def test_defaults_are_the_papers() -> None:
         instrument.U = 0.2  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("low", "high", "step"), [(0, 90, 0.02), (5, 6, 0.3), (5, 6, 0.4), (10, 80, 0.7), (0.1, 0.8, 0.1)])
+@pytest.mark.parametrize(
+    ("low", "high", "step"), [(0, 90, 0.02), (5, 6, 0.3), (5, 6, 0.4), (10, 80, 0.7), (0.1, 0.8, 0.1)]
+)
 def test_grid_holds_every_step_below_the_end(low: float, high: float, step: float) -> None:
     grid = two_theta_grid(Instrument(two_theta_min_deg=low, two_theta_max_deg=high, step_deg=step)).numpy()
     np.testing.assert_allclose(np.diff(grid), step, rtol=ROUNDING)

@@ -186,7 +186,9 @@ def test_every_listed_reflection_lies_in_the_widened_sphere() -> None:
 
 def test_a_cell_without_reflections_is_refused() -> None:
     cells = torch.cat([cell(Lattice.cubic(4.0)), cell(Lattice.cubic(1.0))])
-    with pytest.raises(CellError, match=r"\(1\.0, 1\.0, 1\.0, 90.*no reflection with d above 1\.087.*shorter wavelength"):
+    with pytest.raises(
+        CellError, match=r"\(1\.0, 1\.0, 1\.0, 90.*no reflection with d above 1\.087.*shorter wavelength"
+    ):
         enumerate_reflections(cells, RADIUS)
     with pytest.raises(CellError, match="no reflection"):
         enumerate_reflections(cells[1:], RADIUS)

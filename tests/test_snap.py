@@ -35,7 +35,9 @@ class Case:
 
     def problem(self, learning_rate: float = 1e-3, objective: Objective = COSINE, **schedule: float) -> Problem:
         return Problem(
-            constant(self.simulator, self.target), objective, Schedule(learning_rate, **schedule)  # type: ignore[arg-type]
+            constant(self.simulator, self.target),
+            objective,
+            Schedule(learning_rate, **schedule),  # type: ignore[arg-type]
         )
 
     def snap(self, problem: Problem, parameterisation: object = None, **options: object) -> SnapResult:
@@ -115,11 +117,11 @@ def test_coordinate_step_by_hand() -> None:
     generator = torch.Generator().manual_seed(1)
     sites = case.sites + 0.03 * torch.randn(case.sites.shape, dtype=torch.float64, generator=generator)
     lattice = case.truth.repeat(BATCH, 1)
-    problem = case.problem(0.05)
+    problem = case.problem(2.0)
     state = step(problem, init(problem, CoordinateParameters(lattice), lattice, sites))
     x = sites.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(COSINE.loss(case.simulator(lattice, x), case.target).sum(), x)
-    move = -0.05 * gradient
+    move = -2.0 * gradient
     large = move.abs() > 0.1
     assert bool(large.any())
     assert not bool(large.all())
@@ -161,7 +163,7 @@ def test_snap_is_init_and_steps() -> None:
 def test_samples_do_not_influence_each_other() -> None:
     """Alone, in pairs or all together; some leave long before others."""
     case = make_case(0.01)
-    problem = case.problem(max_steps=60, check_every=10, tolerance=2e-3)
+    problem = case.problem(3e-4, max_steps=60, check_every=3, tolerance=1e-3)
     together = case.snap(problem, LatticeParameters(case.sites, "hexagonal"))
     assert len(set(together.steps.tolist())) > 1, "the starts must stop at different times for this to show anything"
     for keep in ([0], [1], [2, 3], [3, 0]):
@@ -250,9 +252,7 @@ def test_an_impossible_cell_ends_its_sample_and_the_best_is_kept() -> None:
     case = make_case()
     lattice = case.truth.repeat(BATCH, 1)
     push = torch.tensor([0.0, 25.0, 0.1, -0.1], dtype=torch.float64)
-    result = snap(
-        case.problem(max_steps=8), Pushed(case.sites, push_deg=push), lattice, case.sites, record_every=1
-    )
+    result = snap(case.problem(max_steps=8), Pushed(case.sites, push_deg=push), lattice, case.sites, record_every=1)
     assert result.stop_reason == ("out of steps", "impossible cell", "out of steps", "out of steps")
     assert result.steps.tolist() == [8, 3, 8, 8]
     torch.testing.assert_close(result.lattice, lattice)
@@ -323,8 +323,9 @@ class Killed(Exception):
     """Stands for the end of a process that had no time to save."""
 
 
-def interruptible(case: Case, objective: Objective = COSINE) -> Problem:
-    return case.problem(objective=objective, max_steps=60, check_every=10, tolerance=2e-3)
+def interruptible(case: Case, objective: Objective = COSINE, learning_rate: float = 3e-4) -> Problem:
+    """Some samples converge on the way, some do not."""
+    return case.problem(learning_rate, objective, max_steps=50, check_every=3, tolerance=1e-3)
 
 
 def stop_at(call: int, error: type[BaseException]) -> Callable[[int], None]:
@@ -341,25 +342,30 @@ PARAMETERISATIONS: dict[str, Callable[[Case], object]] = {
 }
 
 
-@pytest.mark.parametrize("kind", PARAMETERISATIONS)
-@pytest.mark.parametrize("call", [0, 1, 25, 59])
+RATES = {"lattice": 3e-4, "coordinates": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [("lattice", 0), ("lattice", 1), ("lattice", 22), ("lattice", 37), ("coordinates", 0), ("coordinates", 5)],
+)
 def test_an_interrupted_run_resumes_to_the_same_result(tmp_path: Path, kind: str, call: int) -> None:
     case = make_case(0.01)
-    case = replace(case, sites=case.sites + 0.01 * torch.arange(9, dtype=torch.float64).reshape(3, 3).sin())
+    if kind == "coordinates":
+        generator = torch.Generator().manual_seed(1)
+        noise = torch.randn(case.sites.shape, dtype=torch.float64, generator=generator)
+        case = replace(case, lattice=case.truth.repeat(BATCH, 1), sites=case.sites + 0.03 * noise)
     parameterisation = PARAMETERISATIONS[kind](case)
-    whole = case.snap(interruptible(case), parameterisation, record_every=7)
-    if kind == "lattice":
-        assert len(set(whole.steps.tolist())) > 1
+    whole = case.snap(interruptible(case, COSINE, RATES[kind]), parameterisation, record_every=4)
+    assert len(set(whole.steps.tolist())) > 1
     resume_file = tmp_path / "run.pt"
-    if call >= int(whole.steps.max()):
-        pytest.skip("the run is over by then")
-    stopping = interruptible(case, watched(COSINE, stop_at(call, KeyboardInterrupt)))
+    stopping = interruptible(case, watched(COSINE, stop_at(call, KeyboardInterrupt)), RATES[kind])
     with pytest.raises(KeyboardInterrupt):
-        case.snap(stopping, parameterisation, record_every=7, resume_file=resume_file)
+        case.snap(stopping, parameterisation, record_every=4, resume_file=resume_file)
     assert resume_file.exists()
     calls: list[int] = []
-    going_on = interruptible(case, watched(COSINE, calls.append))
-    resumed = case.snap(going_on, parameterisation, record_every=7, resume_file=resume_file)
+    going_on = interruptible(case, watched(COSINE, calls.append), RATES[kind])
+    resumed = case.snap(going_on, parameterisation, record_every=4, resume_file=resume_file)
     assert_same_run(resumed, whole)
     assert len(calls) == int(whole.steps.max()) - call, "what was done is not done again"
     assert not resume_file.exists()
@@ -373,9 +379,7 @@ def test_a_killed_run_resumes_from_its_last_saving(tmp_path: Path) -> None:
     killing = interruptible(case, watched(COSINE, stop_at(22, Killed)))
     with pytest.raises(Killed):
         case.snap(killing, parameterisation, record_every=7, resume_file=resume_file, save_every_s=0.0)
-    assert_same_run(
-        case.snap(interruptible(case), parameterisation, record_every=7, resume_file=resume_file), whole
-    )
+    assert_same_run(case.snap(interruptible(case), parameterisation, record_every=7, resume_file=resume_file), whole)
 
 
 def test_a_run_may_be_interrupted_twice(tmp_path: Path) -> None:
@@ -400,7 +404,7 @@ def other_settings(case: Case) -> dict[str, tuple[Case, Problem, object, int]]:
         "fixed sites": (shifted, problem, LatticeParameters(shifted.sites), 0),
         "target": (case, interruptible(replace(case, target=case.target * 2)), moved, 0),
         "instrument": (narrow, interruptible(narrow), moved, 0),
-        "rate": (case, case.problem(2e-3, max_steps=60, check_every=10, tolerance=2e-3), moved, 0),
+        "rate": (case, case.problem(2e-3, max_steps=50, check_every=3, tolerance=1e-3), moved, 0),
         "objective": (case, interruptible(case, OBJECTIVES["entropy"]), moved, 0),
         "clamp": (case, problem, LatticeParameters(case.sites, clamp=False), 0),
         "family": (case, problem, LatticeParameters(case.sites, "triclinic"), 0),
@@ -472,7 +476,9 @@ def test_an_annealed_run_resumes_to_the_same_result(tmp_path: Path, call: int) -
     whole = case.snap(problem)
     resume_file = tmp_path / "run.pt"
     with pytest.raises(KeyboardInterrupt):
-        case.snap(replace(problem, objective=watched(COSINE, stop_at(call, KeyboardInterrupt))), resume_file=resume_file)
+        case.snap(
+            replace(problem, objective=watched(COSINE, stop_at(call, KeyboardInterrupt))), resume_file=resume_file
+        )
     assert_same_run(case.snap(problem, resume_file=resume_file), whole)
 
 
@@ -538,16 +544,15 @@ def test_a_strained_crystal_is_recovered_with_its_family() -> None:
     assert torch.equal(project(result.lattice, "hexagonal"), result.lattice)
 
 
-def test_displaced_atoms_are_recovered() -> None:
-    """Rutile's oxygen, half a per cent of the cell off: the pattern comes back, and with it the free coordinate."""
+def test_the_pattern_of_displaced_atoms_is_recovered() -> None:
+    """Rutile with every atom two hundredths of the cell off: the pattern comes back."""
     structure = carried("TiO2_rutile")
     simulator = Simulator(structure, FAST)
     lattice, truth = to_tensors([structure])
     target = simulator(lattice, truth)[0]
     generator = torch.Generator().manual_seed(2)
-    sites = truth + 0.005 * torch.randn(truth.shape, dtype=torch.float64, generator=generator)
-    problem = Problem(constant(simulator, target), COSINE, Schedule(2e-3, 1500, 100, 1e-9))
+    sites = truth + 0.02 * torch.randn(truth.shape, dtype=torch.float64, generator=generator)
+    problem = Problem(constant(simulator, target), COSINE, Schedule(0.05, 400, 100, 1e-9))
     result = snap(problem, CoordinateParameters(lattice), lattice, sites)
-    assert 1 + float(result.start_loss) > 1e-3
-    assert 1 + float(result.loss) < 1e-5
+    assert 1 + result.loss.item() < (1 + result.start_loss.item()) / 100
     assert torch.equal(result.lattice, lattice)

@@ -39,7 +39,8 @@ def replace_file(path: Path, write: Any) -> None:
             "the same command again: what is already stored is kept."
         ) from problem
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
 
 
 def save(path: Path, key: str, content: dict[str, Any]) -> None:
@@ -60,7 +61,10 @@ def load(path: Path, key: str) -> dict[str, Any]:
         stored = torch.load(path, weights_only=True)
         stored_key, content = stored["key"], stored["content"]
     except Exception as problem:
-        raise RecordError(f"{path} cannot be read ({problem}). Delete it to start this run afresh.") from problem
+        # torch's own message is a page long and speaks of other things.
+        raise RecordError(
+            f"{path} cannot be read ({type(problem).__name__}). Delete it to start this run afresh."
+        ) from problem
     if stored_key != key:
         raise RecordError(
             f"{path} belongs to a run with other settings or other starts. Delete it, or name another file."

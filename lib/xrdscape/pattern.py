@@ -204,7 +204,7 @@ def reflection_table(structure: Structure, instrument: Instrument | None = None)
         two_theta_deg=("two_theta_deg", "min"),
         intensity=("intensity", "sum"),
     )
-    table["intensity"] *= 100 / table["intensity"].max()
+    table["intensity"] = 100 * (table["intensity"] / table["intensity"].max())
     sine = np.sin(np.radians(table["two_theta_deg"]) / 2)
     table.insert(4, "d_angstrom", simulator.instrument.wavelength_angstrom / (2 * sine))
     return table[table["intensity"] >= WEAKEST_LINE].reset_index(drop=True)

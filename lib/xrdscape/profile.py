@@ -103,13 +103,13 @@ def caglioti_fwhm_deg(two_theta_deg: Float[Tensor, "*shape"], instrument: Instru
 
 
 def pseudo_voigt(
-    offset_deg: Float[Tensor, "*shape"], fwhm_deg: Float[Tensor, "*shape"], eta: float
-) -> Float[Tensor, "*shape"]:
+    offset_deg: Float[Tensor, "*#shape"], fwhm_deg: Float[Tensor, "*#shape"], eta: float
+) -> Float[Tensor, "*#shape"]:
     """Peak of unit height: eta parts Gaussian and 1 - eta parts Lorentzian of the same width.
 
     Args:
         offset_deg: distance from the peak's centre, degrees.
-        fwhm_deg: full width at half maximum, degrees; broadcast against `offset_deg` by the caller.
+        fwhm_deg: full width at half maximum, degrees; broadcast against `offset_deg`.
         eta: fraction of Gaussian.
 
     Source: SI 1.2 and 1.2.1; eq:pseudo-voigt of the simulator chapter.

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from xrdscape.book_execute import cache_key, run_chapter, write_json
-from xrdscape.book_parameters import (
+from xrdscape.book.execute import cache_key, run_chapter, write_json
+from xrdscape.book.parameters import (
     Book,
     Parameter,
     chapter_names,
@@ -16,9 +16,9 @@ from xrdscape.book_parameters import (
     toc_pages,
     unknown_chapter,
 )
-from xrdscape.book_records import environment, read_timings, timings_path, timings_table, versions_table
-from xrdscape.book_site import build_site
-from xrdscape.book_tables import numbered_table
+from xrdscape.book.records import environment, read_timings, timings_path, timings_table, versions_table
+from xrdscape.book.site import build_site
+from xrdscape.book.tables import numbered_table
 from xrdscape.errors import ChapterError
 
 __all__ = [

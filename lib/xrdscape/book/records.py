@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from xrdscape.book_parameters import Book
+from xrdscape.book.parameters import Book
 
 # The packages whose version can change a number in the book.
 PACKAGES = (

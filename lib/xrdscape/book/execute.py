@@ -17,11 +17,11 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from xrdscape.book_parameters import Book, chapter_path, check_parameters, read_chapter
+from xrdscape.book.parameters import Book, chapter_path, check_parameters, read_chapter
 from xrdscape.errors import ChapterError
 
 KERNEL = "xrdscape"
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def run_chapter(chapter: str, parameters: Mapping[str, Any], output: Path, book: Book, progress: bool = False) -> float:
