@@ -119,7 +119,7 @@ def test_correlation_panels_show_every_result_and_number() -> None:
     assert titles[0].startswith("(a) MSE")
     assert titles[4].startswith("(e) Cosine + constraints")
     for name in STATISTICS.values():
-        assert f"{name}  0.20 [0.10, 1.00]" in titles[0]
+        assert f"{name}  0.20 [0.10,\u00a01.00]" in titles[0]
     shown = np.concatenate([np.asarray(c.get_offsets()) for c in figure.axes[3].collections])
     part = records.query("noise == 'lattice' and level == 0.1 and method == 'cosine'")
     np.testing.assert_array_equal(np.sort(shown[:, 0]), np.sort(part["cosine_end"]))
