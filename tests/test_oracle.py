@@ -83,7 +83,7 @@ def smallest_cells(path: Path, per_system: int) -> pd.DataFrame:
 
 
 def pattern_atom_by_atom(structure: Structure, instrument: Instrument) -> np.ndarray:
-    """The pattern by plain sums in Cartesian space: over the full sphere (both Friedel mates), over atoms, over grid points."""
+    """The pattern by plain sums in Cartesian space over the full sphere (both Friedel mates), atoms and grid points."""
     grid = instrument.two_theta_min_deg + instrument.step_deg * np.arange(instrument.n_steps)
     reciprocal = 2 * np.pi * np.linalg.inv(structure.lattice.matrix).T
     wavelength = instrument.wavelength_angstrom

@@ -58,7 +58,7 @@ def test_lattice_clamp_by_hand() -> None:
 
 
 def test_coordinate_clamp_by_hand() -> None:
-    """Beyond 0.1 a coordinate moves by a thousandth of itself, in the direction of the move; one at 0 stays, as published."""
+    """Beyond 0.1 a coordinate moves by a thousandth of itself, the way it wanted; one at 0 stays, as published."""
     value = torch.tensor([[[0.5, -0.5, 0.0], [0.2, 0.8, 0.4]]], dtype=torch.float64)
     move = torch.tensor([[[0.11, 0.11, 5.0], [-0.3, 0.09, -0.1]]], dtype=torch.float64)
     expected = torch.tensor([[[0.0005, 0.0005, 0.0], [-0.0002, 0.09, -0.1]]], dtype=torch.float64)

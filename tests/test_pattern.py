@@ -134,7 +134,7 @@ def test_partial_occupancy_scatters_in_proportion() -> None:
 
 
 def crossing(instrument: Instrument, step: float = 1e-5, count: int = 41) -> float:
-    """Largest change of a pattern, over its maximum, in a series of cells of which one takes a reflection across the edge."""
+    """Largest change of the last value, over the maximum, in a series of cells that takes a reflection past 90 deg."""
     structure = Structure(Lattice.cubic(4.0), ["Cs"], [[0, 0, 0]])
     # The cubic cell whose (2, 2, 2) stands at the end of the range, 90 deg.
     a = np.sqrt(12) / Instrument().max_reciprocal_length
@@ -142,7 +142,7 @@ def crossing(instrument: Instrument, step: float = 1e-5, count: int = 41) -> flo
     scale = 1 + step * (torch.arange(count, dtype=torch.float64) - count // 2 + 0.5)
     lattice = torch.tensor([[a, a, a, 90, 90, 90]], dtype=torch.float64).repeat(count, 1)
     lattice[:, :3] *= scale[:, None]
-    # Long-wavelength tail of the range only: the strong lines move too, and are not the question.
+    # The end of the range alone: the strong lines move too, and are not the question.
     patterns = simulator(lattice, torch.zeros(count, 1, 3, dtype=torch.float64))
     return float(patterns[:, -1].diff().abs().max() / patterns.max())
 

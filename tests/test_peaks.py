@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from tolerances import FLOAT32_GRADIENT, KERNEL, KERNEL_FLOAT32
+from tolerances import FLOAT32_GRADIENT, INTERPOLATED_GRADIENT, KERNEL, KERNEL_FLOAT32
 from torch import Tensor
 
 from xrdscape.peaks import peaks_to_pattern, peaks_to_pattern_reference
@@ -65,6 +65,21 @@ def test_float32_follows_float64(widths: str, eta: float) -> None:
     assert relative(result[0], expected[0]) < KERNEL_FLOAT32
     for ours, theirs in zip(result[1:], expected[1:], strict=True):
         assert relative(ours, theirs * counts) < FLOAT32_GRADIENT
+
+
+@pytest.mark.parametrize("n", [9000, 8997, 803])
+@pytest.mark.parametrize("widths_deg", [(0.15, 0.2), (0.3, 0.31), (0.32, 0.46)])
+def test_float32_on_the_papers_grid(n: int, widths_deg: tuple[float, float]) -> None:
+    """The grid and widths where float32 may interpolate, down to the narrowest for which it may."""
+    grid = torch.arange(n, dtype=torch.float64) * 0.01
+    single = [p.float() for p in random_peaks(widths_deg, seed=4, batch=2, count=9)]
+    single[0] *= n / 9000
+    result = value_and_gradients(peaks_to_pattern, single, grid.float(), 0.1)
+    expected = value_and_gradients(peaks_to_pattern_reference, [p.double() for p in single], grid, 0.1)
+    counts = single[1] != 0
+    assert relative(result[0], expected[0]) < KERNEL_FLOAT32
+    for ours, theirs in zip(result[1:], expected[1:], strict=True):
+        assert relative(ours, theirs * counts) < INTERPOLATED_GRADIENT
 
 
 def test_weak_peaks_keep_their_relative_precision_in_float64() -> None:

@@ -21,7 +21,7 @@ PIPELINE = [
     ["pattern"],
     ["similarity"],
     ["noise"],
-    ["checkpoint", "parameterisation", "snap"],
+    ["checkpoint", "parameterisation", "descent", "snap"],
     ["estimates", "evaluation"],
     ["energy"],
     ["landscape", "relief"],

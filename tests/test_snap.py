@@ -1,7 +1,7 @@
 """The descent: its step by hand, independence of samples, stopping, the best seen, interruption, and recovery."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -88,7 +88,7 @@ def watched(objective: Objective, before_call: Callable[[int], None]) -> Objecti
 @pytest.mark.parametrize("family", [None, "hexagonal"])
 @pytest.mark.parametrize("learning_rate", [1e-3, 1.0])
 def test_lattice_step_by_hand(family: str | None, learning_rate: float) -> None:
-    """p - lr g, but one per cent where that is more than a tenth; then projected. A rate of 1 makes some moves too large."""
+    """p - lr g, but one per cent where that is over a tenth; then projected. A rate of 1 makes some moves too large."""
     case = make_case()
     problem = case.problem(learning_rate)
     state = step(problem, init(problem, LatticeParameters(case.sites, family), case.lattice, case.sites))
@@ -236,7 +236,7 @@ def test_a_loss_that_is_not_a_number_ends_its_sample_and_keeps_its_best() -> Non
 class Pushed(LatticeParameters):
     """Moves that are given, not found: each sample's angle gamma grows by its own amount a step."""
 
-    push_deg: Tensor = torch.zeros(0)
+    push_deg: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     def limit(self, parameters: Tensor, move: Tensor) -> Tensor:
         given = torch.zeros_like(move)
@@ -265,7 +265,7 @@ def test_an_impossible_cell_ends_its_sample_and_the_best_is_kept() -> None:
 
 
 def test_cells_that_leave_the_reach_of_their_list_get_a_new_one() -> None:
-    """Growing by a tenth in all: the losses on the way are those of simulators that list reflections afresh each time."""
+    """Growing by a fifth in all: the losses on the way are those of lists that are made afresh each time."""
 
     @dataclass(frozen=True)
     class Growing(LatticeParameters):
@@ -319,7 +319,7 @@ def test_trajectory_holds_every_stride_th_step_with_its_own_loss() -> None:
 # Interruption.
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of a process that had no time to save."""
 
 
@@ -376,8 +376,8 @@ def test_a_killed_run_resumes_from_its_last_saving(tmp_path: Path) -> None:
     parameterisation = LatticeParameters(case.sites, "hexagonal")
     whole = case.snap(interruptible(case), parameterisation, record_every=7)
     resume_file = tmp_path / "run.pt"
-    killing = interruptible(case, watched(COSINE, stop_at(22, Killed)))
-    with pytest.raises(Killed):
+    killing = interruptible(case, watched(COSINE, stop_at(22, KilledError)))
+    with pytest.raises(KilledError):
         case.snap(killing, parameterisation, record_every=7, resume_file=resume_file, save_every_s=0.0)
     assert_same_run(case.snap(interruptible(case), parameterisation, record_every=7, resume_file=resume_file), whole)
 

@@ -35,7 +35,7 @@ from xrdscape.structures import REFERENCE_NAMES, from_tensors, load_structure, t
 
 DECISIVE_MODULES = (
     *("structures", "cell", "reflections", "scattering", "profile", "peaks", "pattern", "similarity", "noise"),
-    *("parameterisation", "snap", "evaluation", "energy", "records", "campaign"),
+    *("parameterisation", "descent", "snap", "evaluation", "energy", "records", "campaign"),
 )
 
 

@@ -7,13 +7,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape.cell import closes, project
+from xrdscape.cell import closes, project, unit_volume
 
 # StructSnap's clamps, which the paper neither keeps nor drops (they are ours to switch): a lattice parameter that
 # would move by more than a tenth of itself moves by 1 %; a coordinate that would move by more than 0.1 moves by
 # a thousandth of itself.
 LATTICE_LARGEST_MOVE, LATTICE_CLAMPED_MOVE = 0.1, 0.01
 COORDINATE_LARGEST_MOVE, COORDINATE_CLAMPED_MOVE = 0.1, 0.001
+
+# A descent that has come to a cell as flat or as large as this has lost its way; going on would cost all memory for
+# its reflections. Crystals of powder diffraction are far from either.
+FLATTEST_UNIT_VOLUME, LARGEST_VOLUME_ANGSTROM3 = 0.05, 5e4
 
 
 @runtime_checkable
@@ -82,7 +86,9 @@ class LatticeParameters:
         return project(parameters, self.family) if self.family else parameters
 
     def possible(self, parameters: Tensor) -> Tensor:
-        return closes(parameters)
+        relative = unit_volume(parameters)
+        volume = relative * parameters[..., :3].prod(-1)
+        return closes(parameters) & (relative > FLATTEST_UNIT_VOLUME) & (volume < LARGEST_VOLUME_ANGSTROM3)
 
     def select(self, keep: Tensor) -> "LatticeParameters":
         return LatticeParameters(self.frac_coords[keep], self.family, self.clamp)

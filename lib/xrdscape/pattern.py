@@ -90,13 +90,17 @@ class Simulator:
         other.two_theta_deg = two_theta_grid(instrument, self.dtype, self.device)
         return other
 
-    def reflections(self, lattice: Float[Tensor, "batch 6"], reach: float = 1.0) -> Reflections:
+    def reflections(
+        self, lattice: Float[Tensor, "batch 6"], reach: float = 1.0, allow_empty: bool = False
+    ) -> Reflections:
         """Reflection lists for these cells, complete for cells stretched by up to `reach`.
 
         Raises:
-            CellError: for a cell that does not close or shows no reflection.
+            CellError: for a cell that does not close or, unless that is allowed, shows no reflection.
         """
-        return enumerate_reflections(lattice.detach(), self.instrument.max_reciprocal_length, reach, self.hkl_max)
+        return enumerate_reflections(
+            lattice.detach(), self.instrument.max_reciprocal_length, reach, self.hkl_max, allow_empty
+        )
 
     def sums(self, reflections: Reflections, frac_coords: Float[Tensor, "batch sites 3"]) -> Sums:
         """Geometric sums of the structure factor; constant while only the cell moves."""
@@ -113,13 +117,20 @@ class Simulator:
         weight = reflections.multiplicity * edge_weight(centre, self.instrument) * reachable
         squared = structure_factor_squared(form_factors(length_squared / 4, self.form_factor_table), sums)
         height = weight * squared * lorentz_polarisation(sine)
-        return Peaks(centre, height, caglioti_fwhm_deg(centre, self.instrument))
+        # Past the edge, where the height is 0, the Caglioti formula need not give a width.
+        width = caglioti_fwhm_deg(centre.clamp(max=self.instrument.edge_deg), self.instrument)
+        return Peaks(centre, height, width)
 
     def patterns(
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
     ) -> Float[Tensor, "batch n"]:
         """Patterns from prepared lists and sums, without checks: the inner loop of a descent."""
-        return peaks_to_pattern(*self.peaks(lattice, reflections, sums), self.two_theta_deg, self.instrument.eta)
+        return peaks_to_pattern(
+            *self.peaks(lattice, reflections, sums),
+            self.two_theta_deg,
+            self.instrument.eta,
+            self.instrument.narrowest_fwhm_deg,
+        )
 
     def __call__(
         self,

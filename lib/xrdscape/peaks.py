@@ -7,6 +7,7 @@ that the tests hold the kernel against.
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numba
 import numpy as np
@@ -41,6 +42,7 @@ def peaks_to_pattern(
     fwhm_deg: Float[Tensor, "batch peaks"],
     two_theta_deg: Float[Tensor, "n"],
     eta: float,
+    narrowest_fwhm_deg: float = 0.0,
 ) -> Float[Tensor, "batch n"]:
     """Sum of pseudo-Voigt peaks on a grid, differentiable in centre, height and width.
 
@@ -52,29 +54,25 @@ def peaks_to_pattern(
             gradient (it stands for padding, or for a reflection outside the range).
         two_theta_deg: equally spaced grid, ascending.
         eta: fraction of Gaussian.
+        narrowest_fwhm_deg: width that no peak falls below, which allows the coarser grid; 0 if unknown.
 
     Source: eq:pattern of the simulator chapter.
     """
     if centre_deg.device.type != "cpu":
         return peaks_to_pattern_reference(centre_deg, height, fwhm_deg, two_theta_deg, eta)
-    factor = _coarsening(fwhm_deg, two_theta_deg)
+    n = two_theta_deg.shape[0]
+    start, step = float(two_theta_deg[0]), float(two_theta_deg[-1] - two_theta_deg[0]) / max(n - 1, 1)
+    factor = _coarsening(narrowest_fwhm_deg, step) if centre_deg.dtype == torch.float32 and n >= TAPS else 1
     if factor == 1:
         return _FusedPeaks.apply(centre_deg, height, fwhm_deg, two_theta_deg, eta)
-    n = two_theta_deg.shape[0]
-    start, step = float(two_theta_deg[0]), float(two_theta_deg[-1] - two_theta_deg[0]) / (n - 1)
     coarse_grid, weights = _coarse(start, step, n, factor)
     coarse = _FusedPeaks.apply(centre_deg, height, fwhm_deg, coarse_grid, eta)
     return (coarse.unfold(-1, TAPS, 1) @ weights).flatten(-2)[..., :n]
 
 
-def _coarsening(fwhm_deg: Tensor, two_theta_deg: Tensor) -> int:
-    """How many steps of the grid one step of the coarse grid may span; 1 for float64."""
-    n = two_theta_deg.shape[0]
-    if fwhm_deg.dtype != torch.float32 or n < TAPS or fwhm_deg.numel() == 0:
-        return 1
-    step = float(two_theta_deg[-1] - two_theta_deg[0]) / (n - 1)
-    fits = float(fwhm_deg.detach().amin()) / (COARSE_STEPS_PER_FWHM * step)
-    return max(1, min(LARGEST_COARSENING, int(fits)))
+def _coarsening(narrowest_fwhm_deg: float, step_deg: float) -> int:
+    """How many steps of the grid one step of the coarse grid may span."""
+    return max(1, min(LARGEST_COARSENING, int(narrowest_fwhm_deg / (COARSE_STEPS_PER_FWHM * step_deg))))
 
 
 @lru_cache
@@ -137,7 +135,7 @@ class _FusedPeaks(torch.autograd.Function):
         return *outputs, None, None
 
 
-def _typed(eta: float, like: Tensor) -> tuple[np.floating, np.ndarray]:
+def _typed(eta: float, like: Tensor) -> tuple[Any, np.ndarray]:
     constants = _CONSTANTS.astype(np.float32 if like.dtype == torch.float32 else np.float64)
     return constants.dtype.type(eta), constants
 

@@ -56,13 +56,21 @@ class Instrument:
             refuse("eta must lie between 0 and 1")
         if not 0 <= self.taper_deg < 180 - self.two_theta_max_deg:
             refuse("taper_deg must be at least 0 and must not reach past 180 deg")
-        # The smallest H^2 over the range, t = tan(theta): at an end, or at the parabola's vertex.
-        t_max = math.tan(math.radians((self.two_theta_max_deg + self.taper_deg) / 2))
+        if self._narrowest_squared() <= 0:
+            refuse("U, V, W give a peak without width inside the range")
+
+    def _narrowest_squared(self) -> float:
+        """Smallest H^2 over the range: with t = tan(theta), at an end or at the parabola's vertex."""
+        t_max = math.tan(math.radians(self.edge_deg / 2))
         tangents = [0.0, t_max]
         if self.U > 0 and 0 < -self.V / (2 * self.U) < t_max:
             tangents.append(-self.V / (2 * self.U))
-        if min(self.U * t * t + self.V * t + self.W for t in tangents) <= 0:
-            refuse("U, V, W give a peak without width inside the range")
+        return min(self.U * t * t + self.V * t + self.W for t in tangents)
+
+    @property
+    def narrowest_fwhm_deg(self) -> float:
+        """Smallest full width at half maximum that a peak can have."""
+        return math.sqrt(self._narrowest_squared())
 
     @property
     def n_steps(self) -> int:

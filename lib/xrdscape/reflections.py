@@ -44,6 +44,7 @@ def enumerate_reflections(
     max_reciprocal_length: float,
     reach: float = 1.0,
     hkl_max: int | None = None,
+    allow_empty: bool = False,
 ) -> Reflections:
     """All hkl whose 1/d is at most `reach * max_reciprocal_length`, one of each Friedel pair.
 
@@ -53,6 +54,7 @@ def enumerate_reflections(
         reach: 1 for a cell that stays; above 1, the list stays complete for any cell whose lattice vectors are
             those of `lattice` stretched by at most this factor in any direction.
         hkl_max: keep only |h|, |k|, |l| up to this (the paper's clipping for the MSE objective).
+        allow_empty: give a cell without any reflection a list of padding instead of refusing it.
 
     Raises:
         CellError: for a cell that does not close, or one so small that no reflection lies within the sphere.
@@ -66,14 +68,14 @@ def enumerate_reflections(
     length_squared = torch.einsum("mi,bij,mj->bm", hkl, reciprocal_metric(lattice.double()), hkl)
     inside = length_squared <= radius**2
     counts = inside.sum(-1)
-    if int(counts.min()) == 0:
+    if not allow_empty and int(counts.min()) == 0:
         index = int(counts.argmin())
         raise CellError(
             f"Cell {tuple(lattice[index].tolist())} has no reflection with d above {1 / radius:.3f} angstrom. "
             "Use a shorter wavelength or a larger two_theta_max_deg."
         )
     # Reflections inside come first in each row; what follows up to the longest row is padding.
-    order = torch.argsort(inside.to(torch.int8), dim=-1, descending=True, stable=True)[:, : int(counts.max())]
+    order = torch.argsort(inside.to(torch.int8), dim=-1, descending=True, stable=True)[:, : max(1, int(counts.max()))]
     padding = torch.arange(order.shape[1], device=order.device) >= counts[:, None]
     order = torch.where(padding, order[:, :1], order)
     multiplicity = torch.where(padding, 0.0, 2.0).to(lattice.dtype)
