@@ -69,3 +69,8 @@ ENERGY = 1e-4
 """eV/atom. The network runs in float32, whose sums differ with batching by some 1e-6 of 10 eV."""
 RELAXED_ENERGY = 2e-3
 """eV/atom. Two starts relax to one minimum up to forces of 0.02 eV/angstrom."""
+
+# Figures' own computations
+DEMONSTRATED_GRADIENT = 1e-5
+"""Relative to the largest. Central differences with the chapter's steps (1e-5 and 1e-6 angstrom or degree): rounding,
+1e-16 over the step, times the pattern's maximum over its largest slope."""

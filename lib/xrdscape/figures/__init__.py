@@ -1,0 +1,65 @@
+"""The figures of the book: one function a figure, one style; each takes data and returns a `Figure`."""
+
+from xrdscape.figures.geometry import lattice_planes_figure, projector_figure
+from xrdscape.figures.landscapes import (
+    all_slices_figure,
+    endpoints_figure,
+    energy_slices_figure,
+    minima_figure,
+    readme_figure,
+    trajectories_figure,
+)
+from xrdscape.figures.noise import coordinate_noise_figure, lattice_noise_figure, noised_patterns_figure
+from xrdscape.figures.results import case_figure, correlation_figure, match_rates_figure, structures_figure
+from xrdscape.figures.simulator import (
+    edge_figure,
+    form_factor_figure,
+    gradient_figure,
+    lorentz_polarisation_figure,
+    pattern_figure,
+    peak_shape_figure,
+    pymatgen_agreement_figure,
+    width_figure,
+)
+from xrdscape.figures.style import (
+    METHOD_STYLE,
+    PALETTE,
+    WIDTH_IN,
+    MethodStyle,
+    letter_panels,
+    new_figure,
+    use_style,
+)
+
+__all__ = [
+    "METHOD_STYLE",
+    "PALETTE",
+    "WIDTH_IN",
+    "MethodStyle",
+    "all_slices_figure",
+    "case_figure",
+    "coordinate_noise_figure",
+    "correlation_figure",
+    "edge_figure",
+    "endpoints_figure",
+    "energy_slices_figure",
+    "form_factor_figure",
+    "gradient_figure",
+    "lattice_noise_figure",
+    "lattice_planes_figure",
+    "letter_panels",
+    "lorentz_polarisation_figure",
+    "match_rates_figure",
+    "minima_figure",
+    "new_figure",
+    "noised_patterns_figure",
+    "pattern_figure",
+    "peak_shape_figure",
+    "projector_figure",
+    "pymatgen_agreement_figure",
+    "readme_figure",
+    "structures_figure",
+    "trajectories_figure",
+    "use_style",
+    "width_figure",
+]

@@ -1,0 +1,135 @@
+"""The one look of all figures: sizes, fonts, colours that the colour-blind can tell apart, one look a method.
+
+Figures are made with `new_figure`, outside pyplot: they leave no global state behind, and a notebook shows
+one exactly once, where a cell returns it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib as mpl
+from IPython.core.getipython import get_ipython
+from matplotlib.figure import Figure
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from pymatgen.util.string import latexify
+
+WIDTH_IN = 7.4
+"""Width of a figure across the page: 710 pixels in the built book, whose text column is some 750 wide."""
+
+PALETTE = MappingProxyType(
+    {
+        "black": "#000000",
+        "orange": "#E69F00",
+        "sky": "#56B4E9",
+        "green": "#009E73",
+        "yellow": "#F0E442",
+        "blue": "#0072B2",
+        "vermillion": "#D55E00",
+        "purple": "#CC79A7",
+        "grey": "#767676",
+    }
+)
+"""Okabe and Ito's colours, told apart under the common deficiencies; grey is for what is secondary."""
+
+LOSS_MAP = "viridis"
+ENERGY_MAP = "cividis"
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How one method looks in every figure; hatch and marker tell it apart without colour."""
+
+    label: str
+    colour: str
+    hatch: str
+    marker: str
+
+
+METHOD_STYLE = MappingProxyType(
+    {
+        "noised": MethodStyle("Noised (no descent)", PALETTE["grey"], "", "s"),
+        "cosine": MethodStyle("Cosine", PALETTE["blue"], "//", "o"),
+        "mse": MethodStyle("MSE", PALETTE["orange"], "\\\\", "v"),
+        "entropy": MethodStyle("Entropy", PALETTE["green"], "..", "D"),
+        "cross_correlation": MethodStyle("Cross-correlation", PALETTE["sky"], "xx", "^"),
+        "cosine_constrained": MethodStyle("Cosine + constraints", PALETTE["vermillion"], "--", "P"),
+        "chgnet": MethodStyle("CHGNet", PALETTE["purple"], "oo", "*"),
+    }
+)
+"""By the name of the method in the records; "noised" stands for the starts."""
+
+RC_PARAMS = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures agree on every machine
+        "font.size": 9.0,
+        "axes.titlesize": 9.5,
+        "axes.labelsize": 9.0,
+        "xtick.labelsize": 8.0,
+        "ytick.labelsize": 8.0,
+        "legend.fontsize": 8.0,
+        "legend.frameon": False,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "axes.axisbelow": True,
+        "lines.linewidth": 1.2,
+        "lines.markersize": 4.5,
+        "hatch.linewidth": 0.6,
+        "image.cmap": LOSS_MAP,
+        "mathtext.fontset": "dejavusans",
+        "figure.dpi": 100.0,
+        "savefig.dpi": 200.0,  # also the resolution of maps and point clouds inside an SVG
+        "figure.facecolor": "white",
+        "svg.fonttype": "path",
+        "svg.hashsalt": "xrdscape",  # equal figures give equal files
+    }
+)
+
+
+TWO_THETA = r"Scattering angle $2\theta$ (deg)"
+PARAMETER_LABELS = MappingProxyType(
+    {
+        "a": r"$a$ (Å)",
+        "b": r"$b$ (Å)",
+        "c": r"$c$ (Å)",
+        "alpha": r"$\alpha$ (deg)",
+        "beta": r"$\beta$ (deg)",
+        "gamma": r"$\gamma$ (deg)",
+    }
+)
+"""Axis labels by the name of the lattice parameter."""
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults for this process and, in a notebook, show figures as SVG without a date."""
+    mpl.rcParams.update(dict[Any, Any](RC_PARAMS))
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
+    """An empty figure across the page whose parts are laid out so that nothing overlaps."""
+    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+def letter_panels(axes: Any) -> None:
+    """Put (a), (b), ... before the title of each panel; the panels in reading order, at most 26."""
+    for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
+        ax.set_title(f"({letter}) {ax.get_title(loc='left')}".strip(), loc="left")
+
+
+def formula(text: str) -> str:
+    """A chemical formula with its numbers as subscripts.
+
+    >>> formula("Nd(Al2Cu)4")
+    'Nd(Al$_{2}$Cu)$_{4}$'
+    """
+    return str(latexify(text))
+
+
+def joined_indices(hkl: Sequence[int]) -> str:
+    """Miller indices side by side, with a proper minus sign."""
+    return " ".join(str(index).replace("-", "−") for index in hkl)
