@@ -19,6 +19,7 @@ PIPELINE = [
     ["profile"],
     ["peaks"],
     ["pattern"],
+    ["fixed_cell"],
     ["similarity"],
     ["noise"],
     ["checkpoint", "parameterisation", "descent", "snap"],

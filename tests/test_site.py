@@ -78,6 +78,13 @@ def broken_images(page: Page) -> list[str]:
     return page.evaluate("[...document.images].filter(image => image.naturalWidth === 0).map(image => image.src)")
 
 
+def unset_formulas(page: Page) -> list[str]:
+    """Formulas that MathJax left as written, as it does with a whole page when it cannot load a part of itself."""
+    return page.evaluate(
+        "[...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).map(m => m.innerText)"
+    )
+
+
 def broken_links(page: Page, root: Path) -> list[str]:
     """Links within the site whose page or anchor does not exist."""
     broken = []
@@ -105,6 +112,7 @@ def check_pages(browser: Browser, root: Path) -> None:
         assert broken_images(page) == [], path.name
         assert broken_links(page, root) == [], path.name
         assert page.locator("mjx-merror, .MathJax_Error").count() == 0, f"{path.name}: a formula is not understood"
+        assert unset_formulas(page) == [], f"{path.name}: a formula stands as its source"
         page.close()
 
 

@@ -34,8 +34,8 @@ from xrdscape.snap import Problem, Schedule, constant, snap
 from xrdscape.structures import REFERENCE_NAMES, from_tensors, load_structure, to_tensors
 
 DECISIVE_MODULES = (
-    *("structures", "cell", "reflections", "scattering", "profile", "peaks", "pattern", "similarity", "noise"),
-    *("parameterisation", "descent", "snap", "evaluation", "energy", "records", "campaign"),
+    *("structures", "cell", "reflections", "scattering", "profile", "peaks", "pattern", "fixed_cell", "similarity"),
+    *("noise", "parameterisation", "descent", "snap", "evaluation", "energy", "records", "campaign"),
 )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from xrdscape.cell import check_lattice
 from xrdscape.errors import DescentError
+from xrdscape.fixed_cell import FixedCell, fixed_cell
 from xrdscape.parameterisation import Parameterisation
 from xrdscape.pattern import Simulator, Sums
 from xrdscape.reflections import Reflections, in_reach
@@ -71,8 +72,9 @@ class Problem:
 class State:
     """A descent under way; every tensor has a leading batch axis.
 
-    `parameters` are to be evaluated next; `loss` belongs to those evaluated last; `mark` is the best loss at the last
-    test for convergence; `status` holds the codes of `STOP_REASONS`; `index` is the place in the batch at the start.
+    `parameters` are to be evaluated next; `sums` are kept while the sites stay, `fixed` while the cell stays and is one
+    for all; `loss` belongs to the parameters evaluated last; `mark` is the best loss at the last test for convergence;
+    `status` holds the codes of `STOP_REASONS`; `index` is the place in the batch at the start.
     """
 
     step: int
@@ -81,6 +83,7 @@ class State:
     parameters: Tensor
     reflections: Reflections
     sums: Sums | None
+    fixed: FixedCell | None
     loss: Tensor
     best_loss: Tensor
     best_parameters: Tensor
@@ -120,6 +123,7 @@ def init(
         parameters=parameters,
         reflections=reflections,
         sums=None if parameterisation.moves_sites else stage.simulator.sums(reflections, sites),
+        fixed=fixed_of(stage, parameterisation, cells),
         loss=worst,
         best_loss=worst,
         best_parameters=parameters,
@@ -149,13 +153,23 @@ def _check_target(stage: Stage) -> None:
         )
 
 
+def fixed_of(stage: Stage, parameterisation: Parameterisation, cells: Tensor) -> FixedCell | None:
+    """The constant part of the simulation, if the cell stays and all samples share it."""
+    if parameterisation.moves_cell or not bool((cells == cells[:1]).all()):
+        return None
+    return fixed_cell(stage.simulator, cells[:1])
+
+
 def _evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
     """Loss [B] of the current parameters and its gradient."""
     parameters = state.parameters.detach().requires_grad_()
     lattice, frac_coords = state.parameterisation.crystal(parameters)
     simulator = state.stage.simulator
-    sums = state.sums if state.sums is not None else simulator.sums(state.reflections, frac_coords)
-    patterns = simulator.patterns(lattice, state.reflections, sums)
+    if state.fixed is not None:
+        patterns = state.fixed.patterns(frac_coords)
+    else:
+        sums = state.sums if state.sums is not None else simulator.sums(state.reflections, frac_coords)
+        patterns = simulator.patterns(lattice, state.reflections, sums)
     loss = problem.objective.loss(patterns, state.stage.target)
     (gradient,) = torch.autograd.grad(loss.sum(), parameters)
     return loss.detach(), gradient
@@ -208,16 +222,15 @@ def _renew(problem: Problem, state: State) -> State:
     """Follow a change of stage, and make the reflection lists anew when they may miss reflections: when a cell has
     left their reach, or the new stage takes others into account."""
     stage, stale = problem.stage(state.step), False
+    cells, sites = state.parameterisation.crystal(state.parameters)
     if stage is not state.stage:
         _check_target(stage)
         stale = _sphere(stage.simulator) != _sphere(state.stage.simulator)
         worst = torch.full_like(state.best_loss, torch.inf)
-        state = replace(state, stage=stage, best_loss=worst, mark=worst)
+        fixed = fixed_of(stage, state.parameterisation, cells)
+        state = replace(state, stage=stage, best_loss=worst, mark=worst, fixed=fixed)
     moves_cell = state.parameterisation.moves_cell
-    if not (stale or moves_cell):
-        return state
-    cells, sites = state.parameterisation.crystal(state.parameters)
-    if not stale and bool(in_reach(state.reflections, cells).all()):
+    if not stale and (not moves_cell or bool(in_reach(state.reflections, cells).all())):
         return state
     reflections = stage.simulator.reflections(cells, REACH if moves_cell else 1.0, allow_empty=True)
     sums = None if state.parameterisation.moves_sites else stage.simulator.sums(reflections, sites)

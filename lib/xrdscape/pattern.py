@@ -34,6 +34,15 @@ LARGEST_SINE = 0.9999
 Sums = tuple[Tensor, Tensor]
 
 
+class Lines(NamedTuple):
+    """What the cell alone decides about the reflections of a batch: [B, M], but for `factors` [B, M, elements]."""
+
+    centre_deg: Tensor
+    strength: Tensor
+    factors: Tensor
+    fwhm_deg: Tensor
+
+
 class Peaks(NamedTuple):
     """What the reflections of a batch look like on the detector, each [B, M]."""
 
@@ -106,8 +115,9 @@ class Simulator:
         """Geometric sums of the structure factor; constant while only the cell moves."""
         return geometric_sums(reflections.hkl, frac_coords, self.occupancy)
 
-    def peaks(self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums) -> Peaks:
-        """Centre, height and width of every reflection of the lists; height 0 for those outside the range."""
+    def lines(self, lattice: Float[Tensor, "batch 6"], reflections: Reflections) -> Lines:
+        """Centre, width and form factors of every reflection, and its strength: all of its intensity but |F|^2,
+        which is 0 for those outside the range."""
         hkl = reflections.hkl
         length_squared = ((hkl @ reciprocal_metric(lattice)) * hkl).sum(-1)
         sine = 0.5 * self.instrument.wavelength_angstrom * torch.sqrt(length_squared)
@@ -115,11 +125,16 @@ class Simulator:
         sine = torch.where(reachable, sine, LARGEST_SINE)
         centre = 2 * torch.rad2deg(torch.arcsin(sine))
         weight = reflections.multiplicity * edge_weight(centre, self.instrument) * reachable
-        squared = structure_factor_squared(form_factors(length_squared / 4, self.form_factor_table), sums)
-        height = weight * squared * lorentz_polarisation(sine)
-        # Past the edge, where the height is 0, the Caglioti formula need not give a width.
+        # Past the edge, where the strength is 0, the Caglioti formula need not give a width.
         width = caglioti_fwhm_deg(centre.clamp(max=self.instrument.edge_deg), self.instrument)
-        return Peaks(centre, height, width)
+        factors = form_factors(length_squared / 4, self.form_factor_table)
+        return Lines(centre, weight * lorentz_polarisation(sine), factors, width)
+
+    def peaks(self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums) -> Peaks:
+        """Centre, height and width of every reflection of the lists; height 0 for those outside the range."""
+        lines = self.lines(lattice, reflections)
+        height = lines.strength * structure_factor_squared(lines.factors, sums)
+        return Peaks(lines.centre_deg, height, lines.fwhm_deg)
 
     def patterns(
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums

@@ -25,6 +25,7 @@ from xrdscape.descent import (
     Stage,
     State,
     constant,
+    fixed_of,
     init,
     select,
     step,
@@ -219,6 +220,14 @@ def _load(path: Path, key: str, problem: Problem, fresh: State, ledger: _Ledger)
     parameterisation = fresh.parameterisation.select(running["index"])
     stage = problem.stage(max(running["step"] - 1, 0))
     reflections = Reflections(**stored["reflections"], reach=fresh.reflections.reach)
-    _, sites = parameterisation.crystal(running["parameters"])
+    cells, sites = parameterisation.crystal(running["parameters"])
     sums = None if parameterisation.moves_sites else stage.simulator.sums(reflections, sites)
-    return State(**running, stage=stage, parameterisation=parameterisation, reflections=reflections, sums=sums)
+    return replace(
+        fresh,
+        **running,
+        stage=stage,
+        parameterisation=parameterisation,
+        reflections=reflections,
+        sums=sums,
+        fixed=fixed_of(stage, parameterisation, cells),
+    )

@@ -54,6 +54,8 @@ def run_chapter(chapter: str, parameters: Mapping[str, Any], output: Path, book:
                 papermill.execute_notebook(
                     source, result, values, kernel_name=KERNEL, language="python", cwd=book.root,
                     progress_bar=progress, log_output=False,
+                    # A chapter's own progress bars go to stderr; at a terminal someone is waiting for them.
+                    stderr_file=sys.stderr if sys.stderr.isatty() else None,
                 )  # fmt: skip
         except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
             if result.exists():
@@ -126,6 +128,9 @@ def without_traces(notebook: NotebookNode, root: Path) -> NotebookNode:
         cell["id"] = f"cell-{number}"
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
+        # Progress bars: they tell nothing afterwards, and their times differ from run to run.
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
         tags = cell.metadata.get("tags", [])
         if "injected-parameters" in tags and "remove-cell" not in tags:
             cell.metadata["tags"] = [*tags, "remove-cell"]

@@ -17,7 +17,7 @@ def lattice_noise_figure(draws: pd.DataFrame) -> Figure:
     Args:
         draws: from `derivation.lattice_draws`.
     """
-    fig = new_figure(2.8)
+    fig = new_figure(3.0)
     axes = fig.subplots(1, 3)
     labels = {
         "length_change_percent": "Largest change of a length (%)",
@@ -39,7 +39,7 @@ def coordinate_noise_figure(draws: pd.DataFrame, true_shortest_angstrom: float) 
         draws: from `derivation.coordinate_draws`.
         true_shortest_angstrom: shortest distance in the true crystal.
     """
-    fig = new_figure(2.8)
+    fig = new_figure(3.0)
     left, right = fig.subplots(1, 2)
     _boxes(left, draws, "displacement_angstrom")
     left.set(yscale="log", ylabel="Root mean square displacement (Å)")

@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from IPython.core.getipython import get_ipython
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from pymatgen.util.string import latexify
 
@@ -112,7 +113,8 @@ def use_style() -> None:
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
     """An empty figure across the page whose parts are laid out so that nothing overlaps."""
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05, wspace=0.05)
+    return Figure(figsize=(width_in, height_in), layout=layout)
 
 
 def letter_panels(axes: Any) -> None:

@@ -1,0 +1,59 @@
+"""The short way for a cell that stays gives the patterns and gradients of the simulator."""
+
+import pytest
+import torch
+from tolerances import FLOAT32_PATTERN, SUMMED
+
+from xrdscape.descent import Problem, Schedule, constant, fixed_of, init
+from xrdscape.fixed_cell import fixed_cell
+from xrdscape.noise import start
+from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
+from xrdscape.pattern import Simulator
+from xrdscape.profile import Instrument
+from xrdscape.similarity import OBJECTIVES
+from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
+
+
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+@pytest.mark.parametrize("instrument", [Instrument(step_deg=0.05), Instrument(step_deg=0.05, taper_deg=3.0)])
+def test_patterns_and_gradients_are_the_simulators(name: str, instrument: Instrument) -> None:
+    truth = load_structure(name)
+    simulator = Simulator(truth, instrument)
+    lattice, sites = to_tensors([start(name, "coordinates", 0.05, copy, structure=truth) for copy in range(2)])
+    weight = torch.cos(simulator.two_theta_deg)
+    results = []
+    for simulate in (fixed_cell(simulator, lattice[:1]).patterns, lambda moved: simulator(lattice, moved)):
+        moved = sites.clone().requires_grad_()
+        pattern = simulate(moved)
+        (gradient,) = torch.autograd.grad((pattern * weight).sum(), moved)
+        results.append((pattern.detach(), gradient))
+    for short, full in zip(*results, strict=True):
+        assert float((short - full).abs().max() / full.abs().max()) < SUMMED
+
+
+def test_float32_profiles_are_exact() -> None:
+    truth = load_structure("NaS")
+    lattice, sites = to_tensors([truth])
+    expected = Simulator(truth)(lattice, sites)
+    single = fixed_cell(Simulator(truth, dtype=torch.float32), lattice.float()).patterns(sites.float())
+    assert single.dtype == torch.float32
+    assert float((single.double() - expected).abs().max() / expected.max()) < FLOAT32_PATTERN
+
+
+def test_clipped_indices_stay_clipped() -> None:
+    truth = load_structure("NaS")
+    lattice, sites = to_tensors([truth])
+    simulator = Simulator(truth, Instrument(step_deg=0.05), hkl_max=2)
+    assert torch.allclose(fixed_cell(simulator, lattice).patterns(sites), simulator(lattice, sites))
+
+
+def test_descents_take_it_only_where_all_share_one_cell() -> None:
+    truth = load_structure("U2Ti")
+    simulator = Simulator(truth, Instrument(step_deg=0.1))
+    lattice, sites = to_tensors([truth, truth])
+    stage = constant(simulator, simulator(lattice, sites)[0])(0)
+    assert fixed_of(stage, CoordinateParameters(lattice), lattice) is not None
+    assert fixed_of(stage, LatticeParameters(sites), lattice) is None
+    other = lattice * torch.tensor([[1.0], [1.001]], dtype=torch.float64)
+    problem = Problem(lambda step: stage, OBJECTIVES["cosine"], Schedule(1e-4))
+    assert init(problem, CoordinateParameters(other), other, sites).fixed is None
