@@ -1,11 +1,11 @@
-"""Slices through the landscape: what they tabulate, the minima found in them, and descents that stay inside."""
+"""Slices through the landscape: what they tabulate, and descents that stay inside."""
 
 import numpy as np
 import pytest
 import torch
 
 from xrdscape.errors import CellError
-from xrdscape.landscape import Slice, energy_slice, find_minima, slice_descent, slice_pattern, xrd_slice
+from xrdscape.landscape import energy_slice, slice_descent, slice_pattern, xrd_slice
 from xrdscape.pattern import simulate
 from xrdscape.profile import Instrument
 from xrdscape.similarity import OBJECTIVES
@@ -49,24 +49,6 @@ def test_a_slice_needs_two_known_parameters(u2ti):
         xrd_slice(u2ti, "a", "a", n=3)
     with pytest.raises(CellError, match="Unknown lattice parameter 'd'"):
         xrd_slice(u2ti, "a", "d", n=3)
-
-
-def test_minima_of_a_known_surface():
-    x = np.linspace(-2, 2, 81)
-    y = np.linspace(-1, 1, 41)
-    # Two wells, at x = -1 and x = +1; the second is deeper by 0.2.
-    value = (x[None] ** 2 - 1) ** 2 + y[:, None] ** 2 - 0.1 * x[None]
-    minima = find_minima(Slice("test", "a", "b", x, y, value, (1.0, 0.0), "value"))
-    assert len(minima) == 2
-    assert minima["x"].to_numpy() == pytest.approx([1.0, -1.0], abs=0.06)
-    assert minima["y"].to_numpy() == pytest.approx([0.0, 0.0], abs=1e-9)
-    assert len(find_minima(Slice("test", "a", "b", x, y, value, (1.0, 0.0), "value"), count=1)) == 1
-
-
-def test_the_border_is_no_minimum():
-    x = np.linspace(0, 1, 5)
-    value = np.add.outer(x, x)
-    assert find_minima(Slice("test", "a", "b", x, x, value, (0.0, 0.0), "value")).empty
 
 
 def test_descent_stays_in_its_slice_and_goes_down(u2ti):

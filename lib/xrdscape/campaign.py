@@ -65,7 +65,7 @@ class Plan:
     copies: int = 2
     relaxation_copies: int = 1
     seed: int = 0
-    max_steps: int = 1500
+    max_steps: int = 1200
     check_every: int = 1000
     tolerance: float = 1e-4
     lattice_learning_rate: float = 1e-2

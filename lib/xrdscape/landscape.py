@@ -1,4 +1,4 @@
-"""Two-parameter slices through the landscape of an objective or of the energy; their minima; descents inside them."""
+"""Two-parameter slices through the landscape of an objective or of the energy; descents inside them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 from pymatgen.core import Structure
-from scipy.ndimage import minimum_filter
 from torch import Tensor
 
 from xrdscape.cell import closes, project
@@ -138,27 +137,6 @@ def energy_slice(
         _axis(lattice[_index(y_name)], y_name, n, length_span, angle_span_deg),
     )
     return _evaluate(structure, (x_name, y_name), axes, energy, "CHGNet energy (eV/atom)")
-
-
-def find_minima(landscape: Slice, count: int | None = None) -> pd.DataFrame:
-    """Local minima of a slice: grid points lower than all eight neighbours, the border left out.
-
-    Args:
-        landscape: the slice.
-        count: how many to return; all if left out.
-
-    Returns:
-        DataFrame x, y, value, deepest first. A valley narrower than the grid's spacing can show as several.
-    """
-    value = np.where(np.isnan(landscape.value), np.inf, landscape.value)
-    footprint = np.ones((3, 3), dtype=bool)
-    footprint[1, 1] = False
-    lowest_neighbour = minimum_filter(value, footprint=footprint, mode="constant", cval=-np.inf)
-    rows, columns = np.nonzero(value < lowest_neighbour)
-    frame = pd.DataFrame(
-        {"x": landscape.x[columns], "y": landscape.y[rows], "value": value[rows, columns]}
-    ).sort_values("value", ignore_index=True)
-    return frame if count is None else frame.head(count)
 
 
 @dataclass(frozen=True)

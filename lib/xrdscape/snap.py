@@ -139,39 +139,43 @@ def snap(
     key = _fingerprint(problem, parameterisation, state, record_every)
     if resume_file is not None and resume_file.exists():
         state = _load(resume_file, key, problem, state, ledger)
-    started = saved = time.monotonic()
-    before = ledger.seconds
-    bar = tqdm(total=problem.schedule.max_steps, initial=state.step, disable=not progress, unit="step")
-    try:
-        while state.step < problem.schedule.max_steps and len(state.index):
-            recorded = record_every and state.step % record_every == 0
-            if recorded:
-                evaluated = state
-            state = step(problem, state)
-            if state.step == 1:
-                ledger.start_loss[state.index] = state.loss
-            if recorded:
-                ledger.record(replace(evaluated, loss=state.loss))
-            if bool((state.status != RUNNING).any()):
-                ledger.enter(state)
-                state = select(state, state.status == RUNNING)
-            bar.update()
-            if resume_file is not None and time.monotonic() - saved > save_every_s:
-                saved = time.monotonic()
-                ledger.seconds = before + saved - started
-                _save(resume_file, key, state, ledger)
-    except KeyboardInterrupt:
+    before, started = ledger.seconds, time.monotonic()
+    saved = started
+
+    def save() -> None:
         if resume_file is not None:
             ledger.seconds = before + time.monotonic() - started
             _save(resume_file, key, state, ledger)
-        raise
-    finally:
-        bar.close()
+
+    with tqdm(total=problem.schedule.max_steps, initial=state.step, disable=not progress, unit="step") as bar:
+        try:
+            while state.step < problem.schedule.max_steps and len(state.index):
+                state = _advance(problem, state, ledger, record_every)
+                bar.update()
+                if time.monotonic() - saved > save_every_s:
+                    save()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            save()
+            raise
     ledger.enter(replace(state, status=torch.full_like(state.status, OUT_OF_STEPS)))
     ledger.seconds = before + time.monotonic() - started
     if resume_file is not None:
         resume_file.unlink(missing_ok=True)
     return _result(parameterisation, ledger)
+
+
+def _advance(problem: Problem, state: State, ledger: _Ledger, record_every: int) -> State:
+    """One step, entered in the ledger; samples that have stopped leave the state."""
+    evaluated, state = state, step(problem, state)
+    if evaluated.step == 0:
+        ledger.start_loss[state.index] = state.loss
+    if record_every and evaluated.step % record_every == 0:
+        ledger.record(replace(evaluated, loss=state.loss))
+    if bool((state.status != RUNNING).any()):
+        ledger.enter(state)
+        state = select(state, state.status == RUNNING)
+    return state
 
 
 def _result(parameterisation: Parameterisation, ledger: _Ledger) -> SnapResult:
