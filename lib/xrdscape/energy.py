@@ -84,7 +84,7 @@ def relax(
 
     begin = time.perf_counter()
     atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    atoms.calc = _calculator()
+    atoms.calc = _calculator("efs" if noise == "lattice" else "ef")
     path: list[tuple[Structure, float]] = []
     steps, converged = 0, False
     with _quiet(), contextlib.suppress(*_BREAKDOWNS):
@@ -122,7 +122,7 @@ def energies(structures: Sequence[Structure], batch: int = 16) -> NDArray[np.flo
     if not structures:
         return np.empty(0)
     with _quiet():
-        predicted = _calculator().model.predict_structure(list(structures), task="e", batch_size=batch)
+        predicted = _model().predict_structure(list(structures), task="e", batch_size=batch)
     if isinstance(predicted, dict):  # a single structure comes back bare
         predicted = [predicted]
     return np.array([float(one["e"]) for one in predicted])
@@ -132,14 +132,26 @@ _BREAKDOWNS = (ValueError, RuntimeError, ArithmeticError, np.linalg.LinAlgError)
 """What ase, torch and the neighbour search raise on a cell gone wild."""
 
 
-@lru_cache(maxsize=1)
-def _calculator() -> Any:
-    """The pretrained model on the CPU; its weights come with the package."""
+@lru_cache
+def _calculator(task: str) -> Any:
+    """A calculator of what a relaxation needs: "ef" energy and forces, "efs" stress too. Each costs a pass through the model,
+    which CHGNet's own calculator takes for the stress even where the cell is fixed."""
     with _quiet():
-        from chgnet.model import CHGNet, CHGNetCalculator
+        from chgnet.model import CHGNetCalculator
 
-        model = CHGNet.load(verbose=False, use_device="cpu")
-        return CHGNetCalculator(model, use_device="cpu", on_isolated_atoms="ignore")
+        class OnlyNeeded(CHGNetCalculator):
+            def calculate(self, *args: Any, **kwargs: Any) -> None:
+                super().calculate(*args, **{**kwargs, "task": task})
+
+        return OnlyNeeded(_model(), use_device="cpu", on_isolated_atoms="ignore")
+
+
+@lru_cache(maxsize=1)
+def _model() -> Any:
+    """The pretrained model on the CPU; its weights come with the package."""
+    from chgnet.model import CHGNet
+
+    return CHGNet.load(verbose=False, use_device="cpu")
 
 
 @contextlib.contextmanager
