@@ -49,6 +49,7 @@ class Plan:
         methods: keys of `METHODS`; the constrained one applies to lattice noise alone.
         copies: distorted copies of each structure and level (the paper: 50).
         relaxation_copies: how many of these CHGNet relaxes.
+        relaxation_steps: steps of a relaxation at most (the paper names no limit).
         seed: of all noise.
         max_steps: steps of a descent at most (the paper: 30,000).
         check_every, tolerance: the stopping rule (the paper's).
@@ -64,8 +65,9 @@ class Plan:
     methods: tuple[str, ...] = tuple(METHODS)
     copies: int = 2
     relaxation_copies: int = 1
+    relaxation_steps: int = 500
     seed: int = 0
-    max_steps: int = 1200
+    max_steps: int = 1100
     check_every: int = 1000
     tolerance: float = 1e-4
     lattice_learning_rate: float = 1e-2
@@ -155,7 +157,7 @@ def descent_shards(plan: Plan) -> list[Shard]:
 def relaxation_shards(plan: Plan) -> list[Shard]:
     """The CHGNet relaxations of a plan."""
     return [
-        Shard(name, noise, CHGNET, levels, plan.relaxation_copies, plan.seed)  # type: ignore[arg-type]
+        Shard(name, noise, CHGNET, levels, plan.relaxation_copies, plan.seed, plan.relaxation_steps)  # type: ignore[arg-type]
         for name in plan.structures
         for noise, levels in (("lattice", plan.lattice_levels), ("coordinates", plan.coordinate_levels))
         if levels and plan.relaxation_copies
@@ -204,7 +206,7 @@ def run_relaxations(shard: Shard) -> pd.DataFrame:
     """Relax all starts of a shard with CHGNet and judge the outcome."""
     truth = load_structure(shard.structure)
     rows, starts = _starts(shard, truth)
-    results = [relax(crystal, shard.noise) for crystal in starts]
+    results = [relax(crystal, shard.noise, max_steps=shard.max_steps) for crystal in starts]
     rows["energy_start"] = [r.energy_start_ev_per_atom for r in results]
     rows["energy_end"] = [r.energy_ev_per_atom for r in results]
     rows["converged"] = [r.converged for r in results]

@@ -134,8 +134,10 @@ _BREAKDOWNS = (ValueError, RuntimeError, ArithmeticError, np.linalg.LinAlgError)
 
 @lru_cache
 def _calculator(task: str) -> Any:
-    """A calculator of what a relaxation needs: "ef" energy and forces, "efs" stress too. Each costs a pass through the model,
-    which CHGNet's own calculator takes for the stress even where the cell is fixed."""
+    """A calculator of what a relaxation needs: "ef" for energy and forces, "efs" for the stress too.
+
+    The stress costs another pass through the model, which CHGNet's own calculator takes even where the cell is fixed.
+    """
     with _quiet():
         from chgnet.model import CHGNetCalculator
 
@@ -151,7 +153,9 @@ def _model() -> Any:
     """The pretrained model on the CPU; its weights come with the package."""
     from chgnet.model import CHGNet
 
-    return CHGNet.load(verbose=False, use_device="cpu")
+    model = CHGNet.load(verbose=False, use_device="cpu")
+    # Forces need no gradient of the weights, and without it they come a little faster.
+    return model.requires_grad_(False)
 
 
 @contextlib.contextmanager
