@@ -223,3 +223,13 @@ def test_versions_are_reported_before_any_execution(book: Book) -> None:
     table = versions_table(book).set_index("item")["value"]
     assert table["torch"].startswith("2.")
     assert int(table["cores"]) >= 1
+
+
+def test_interruption_stops_the_build_and_is_no_failure(book: Book) -> None:
+    """Ctrl-C reaches the kernel as well; the next chapter must not begin."""
+    cell = "```{code-cell} ipython3\nraise KeyboardInterrupt\n```\n"
+    (book.chapters / "01-sum.md").write_text(HEADER + cell)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        build_book(book, say=said.append)
+    assert said == ["01-sum: executing ..."]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tolerances
 from click.testing import CliRunner, Result
-from fixture_book import write_fixture_book
+from fixture_book import HEADER, write_fixture_book
 
 from xrdscape import __version__, book
 from xrdscape.cli import app
@@ -120,3 +120,11 @@ def test_incomplete_calls_say_what_is_missing(words: list[str], message: str) ->
     result = call(*words)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_ctrl_c_ends_with_one_sentence(small_book: book.Book) -> None:
+    """A cell that is interrupted stands for Ctrl-C, which reaches the kernel as it reaches the command."""
+    (small_book.chapters / "01-sum.md").write_text(HEADER + "```{code-cell} ipython3\nraise KeyboardInterrupt\n```\n")
+    result = call("book")
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted: what is finished is kept, and the same command goes on from there\n"

@@ -295,7 +295,7 @@ def _outcomes(shards: dict[Shard, Path], workers: int) -> Iterable[tuple[Shard, 
     with (
         dask.config.set(WORKER_MEMORY),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=40
+            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=40
         ) as cluster,
         Client(cluster) as client,
     ):

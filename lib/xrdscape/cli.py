@@ -1,5 +1,6 @@
 """The command line: `xrdscape --help`. Heavy packages are imported by the command that needs them."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Commands(click.Group):
-    """Shows an error meant for the user as one message on stderr, exit code 2, without a traceback."""
+    """Shows an error meant for the user as one message on stderr, exit code 2, without a traceback; 130 for Ctrl-C."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -24,6 +25,11 @@ class _Commands(click.Group):
         except XrdscapeError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(2)
+        except KeyboardInterrupt:
+            # The notebook's client leaves its cell behind, and Python would report that as an error of its own.
+            logging.getLogger("asyncio").disabled = True
+            click.echo("interrupted: what is finished is kept, and the same command goes on from there", err=True)
+            ctx.exit(130)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

@@ -58,6 +58,9 @@ def run_chapter(chapter: str, parameters: Mapping[str, Any], output: Path, book:
                     stderr_file=sys.stderr if sys.stderr.isatty() else None,
                 )  # fmt: skip
         except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
+            # Ctrl-C reaches the kernel too, and comes back as the failure of a cell.
+            if isinstance(error, PapermillExecutionError) and error.ename == "KeyboardInterrupt":
+                raise KeyboardInterrupt from error
             if result.exists():
                 _write_atomically(failed, result.read_text(encoding="utf8"))
             raise ChapterError(_failure(chapter, error, failed, book)) from error
