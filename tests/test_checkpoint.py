@@ -3,6 +3,7 @@
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -57,19 +58,22 @@ def test_saving_replaces_the_file(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path / "state.pt", "key") == {"value": 2}
 
 
-@pytest.fixture
+@contextmanager
 def no_space() -> Iterator[None]:
-    """As on a full disk: the system refuses to let any file of this process grow past 4 kB."""
+    """As on a full disk: the system refuses to let any file of this process grow past 4 kB. Keep it short: the test
+    runner's own output may be such a file."""
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path: Path, no_space: None) -> None:
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "state.pt", "key", {"value": 1})
-    with pytest.raises(RecordError, match=r"Cannot write .*state\.pt: File too large\. Free some space"):
+    with no_space(), pytest.raises(RecordError, match=r"Cannot write .*state\.pt: File too large\. Free some space"):
         checkpoint.save(tmp_path / "state.pt", "key", {"value": torch.zeros(10_000)})
     assert checkpoint.load(tmp_path / "state.pt", "key") == {"value": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
