@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from tolerances import FLOAT32_PATTERN, SUMMED
+from tolerances import FLOAT32_GRADIENT, FLOAT32_LOSS, FLOAT32_PATTERN, REDUCED_GRADIENT, REDUCED_LOSS, SUMMED
 
 from xrdscape.descent import Problem, Schedule, constant, fixed_of, init
-from xrdscape.fixed_cell import fixed_cell
+from xrdscape.fixed_cell import fixed_cell, fixed_cell_loss
 from xrdscape.noise import start
 from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
 from xrdscape.pattern import Simulator
 from xrdscape.profile import Instrument
-from xrdscape.similarity import OBJECTIVES
+from xrdscape.similarity import OBJECTIVES, Objective
 from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
 
 
@@ -52,8 +52,32 @@ def test_descents_take_it_only_where_all_share_one_cell() -> None:
     simulator = Simulator(truth, Instrument(step_deg=0.1))
     lattice, sites = to_tensors([truth, truth])
     stage = constant(simulator, simulator(lattice, sites)[0])(0)
-    assert fixed_of(stage, CoordinateParameters(lattice), lattice) is not None
-    assert fixed_of(stage, LatticeParameters(sites), lattice) is None
-    other = lattice * torch.tensor([[1.0], [1.001]], dtype=torch.float64)
     problem = Problem(lambda step: stage, OBJECTIVES["cosine"], Schedule(1e-4))
+    assert fixed_of(problem, stage, CoordinateParameters(lattice), lattice) is not None
+    assert fixed_of(problem, stage, LatticeParameters(sites), lattice) is None
+    other = lattice * torch.tensor([[1.0], [1.001]], dtype=torch.float64)
     assert init(problem, CoordinateParameters(other), other, sites).fixed is None
+
+
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES.keys())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_losses_and_gradients_are_those_of_the_patterns(name: str, objective: Objective, dtype: torch.dtype) -> None:
+    """The reduced form for cosine and squared error, the matrix form for the others."""
+    truth = load_structure(name)
+    exact = Simulator(truth, hkl_max=objective.hkl_max)
+    simulator = Simulator(truth, dtype=dtype, hkl_max=objective.hkl_max)
+    lattice, sites = to_tensors([start(name, "coordinates", 0.02, copy, structure=truth) for copy in range(2)])
+    target = exact(*to_tensors([truth]))[0]
+    rounded = lattice.to(dtype), sites.to(dtype)
+    reduced = fixed_cell_loss(simulator, rounded[0][:1], objective, target.to(dtype))
+    results = []
+    for loss in (reduced, lambda moved: objective.loss(exact(rounded[0].double(), moved), target)):
+        moved = rounded[1].to(dtype if loss is reduced else torch.float64).requires_grad_()
+        value = loss(moved)
+        (gradient,) = torch.autograd.grad(value.sum(), moved)
+        results.append((value.detach().double(), gradient.double()))
+    (value, gradient), (full, slope) = results
+    assert float((value - full).abs().max()) < (REDUCED_LOSS if dtype == torch.float64 else FLOAT32_LOSS)
+    bound = REDUCED_GRADIENT if dtype == torch.float64 else FLOAT32_GRADIENT
+    assert float((gradient - slope).abs().max() / slope.abs().max()) < bound

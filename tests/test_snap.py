@@ -75,11 +75,15 @@ def watched(objective: Objective, before_call: Callable[[int], None]) -> Objecti
     """The objective with a function that hears of each evaluation, counted from 0, before it happens."""
     calls = iter(range(10**9))
 
-    def loss(pattern: Tensor, target: Tensor) -> Tensor:
-        before_call(next(calls))
-        return objective.loss(pattern, target)
+    def watch(measure: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def loss(*compared: object) -> Tensor:
+            before_call(next(calls))
+            return measure(*compared)
 
-    return replace(objective, loss=loss)
+        return loss
+
+    reduced = objective.reduced and watch(objective.reduced)
+    return replace(objective, loss=watch(objective.loss), reduced=reduced)
 
 
 # One step by hand.

@@ -27,7 +27,6 @@ from xrdscape.noise import COORDINATE_LEVELS, LATTICE_LEVELS, Noise, start
 from xrdscape.parameterisation import CoordinateParameters, LatticeParameters, Parameterisation
 from xrdscape.paths import RECORDS
 from xrdscape.pattern import Simulator
-from xrdscape.peaks import use_threads
 from xrdscape.profile import Instrument
 from xrdscape.records import CHGNET, METHODS, Method, correlations, crystal, match_rates
 from xrdscape.similarity import OBJECTIVES
@@ -41,7 +40,18 @@ WORKER_MEMORY = {
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
 }
 DECISIVE_MODULES = (
-    *("structures", "cell", "reflections", "scattering", "profile", "peaks", "pattern", "fixed_cell", "similarity"),
+    *(
+        "structures",
+        "cell",
+        "reflections",
+        "scattering",
+        "profile",
+        "peaks",
+        "peaks_kernel",
+        "pattern",
+        "fixed_cell",
+        "similarity",
+    ),
     *("noise", "parameterisation", "descent", "snap", "evaluation", "energy", "records", "campaign"),
 )
 
@@ -232,7 +242,7 @@ def _complete(rows: pd.DataFrame, truth: Structure, starts: list[Structure], end
 
 def run_shard(shard: Shard, path: Path) -> None:
     """Compute one shard and store it; the unit of work that a worker does."""
-    use_threads(1)
+    torch.set_num_threads(1)
     rows = run_relaxations(shard) if shard.method == CHGNET else run_descents(shard)
     records.write(path, rows, asdict(shard))
 

@@ -5,6 +5,7 @@ in the last axis of a tensor; any leading axes are batch axes.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,19 @@ FAMILIES = ("cubic", "hexagonal", "tetragonal", "orthorhombic", "monoclinic", "t
 
 # A unit cell spanned by unit vectors has volume 1 when right-angled; below this it is flat to rounding error.
 MIN_UNIT_VOLUME = 1e-3
+
+# The angular part of the metric tensor, by rows: 1 on the diagonal, elsewhere the cosine of one of the three angles.
+_DIAGONAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+_COSINES = (
+    (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0),
+    (0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0),
+    (0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+)
+
+
+@lru_cache
+def _angular_part(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.tensor(_COSINES, dtype=dtype, device=device), torch.tensor(_DIAGONAL, dtype=dtype, device=device)
 
 
 def metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
@@ -33,23 +47,9 @@ def metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     """
     lengths = lattice[..., :3]
     cosines = torch.cos(torch.deg2rad(lattice[..., 3:]))
-    ones = torch.ones_like(cosines[..., 0])
-    cos_alpha, cos_beta, cos_gamma = cosines.unbind(-1)
-    angular = torch.stack(
-        [
-            torch.stack([ones, cos_gamma, cos_beta], -1),
-            torch.stack([cos_gamma, ones, cos_alpha], -1),
-            torch.stack([cos_beta, cos_alpha, ones], -1),
-        ],
-        -2,
-    )
-    return lengths[..., :, None] * lengths[..., None, :] * angular
-
-
-def _adjugate(m: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Adjugate of symmetric 3x3 matrices: for these its rows are the cross products of the columns."""
-    c0, c1, c2 = m.unbind(-1)
-    return torch.stack([torch.linalg.cross(c1, c2), torch.linalg.cross(c2, c0), torch.linalg.cross(c0, c1)], -2)
+    which, diagonal = _angular_part(lattice.dtype, lattice.device)
+    angular = cosines @ which + diagonal
+    return lengths[..., :, None] * lengths[..., None, :] * angular.unflatten(-1, (3, 3))
 
 
 def reciprocal_metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
@@ -57,10 +57,7 @@ def reciprocal_metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*bat
 
     Source: eq:reciprocal-metric of the simulator chapter.
     """
-    direct = metric(lattice)
-    adjugate = _adjugate(direct)
-    determinant = (direct[..., 0, :] * adjugate[..., :, 0]).sum(-1)
-    return adjugate / determinant[..., None, None]
+    return torch.linalg.inv_ex(metric(lattice)).inverse
 
 
 def unit_volume(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch"]:

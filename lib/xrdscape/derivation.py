@@ -42,7 +42,7 @@ def structure_factors(
     real, imaginary = simulator.sums(Reflections(indices, once, lattice, reach=1.0), frac_coords)
     d_angstrom = np.array([structure.lattice.d_hkl(index) for index in hkl])
     factors = form_factors(torch.from_numpy(1 / (2 * d_angstrom) ** 2)[None], simulator.form_factor_table)
-    total = torch.complex((factors * real).sum(-1), (factors * imaginary).sum(-1))[0].numpy()
+    total = torch.complex((factors * real).sum(-2), (factors * imaginary).sum(-2))[0].numpy()
     frame = pd.DataFrame(list(hkl), columns=["h", "k", "l"])
     return frame.assign(
         d_angstrom=d_angstrom, real=total.real, imaginary=total.imag, modulus_squared=np.abs(total) ** 2

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from xrdscape.cell import check_lattice
 from xrdscape.errors import DescentError
-from xrdscape.fixed_cell import FixedCell, fixed_cell
+from xrdscape.fixed_cell import fixed_cell_loss
 from xrdscape.parameterisation import Parameterisation
 from xrdscape.pattern import Simulator, Sums
 from xrdscape.reflections import Reflections, in_reach
-from xrdscape.similarity import Objective
+from xrdscape.similarity import Objective, refuse_empty
 
 # How far a cell may stretch before its reflection list is made anew: wide enough that this is rare, narrow
 # enough that few reflections are carried in vain (both grow with the cube of the reach).
@@ -72,9 +72,10 @@ class Problem:
 class State:
     """A descent under way; every tensor has a leading batch axis.
 
-    `parameters` are to be evaluated next; `sums` are kept while the sites stay, `fixed` while the cell stays and is one
-    for all; `loss` belongs to the parameters evaluated last; `mark` is the best loss at the last test for convergence;
-    `status` holds the codes of `STOP_REASONS`; `index` is the place in the batch at the start.
+    `parameters` are to be evaluated next; `sums` are kept while the sites stay; `fixed`, while the cell stays and is
+    one for all, is the loss as a function of the coordinates; `loss` belongs to the parameters evaluated last; `mark`
+    is the best loss at the last test for convergence; `status` holds the codes of `STOP_REASONS`; `steps` counts
+    those that a sample took until it stopped; `index` is its place in the batch at the start.
     """
 
     step: int
@@ -83,12 +84,13 @@ class State:
     parameters: Tensor
     reflections: Reflections
     sums: Sums | None
-    fixed: FixedCell | None
+    fixed: Callable[[Tensor], Tensor] | None
     loss: Tensor
     best_loss: Tensor
     best_parameters: Tensor
     mark: Tensor
     status: Tensor
+    steps: Tensor
     index: Tensor
 
 
@@ -116,6 +118,7 @@ def init(
     cells, sites = parameterisation.crystal(parameters)
     reflections = stage.simulator.reflections(cells, REACH if parameterisation.moves_cell else 1.0)
     worst = torch.full_like(parameters.flatten(1)[:, 0], torch.inf)
+    running = torch.full_like(worst, RUNNING, dtype=torch.long)
     return State(
         step=0,
         stage=stage,
@@ -123,12 +126,13 @@ def init(
         parameters=parameters,
         reflections=reflections,
         sums=None if parameterisation.moves_sites else stage.simulator.sums(reflections, sites),
-        fixed=fixed_of(stage, parameterisation, cells),
+        fixed=fixed_of(problem, stage, parameterisation, cells),
         loss=worst,
         best_loss=worst,
         best_parameters=parameters,
         mark=worst,
-        status=torch.full_like(worst, RUNNING, dtype=torch.long),
+        status=running,
+        steps=torch.zeros_like(running),
         index=torch.arange(len(worst), device=worst.device),
     )
 
@@ -151,59 +155,70 @@ def _check_target(stage: Stage) -> None:
             f"The target has {stage.target.shape[-1]} values, the simulator {len(stage.simulator.two_theta_deg)}. "
             "Simulate or interpolate it on the simulator's two_theta_deg."
         )
+    refuse_empty(stage.target)
 
 
-def fixed_of(stage: Stage, parameterisation: Parameterisation, cells: Tensor) -> FixedCell | None:
-    """The constant part of the simulation, if the cell stays and all samples share it."""
+def fixed_of(
+    problem: Problem, stage: Stage, parameterisation: Parameterisation, cells: Tensor
+) -> Callable[[Tensor], Tensor] | None:
+    """The loss as a function of the coordinates alone, if the cell stays and all samples share it."""
     if parameterisation.moves_cell or not bool((cells == cells[:1]).all()):
         return None
-    return fixed_cell(stage.simulator, cells[:1])
+    return fixed_cell_loss(stage.simulator, cells[:1], problem.objective, stage.target)
 
 
-def _evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
+def evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
     """Loss [B] of the current parameters and its gradient."""
     parameters = state.parameters.detach().requires_grad_()
     lattice, frac_coords = state.parameterisation.crystal(parameters)
-    simulator = state.stage.simulator
     if state.fixed is not None:
-        patterns = state.fixed.patterns(frac_coords)
+        loss = state.fixed(frac_coords)
     else:
+        simulator = state.stage.simulator
         sums = state.sums if state.sums is not None else simulator.sums(state.reflections, frac_coords)
         patterns = simulator.patterns(lattice, state.reflections, sums)
-    loss = problem.objective.loss(patterns, state.stage.target)
+        loss = problem.objective.loss(patterns, state.stage.target)
     (gradient,) = torch.autograd.grad(loss.sum(), parameters)
-    return loss.detach(), gradient
+    return loss.detach().to(parameters.dtype), gradient
 
 
-def step(problem: Problem, state: State) -> State:
-    """One step: evaluate, keep the best, test for convergence where one is due, and move what still runs."""
-    state = _renew(problem, state)
-    loss, gradient = _evaluate(problem, state)
+def step(problem: Problem, state: State, look: bool = True) -> State:
+    """One step: evaluate, keep the best, test for convergence where one is due, and move what still runs.
+
+    Args:
+        problem, state: what to descend, and where it stands.
+        look: ask the device whether a cell has left the reach of its reflection list, and renew the lists then. On a
+            GPU each such question waits for all work under way. Unasked, a cell that has left stays where it is until
+            the next look.
+    """
+    state, within = _renew(problem, state, look)
+    loss, gradient = evaluate(problem, state)
+    taken = (state.status == RUNNING) if within is None else (state.status == RUNNING) & within
     finite = torch.isfinite(loss) & torch.isfinite(gradient).flatten(1).all(-1)
-    better = finite & (loss < state.best_loss)
+    better = taken & finite & (loss < state.best_loss)
     best_loss = torch.where(better, loss, state.best_loss)
     best_parameters = torch.where(_spread(better, gradient), state.parameters, state.best_parameters)
 
-    status, mark = state.status, state.mark
+    status, mark = torch.where(taken & ~finite, NOT_FINITE, state.status), state.mark
     if state.step and state.step % problem.schedule.check_every == 0:
         settled = (status == RUNNING) & (mark - best_loss < problem.schedule.tolerance)
         status, mark = torch.where(settled, CONVERGED, status), best_loss
     elif state.step == 0:
         mark = best_loss
-    status = torch.where((status == RUNNING) & ~finite, NOT_FINITE, status)
 
     moved = _move(problem, state, gradient)
+    moves = taken & (status == RUNNING)
     possible = state.parameterisation.possible(moved)
-    status = torch.where((status == RUNNING) & ~possible, IMPOSSIBLE, status)
     return replace(
         state,
         step=state.step + 1,
-        parameters=torch.where(_spread(status == RUNNING, moved), moved, state.parameters),
+        parameters=torch.where(_spread(moves & possible, moved), moved, state.parameters),
         loss=loss,
         best_loss=best_loss,
         best_parameters=best_parameters,
         mark=mark,
-        status=status,
+        status=torch.where(moves & ~possible, IMPOSSIBLE, status),
+        steps=state.steps + taken,
     )
 
 
@@ -218,23 +233,28 @@ def _move(problem: Problem, state: State, gradient: Tensor) -> Tensor:
     return state.parameterisation.project(state.parameters + move)
 
 
-def _renew(problem: Problem, state: State) -> State:
+def _renew(problem: Problem, state: State, look: bool) -> tuple[State, Tensor | None]:
     """Follow a change of stage, and make the reflection lists anew when they may miss reflections: when a cell has
-    left their reach, or the new stage takes others into account."""
-    stage, stale = problem.stage(state.step), False
+    left their reach, or the new stage takes others into account. Also which samples their lists serve, if not all."""
+    stage, stale, within = problem.stage(state.step), False, None
     cells, sites = state.parameterisation.crystal(state.parameters)
     if stage is not state.stage:
         _check_target(stage)
         stale = _sphere(stage.simulator) != _sphere(state.stage.simulator)
         worst = torch.full_like(state.best_loss, torch.inf)
-        fixed = fixed_of(stage, state.parameterisation, cells)
+        fixed = fixed_of(problem, stage, state.parameterisation, cells)
         state = replace(state, stage=stage, best_loss=worst, mark=worst, fixed=fixed)
     moves_cell = state.parameterisation.moves_cell
-    if not stale and (not moves_cell or bool(in_reach(state.reflections, cells).all())):
-        return state
+    if moves_cell and not stale:
+        within = in_reach(state.reflections, cells)
+        if not look:
+            return state, within
+        stale = not bool(within.all())
+    if not stale:
+        return state, None
     reflections = stage.simulator.reflections(cells, REACH if moves_cell else 1.0, allow_empty=True)
     sums = None if state.parameterisation.moves_sites else stage.simulator.sums(reflections, sites)
-    return replace(state, reflections=reflections, sums=sums)
+    return replace(state, reflections=reflections, sums=sums), None
 
 
 def _sphere(simulator: Simulator) -> tuple[float, int | None]:
@@ -255,5 +275,6 @@ def select(state: State, keep: Tensor) -> State:
         best_parameters=state.best_parameters[keep],
         mark=state.mark[keep],
         status=state.status[keep],
+        steps=state.steps[keep],
         index=state.index[keep],
     )

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape.cell import closes, project, unit_volume
+from xrdscape.cell import project, unit_volume
 
 # StructSnap's clamps, which the paper neither keeps nor drops (they are ours to switch): a lattice parameter that
 # would move by more than a tenth of itself moves by 1 %; a coordinate that would move by more than 0.1 moves by
@@ -86,9 +86,10 @@ class LatticeParameters:
         return project(parameters, self.family) if self.family else parameters
 
     def possible(self, parameters: Tensor) -> Tensor:
+        a, b, c = parameters[..., :3].unbind(-1)
         relative = unit_volume(parameters)
-        volume = relative * parameters[..., :3].prod(-1)
-        return closes(parameters) & (relative > FLATTEST_UNIT_VOLUME) & (volume < LARGEST_VOLUME_ANGSTROM3)
+        sensible = (parameters > 0).all(-1) & (parameters[..., 3:] < 180).all(-1)
+        return sensible & (relative > FLATTEST_UNIT_VOLUME) & (relative * a * b * c < LARGEST_VOLUME_ANGSTROM3)
 
     def select(self, keep: Tensor) -> "LatticeParameters":
         return LatticeParameters(self.frac_coords[keep], self.family, self.clamp)

@@ -1,5 +1,6 @@
 """From a crystal to its powder pattern, differentiable in lattice and coordinates."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from xrdscape.cell import check_lattice, reciprocal_metric
 from xrdscape.errors import CellError, StructureError
 from xrdscape.peaks import peaks_to_pattern
-from xrdscape.profile import Instrument, caglioti_fwhm_deg, edge_weight, two_theta_grid
+from xrdscape.profile import Instrument, edge_weight, fwhm_from_tangent_deg, two_theta_grid
 from xrdscape.reflections import Reflections, enumerate_reflections, in_reach
 from xrdscape.scattering import (
     form_factor_table,
@@ -28,14 +29,15 @@ from xrdscape.structures import composition_matrix, to_tensors
 SAME_ANGLE_DEG = 1e-5
 # Lines weaker than this, where the strongest is 100, are left out of a reflection table; pymatgen's value.
 WEAKEST_LINE = 1e-3
-# The sine of theta past which a reflection is held while it is masked out, so that no angle is undefined.
-LARGEST_SINE = 0.9999
 
 Sums = tuple[Tensor, Tensor]
 
 
 class Lines(NamedTuple):
-    """What the cell alone decides about the reflections of a batch: [B, M], but for `factors` [B, M, elements]."""
+    """What the cell alone decides about the reflections of a batch: [B, M], but for `factors` [B, elements, M].
+
+    Centres are float64 in any precision: float32 leaves 4e-6 deg near 90 deg, and peaks have steep flanks.
+    """
 
     centre_deg: Tensor
     strength: Tensor
@@ -44,7 +46,7 @@ class Lines(NamedTuple):
 
 
 class Peaks(NamedTuple):
-    """What the reflections of a batch look like on the detector, each [B, M]."""
+    """What the reflections of a batch look like on the detector, each [B, M]; centres in float64."""
 
     centre_deg: Tensor
     height: Tensor
@@ -118,17 +120,22 @@ class Simulator:
     def lines(self, lattice: Float[Tensor, "batch 6"], reflections: Reflections) -> Lines:
         """Centre, width and form factors of every reflection, and its strength: all of its intensity but |F|^2,
         which is 0 for those outside the range."""
-        hkl = reflections.hkl
-        length_squared = ((hkl @ reciprocal_metric(lattice)) * hkl).sum(-1)
-        sine = 0.5 * self.instrument.wavelength_angstrom * torch.sqrt(length_squared)
-        reachable = sine < LARGEST_SINE
-        sine = torch.where(reachable, sine, LARGEST_SINE)
-        centre = 2 * torch.rad2deg(torch.arcsin(sine))
-        weight = reflections.multiplicity * edge_weight(centre, self.instrument) * reachable
-        # Past the edge, where the strength is 0, the Caglioti formula need not give a width.
-        width = caglioti_fwhm_deg(centre.clamp(max=self.instrument.edge_deg), self.instrument)
-        factors = form_factors(length_squared / 4, self.form_factor_table)
-        return Lines(centre, weight * lorentz_polarisation(sine), factors, width)
+        instrument = self.instrument
+        # sin^2(theta) = (lambda / 2d)^2.
+        scaled = reciprocal_metric(lattice.double()) * (instrument.wavelength_angstrom / 2) ** 2
+        exact = (scaled.flatten(-2)[:, None] @ reflections.products).squeeze(1)
+        # Past the edge, where the strength is 0, the formulas need not give a number: reflections are held there.
+        edge = math.sin(math.radians(instrument.edge_deg / 2)) ** 2
+        inside = (exact.detach() <= edge).double()
+        exact = torch.addcmul(edge - edge * inside, exact, inside)
+        centre = torch.arcsin(torch.sqrt(exact)) * (360 / math.pi)
+        weight = reflections.multiplicity * inside.to(self.dtype)
+        if instrument.taper_deg > 0:
+            weight = weight * edge_weight(centre, instrument).to(self.dtype)
+        sine_squared = exact.to(self.dtype)
+        width = fwhm_from_tangent_deg(torch.sqrt(sine_squared / (1 - sine_squared)), instrument)
+        factors = form_factors(sine_squared / instrument.wavelength_angstrom**2, self.form_factor_table)
+        return Lines(centre, weight * lorentz_polarisation(sine_squared), factors, width)
 
     def peaks(self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums) -> Peaks:
         """Centre, height and width of every reflection of the lists; height 0 for those outside the range."""
@@ -140,12 +147,7 @@ class Simulator:
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
     ) -> Float[Tensor, "batch n"]:
         """Patterns from prepared lists and sums, without checks: the inner loop of a descent."""
-        return peaks_to_pattern(
-            *self.peaks(lattice, reflections, sums),
-            self.two_theta_deg,
-            self.instrument.eta,
-            self.instrument.narrowest_fwhm_deg,
-        )
+        return peaks_to_pattern(*self.peaks(lattice, reflections, sums), self.instrument)
 
     def __call__(
         self,

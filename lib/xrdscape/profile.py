@@ -106,8 +106,12 @@ def caglioti_fwhm_deg(two_theta_deg: Float[Tensor, "*shape"], instrument: Instru
 
     Source: SI 1.2.2 (Caglioti, Paoletti & Ricci 1958); eq:caglioti of the simulator chapter.
     """
-    tangent = torch.tan(torch.deg2rad(two_theta_deg) / 2)
-    return torch.sqrt(instrument.U * tangent**2 + instrument.V * tangent + instrument.W)
+    return fwhm_from_tangent_deg(torch.tan(torch.deg2rad(two_theta_deg) / 2), instrument)
+
+
+def fwhm_from_tangent_deg(tan_theta: Float[Tensor, "*shape"], instrument: Instrument) -> Float[Tensor, "*shape"]:
+    """`caglioti_fwhm_deg` for who knows tan(theta) already."""
+    return torch.sqrt((instrument.U * tan_theta + instrument.V) * tan_theta + instrument.W)
 
 
 def pseudo_voigt(

@@ -6,6 +6,7 @@ decides, continuously in its parameters but for the edge itself, which of them c
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -33,6 +34,17 @@ class Reflections:
     multiplicity: Float[Tensor, "batch reflections"]
     anchor: Float[Tensor, "batch 6"]
     reach: float
+
+    @cached_property
+    def products(self) -> Float[Tensor, "batch 9 reflections"]:
+        """h_i h_j of each, in float64: times the reciprocal metric they sum to 1/d^2."""
+        hkl = self.hkl.double().mT
+        return (hkl[:, :, None] * hkl[:, None, :]).flatten(1, 2)
+
+    @cached_property
+    def _frame(self) -> Float[Tensor, "batch 3 3"]:
+        """C^-1 with the anchor's metric G = C C^T."""
+        return torch.linalg.inv(torch.linalg.cholesky(metric(self.anchor.double())))
 
     def select(self, keep: Tensor) -> "Reflections":
         """The lists of some samples only; `keep` indexes or masks the batch axis."""
@@ -97,11 +109,11 @@ def _half_box(lattice: Float[Tensor, "batch 6"], radius: float, hkl_max: int | N
 def in_reach(reflections: Reflections, lattice: Float[Tensor, "batch 6"]) -> Tensor:
     """Whether each list is complete for the given cells (bool [B]).
 
-    With the anchor metric G = C C^T, the largest stretch squared is the largest eigenvalue of A = C^-1 G' C^-T,
+    With the anchor's metric G = C C^T, the largest stretch squared is the largest eigenvalue of A = C^-1 G' C^-T,
     at most 1 + |A - 1| in the Frobenius norm: a bound that costs no eigenvalues and errs on the safe side.
     """
-    lower = torch.linalg.cholesky(metric(reflections.anchor.double()))
-    half = torch.linalg.solve_triangular(lower, metric(lattice.detach().double()), upper=False)
-    relative = torch.linalg.solve_triangular(lower, half.mT, upper=False)
-    strain = torch.linalg.matrix_norm(relative - torch.eye(3, dtype=relative.dtype, device=relative.device))
+    relative = reflections._frame @ metric(lattice.detach().double()) @ reflections._frame.mT
+    strain = torch.linalg.vector_norm(
+        relative - torch.eye(3, dtype=relative.dtype, device=relative.device), dim=(-2, -1)
+    )
     return 1 + strain <= reflections.reach**2 * (1 + RADIUS_SLACK)

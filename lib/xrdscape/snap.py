@@ -33,6 +33,9 @@ from xrdscape.descent import (
 from xrdscape.parameterisation import Parameterisation
 from xrdscape.reflections import Reflections
 
+# Steps between two questions to a device that works ahead of the interpreter; the CPU answers at once.
+LOOK_EVERY = 16
+
 __all__ = [
     "CONVERGED",
     "IMPOSSIBLE",
@@ -96,7 +99,7 @@ class _Ledger:
     def enter(self, state: State) -> None:
         self.best_parameters[state.index] = state.best_parameters
         self.best_loss[state.index] = state.best_loss
-        self.steps[state.index] = state.step
+        self.steps[state.index] = state.steps
         self.status[state.index] = state.status
 
     def record(self, state: State) -> None:
@@ -158,7 +161,8 @@ def snap(
         except KeyboardInterrupt:
             save()
             raise
-    ledger.enter(replace(state, status=torch.full_like(state.status, OUT_OF_STEPS)))
+    unfinished = torch.where(state.status == RUNNING, OUT_OF_STEPS, state.status)
+    ledger.enter(replace(state, status=unfinished))
     ledger.seconds = before + time.monotonic() - started
     if resume_file is not None:
         resume_file.unlink(missing_ok=True)
@@ -167,12 +171,13 @@ def snap(
 
 def _advance(problem: Problem, state: State, ledger: _Ledger, record_every: int) -> State:
     """One step, entered in the ledger; samples that have stopped leave the state."""
-    evaluated, state = state, step(problem, state)
+    look = state.parameters.device.type == "cpu" or state.step % LOOK_EVERY == 0
+    evaluated, state = state, step(problem, state, look)
     if evaluated.step == 0:
         ledger.start_loss[state.index] = state.loss
     if record_every and evaluated.step % record_every == 0:
         ledger.record(replace(evaluated, loss=state.loss))
-    if bool((state.status != RUNNING).any()):
+    if look and bool((state.status != RUNNING).any()):
         ledger.enter(state)
         state = select(state, state.status == RUNNING)
     return state
@@ -209,7 +214,7 @@ def _fingerprint(problem: Problem, parameterisation: Parameterisation, start: St
 def _save(path: Path, key: str, state: State, ledger: _Ledger) -> None:
     running = {
         name: getattr(state, name)
-        for name in ("step", "parameters", "loss", "best_loss", "best_parameters", "mark", "status", "index")
+        for name in ("step", "parameters", "loss", "best_loss", "best_parameters", "mark", "status", "steps", "index")
     }
     lists = {"hkl": state.reflections.hkl, "multiplicity": state.reflections.multiplicity,
              "anchor": state.reflections.anchor}  # fmt: skip
@@ -233,5 +238,5 @@ def _load(path: Path, key: str, problem: Problem, fresh: State, ledger: _Ledger)
         parameterisation=parameterisation,
         reflections=reflections,
         sums=sums,
-        fixed=fixed_of(stage, parameterisation, cells),
+        fixed=fixed_of(problem, stage, parameterisation, cells),
     )

@@ -1,5 +1,6 @@
 """The figures of the book: one function a figure, one style; each takes data and returns a `Figure`."""
 
+from xrdscape.figures.engine import contenders_figure, memory_figure, scaling_figure, split_figure
 from xrdscape.figures.geometry import lattice_planes_figure, projector_figure
 from xrdscape.figures.landscapes import (
     all_slices_figure,
@@ -38,6 +39,7 @@ __all__ = [
     "MethodStyle",
     "all_slices_figure",
     "case_figure",
+    "contenders_figure",
     "coordinate_noise_figure",
     "correlation_figure",
     "edge_figure",
@@ -50,6 +52,7 @@ __all__ = [
     "letter_panels",
     "lorentz_polarisation_figure",
     "match_rates_figure",
+    "memory_figure",
     "minima_figure",
     "new_figure",
     "noised_patterns_figure",
@@ -58,6 +61,8 @@ __all__ = [
     "projector_figure",
     "pymatgen_agreement_figure",
     "readme_figure",
+    "scaling_figure",
+    "split_figure",
     "structures_figure",
     "trajectories_figure",
     "use_style",

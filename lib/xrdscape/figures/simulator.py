@@ -31,9 +31,9 @@ def form_factor_figure(elements: Sequence[str], instrument: Instrument | None = 
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.92, len(ordered)))
     fig = new_figure(3.7)
     absolute, relative = fig.subplots(1, 2)
-    for column, (symbol, colour) in enumerate(zip(ordered, colours, strict=True)):
-        absolute.plot(s, f[:, column], color=colour, label=f"{symbol} ({Element(symbol).Z})")
-        relative.plot(s, f[:, column] / Element(symbol).Z, color=colour)
+    for row, (symbol, colour) in enumerate(zip(ordered, colours, strict=True)):
+        absolute.plot(s, f[row], color=colour, label=f"{symbol} ({Element(symbol).Z})")
+        relative.plot(s, f[row] / Element(symbol).Z, color=colour)
     for ax in (absolute, relative):
         ax.axvline(end, color=PALETTE["grey"], linewidth=0.8, linestyle="--")
         ax.set(xlabel=r"$s = \sin\theta/\lambda$ (1/Å)", xlim=(0, s[-1]))
@@ -57,7 +57,7 @@ def lorentz_polarisation_figure(instrument: Instrument | None = None) -> Figure:
     instrument = instrument or Instrument()
     two_theta = np.linspace(5, 175, 500)
     theta = np.radians(two_theta / 2)
-    product = lorentz_polarisation(torch.from_numpy(np.sin(theta))).numpy()
+    product = lorentz_polarisation(torch.from_numpy(np.sin(theta) ** 2)).numpy()
     polarisation = 1 + np.cos(2 * theta) ** 2
     fig = new_figure(2.7, width_in=5.0)
     ax = fig.subplots()

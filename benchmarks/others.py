@@ -1,0 +1,88 @@
+"""What the benchmark measures besides time: the core's limit, memory, and one whole descent."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from xrdscape.snap import snap
+from xrdscape.structures import REFERENCE_NAMES
+from xrdscape.timing import descent_of, make_case
+from xrdscape.timing_limit import operator_work
+from xrdscape.timing_record import cores
+
+HERE = Path(__file__).resolve().parent
+BATCH, LARGE_BATCH = 16, 500
+DESCENDED = "Na3MnCoNiO6"
+# Where a processor has vectors of 512 bits, compilers tend to leave them alone unless told otherwise.
+WIDE_VECTORS = "-prefer-256-bit"
+
+
+def plain(value: Any) -> Any:
+    """A number as JSON knows it: four digits, null for what is not a number."""
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.4g}") if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def measure_limit(record: dict[str, Any]) -> None:
+    """What a core can do, and what the operator asks of it."""
+    for name, features in (("as compiled here", ""), ("widest vectors", WIDE_VECTORS)):
+        rates = _rates(features)
+        if rates:
+            record["rates"][name] = rates
+    for crystal in REFERENCE_NAMES:
+        case = make_case(crystal, BATCH)
+        work = operator_work(case.simulator, case.lattice, case.reflections, case.sums)
+        spent = {key: plain(value) for key, value in vars(work).items()}
+        record["work"].append({"crystal": crystal, **spent, "operations": plain(work.operations)})
+
+
+def _rates(extra_features: str) -> list[float]:
+    """Multiply-adds of one core in a fresh process, compiled for this processor with features changed."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    environment = dict(os.environ)
+    if extra_features:
+        if not features.get("avx512f"):
+            return []
+        environment["NUMBA_CPU_FEATURES"] = f"{features.flatten()},{extra_features}"
+    code = "import json; from xrdscape.timing_limit import multiply_add_rates as r; print(json.dumps(r().tolist()))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    return [float(f"{rate:.4g}") for rate in json.loads(done.stdout)] if done.returncode == 0 else []
+
+
+def measure_memory(record: dict[str, Any], crystals: tuple[str, ...]) -> None:
+    """The largest resident set of fresh processes."""
+    rows: list[tuple[str, str, int]] = [("import", "", 0)]
+    rows += [("step", crystal, BATCH) for crystal in crystals]
+    rows += [("step", crystal, LARGE_BATCH) for crystal in crystals]
+    rows += [("reference", crystal, BATCH) for crystal in crystals]
+    for what, crystal, batch in tqdm(rows, desc="memory", unit="process"):
+        command = [sys.executable, str(HERE / "memory.py"), what, *([crystal, str(batch)] if crystal else [])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        peak = float(done.stdout) if done.returncode == 0 else None
+        record["memory"].append({"what": what, "crystal": crystal, "batch": batch, "mib": peak})
+
+
+def descend(record: dict[str, Any]) -> None:
+    """One whole descent as published, on all cores."""
+    torch.set_num_threads(cores())
+    case = make_case(DESCENDED, BATCH)
+    problem, state = descent_of(case)
+    print(f"one whole descent: {BATCH} copies of {DESCENDED}, at most {problem.schedule.max_steps} steps")
+    result = snap(problem, state.parameterisation, case.lattice, case.frac_coords, progress=True)
+    torch.set_num_threads(1)
+    record["descent"] = {
+        "crystal": DESCENDED, "batch": BATCH, "threads": cores(), "seconds": round(result.seconds, 2),
+        "steps": result.steps.tolist(), "stop_reason": list(result.stop_reason),
+        "start_loss": [plain(v) for v in result.start_loss.tolist()],
+        "end_loss": [plain(v) for v in result.loss.tolist()],
+    }  # fmt: skip
