@@ -10,12 +10,12 @@ from pathlib import Path
 
 def main(what: str, crystal: str = "U2Ti", batch: str = "16") -> None:
     """Do one thing and print the peak."""
-    import torch
 
     from xrdscape.descent import step
+    from xrdscape.threads import use_threads
     from xrdscape.timing import dense_patterns, descent_of, loss_and_gradient, make_case
 
-    torch.set_num_threads(1)
+    use_threads(1)
     if what == "step":
         step(*descent_of(make_case(crystal, int(batch))))
     elif what == "reference":

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from xrdscape.snap import snap
 from xrdscape.structures import REFERENCE_NAMES
+from xrdscape.threads import use_threads
 from xrdscape.timing import descent_of, make_case
 from xrdscape.timing_limit import operator_work
 from xrdscape.timing_record import cores
@@ -74,12 +74,12 @@ def measure_memory(record: dict[str, Any], crystals: tuple[str, ...]) -> None:
 
 def descend(record: dict[str, Any]) -> None:
     """One whole descent as published, on all cores."""
-    torch.set_num_threads(cores())
+    use_threads(cores())
     case = make_case(DESCENDED, BATCH)
     problem, state = descent_of(case)
     print(f"one whole descent: {BATCH} copies of {DESCENDED}, at most {problem.schedule.max_steps} steps")
     result = snap(problem, state.parameterisation, case.lattice, case.frac_coords, progress=True)
-    torch.set_num_threads(1)
+    use_threads(1)
     record["descent"] = {
         "crystal": DESCENDED, "batch": BATCH, "threads": cores(), "seconds": round(result.seconds, 2),
         "steps": result.steps.tolist(), "stop_reason": list(result.stop_reason),

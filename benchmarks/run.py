@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from others import BATCH, descend, measure_limit, measure_memory, plain
@@ -24,6 +23,7 @@ from peers import PEERS, Peer, cells, difference
 from xrdscape.errors import RecordError, XrdscapeError
 from xrdscape.paths import ROOT
 from xrdscape.structures import REFERENCE_NAMES, load_structure
+from xrdscape.threads import use_threads
 from xrdscape.timing import (
     CRYSTALS,
     LATTICE_LEVEL,
@@ -140,7 +140,7 @@ def check_correctness(record: dict[str, Any], options: argparse.Namespace) -> No
     Raises:
         RecordError: something is off by more than its bound.
     """
-    torch.set_num_threads(1)
+    use_threads(1)
     frames = []
     with tqdm(total=options.cells, desc="correct?", unit="cell") as bar:
         for errors in check_engine(options.cells, options.seed):
@@ -224,7 +224,7 @@ def _compiled(record: dict[str, Any], crystal: str, options: argparse.Namespace)
     """The compiled reference, unless it takes too long or fails; the record says which."""
     if options.quick or any(row["seconds"] is None or row["seconds"] > COMPILE_LIMIT_S for row in record["compile"]):
         return {}
-    torch.set_num_threads(1)
+    use_threads(1)
     started = time.perf_counter()
     try:
         call = compiled_contender(crystal, BATCH)

@@ -11,13 +11,14 @@ PACKAGE = Path(xrdscape.__file__).parent
 
 # Modules of one row belong to one room and may import each other, and so do `name` and `name_part`.
 PIPELINE = [
-    ["__init__", "errors", "paths"],
+    ["__init__", "errors", "paths", "threads"],
     ["structures"],
     ["cell"],
     ["reflections"],
     ["scattering"],
     ["profile"],
     ["peaks"],
+    ["lattice_kernel"],
     ["pattern"],
     ["similarity"],
     ["fixed_cell"],

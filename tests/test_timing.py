@@ -20,6 +20,7 @@ from xrdscape.errors import DescentError, RecordError
 from xrdscape.paths import ROOT
 from xrdscape.pattern import Instrument, Simulator
 from xrdscape.structures import load_structure, to_tensors
+from xrdscape.threads import thread_count
 from xrdscape.timing import (
     CONTENDERS,
     CRYSTALS,
@@ -115,26 +116,24 @@ def test_quick_task_is_repeated_and_its_time_is_that_of_one_call() -> None:
 
 
 def test_threads_are_those_of_the_task_and_put_back_at_the_end() -> None:
-    before, seen = torch.get_num_threads(), set()
-    for _ in interleaved(
-        {"x": Task(lambda: seen.add(torch.get_num_threads()), threads=before + 1)}, 1, long_enough_s=0
-    ):
+    before, seen = thread_count(), set()
+    for _ in interleaved({"x": Task(lambda: seen.add(thread_count()), threads=before + 1)}, 1, long_enough_s=0):
         pass
     assert seen == {before + 1}
-    assert torch.get_num_threads() == before
+    assert thread_count() == before
 
 
 def test_interrupted_timing_puts_the_threads_back() -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    before = torch.get_num_threads()
+    before = thread_count()
     samples = interleaved({"quick": Task(lambda: None)}, rounds=3, long_enough_s=0)
     assert next(samples)[0] == "quick"
     samples = interleaved({"stop": Task(interrupt, threads=before + 1)}, rounds=3, long_enough_s=0)
     with pytest.raises(KeyboardInterrupt):
         next(samples)
-    assert torch.get_num_threads() == before
+    assert thread_count() == before
 
 
 # Correct before fast

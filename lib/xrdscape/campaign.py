@@ -32,6 +32,7 @@ from xrdscape.records import CHGNET, METHODS, Method, correlations, crystal, mat
 from xrdscape.similarity import OBJECTIVES
 from xrdscape.snap import Problem, Schedule, constant, snap
 from xrdscape.structures import REFERENCE_NAMES, from_tensors, load_structure, to_tensors
+from xrdscape.threads import use_threads
 
 # Dask has its workers give freed memory back to the system at once, and every step of a descent or relaxation asks for
 # it again: a third to a half of all time. Here they keep up to 1 GiB at hand.
@@ -199,7 +200,9 @@ def run_descents(shard: Shard) -> pd.DataFrame:
     rows, starts = _starts(shard, truth)
     dtype = getattr(torch, shard.dtype)
     simulator = Simulator(truth, Instrument(), dtype, hkl_max=objective.hkl_max)
-    target = simulator(*to_tensors([truth], dtype=dtype))[0]
+    # In float64 first: rounding the true cell would move its peaks.
+    exact = Simulator(truth, Instrument(), hkl_max=objective.hkl_max)
+    target = exact(*to_tensors([truth]))[0].to(dtype)
     lattice, frac_coords = to_tensors(starts, dtype=dtype)
     parameterisation: Parameterisation
     if shard.noise == "lattice":
@@ -242,7 +245,7 @@ def _complete(rows: pd.DataFrame, truth: Structure, starts: list[Structure], end
 
 def run_shard(shard: Shard, path: Path) -> None:
     """Compute one shard and store it; the unit of work that a worker does."""
-    torch.set_num_threads(1)
+    use_threads(1)
     rows = run_relaxations(shard) if shard.method == CHGNET else run_descents(shard)
     records.write(path, rows, asdict(shard))
 

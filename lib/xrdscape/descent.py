@@ -194,7 +194,7 @@ def step(problem: Problem, state: State, look: bool = True) -> State:
     state, within = _renew(problem, state, look)
     loss, gradient = evaluate(problem, state)
     taken = (state.status == RUNNING) if within is None else (state.status == RUNNING) & within
-    finite = torch.isfinite(loss) & torch.isfinite(gradient).flatten(1).all(-1)
+    finite = torch.isfinite(loss + gradient.flatten(1).sum(-1))
     better = taken & finite & (loss < state.best_loss)
     best_loss = torch.where(better, loss, state.best_loss)
     best_parameters = torch.where(_spread(better, gradient), state.parameters, state.best_parameters)

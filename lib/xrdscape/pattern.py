@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 from jaxtyping import Float
 from pymatgen.core import Structure
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from xrdscape import lattice_kernel, peaks_kernel
 from xrdscape.cell import check_lattice, reciprocal_metric
 from xrdscape.errors import CellError, StructureError
-from xrdscape.peaks import peaks_to_pattern
+from xrdscape.peaks import apply_first_order, peak_constants, peaks_to_pattern
 from xrdscape.profile import Instrument, edge_weight, fwhm_from_tangent_deg, two_theta_grid
 from xrdscape.reflections import Reflections, enumerate_reflections, in_reach
 from xrdscape.scattering import (
@@ -24,6 +27,7 @@ from xrdscape.scattering import (
     structure_factor_squared,
 )
 from xrdscape.structures import composition_matrix, to_tensors
+from xrdscape.threads import over_samples
 
 # Reflections whose 2theta rounds to the same multiple of this are one line of a table; pymatgen's rule, deg.
 SAME_ANGLE_DEG = 1e-5
@@ -59,6 +63,53 @@ class Pattern:
 
     two_theta_deg: np.ndarray
     intensity: np.ndarray
+
+
+class _CompiledPatterns(torch.autograd.Function):
+    """Patterns as a function of the lattice alone: `lattice_kernel` and `peaks_kernel` in one go, sample by sample."""
+
+    @staticmethod
+    def forward(ctx, lattice, constants, table, instrument):  # type: ignore[no-untyped-def]
+        cells = lattice.contiguous().numpy()
+        hkl, multiplicity, real, imaginary = (t.contiguous().numpy() for t in constants)
+        shape, n = multiplicity.shape, instrument.n_steps
+        peaks = np.empty(shape), np.empty(shape, real.dtype), np.empty(shape, real.dtype)
+        slopes = np.empty((shape[0], 3, shape[1]))
+        pattern = constants[2].new_empty(shape[0], n)
+        settings = tuple(t.numpy() for t in table), _instrument_constants(instrument)
+        profile = peak_constants(instrument, pattern.dtype)
+
+        def part(first: int, last: int) -> None:
+            given = cells, hkl, multiplicity, real, imaginary, *settings
+            lattice_kernel.forward(first, last, *given, *peaks, slopes)  # type: ignore[call-arg]
+            peaks_kernel.forward(first, last, *peaks, *profile, pattern.numpy())  # type: ignore[call-arg]
+
+        over_samples(part, *shape)
+        ctx.kept = cells, hkl, instrument.wavelength_angstrom, slopes, peaks, profile
+        return pattern
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        cells, hkl, wavelength, slopes, peaks, profile = ctx.kept
+        d_pattern, d_peaks = gradient.contiguous().numpy(), [np.empty_like(p) for p in peaks]
+        d_lattice = torch.empty(cells.shape, dtype=torch.float64)
+
+        def part(first: int, last: int) -> None:
+            peaks_kernel.backward(first, last, *peaks, *profile, d_pattern, *d_peaks)  # type: ignore[call-arg]
+            lattice_kernel.backward(first, last, cells, hkl, wavelength, slopes, *d_peaks, d_lattice.numpy())  # type: ignore[call-arg]
+
+        over_samples(part, *peaks[0].shape)
+        return d_lattice, None, None, None
+
+
+@lru_cache
+def _instrument_constants(instrument: Instrument) -> tuple[float, ...]:
+    edge = math.sin(math.radians(instrument.edge_deg / 2)) ** 2
+    return (
+        *(instrument.wavelength_angstrom, instrument.U, instrument.V, instrument.W),
+        *(instrument.two_theta_max_deg, instrument.taper_deg, edge),
+    )
 
 
 class Simulator:
@@ -147,7 +198,12 @@ class Simulator:
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
     ) -> Float[Tensor, "batch n"]:
         """Patterns from prepared lists and sums, without checks: the inner loop of a descent."""
-        return peaks_to_pattern(*self.peaks(lattice, reflections, sums), self.instrument)
+        if lattice.device.type != "cpu" or any(part.requires_grad for part in sums):
+            return peaks_to_pattern(*self.peaks(lattice, reflections, sums), self.instrument)
+        constants = reflections.hkl, reflections.multiplicity, *sums
+        return apply_first_order(
+            _CompiledPatterns, lattice.double(), constants, self.form_factor_table, self.instrument
+        )
 
     def __call__(
         self,

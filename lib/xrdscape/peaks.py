@@ -1,12 +1,10 @@
 """From peaks to a pattern: the one expensive operation, [batch, reflections] to [batch, n], as one operator.
 
 `peaks_to_pattern` is what the simulator calls. On the CPU it runs the compiled loops of `peaks_kernel`, spread over
-torch's threads; on other devices plain torch, some peaks at a time. Both have a hand-written backward and are held by
+threads; on other devices plain torch, some peaks at a time. Both have a hand-written backward and are held by
 the tests against `peaks_to_pattern_reference`, a few lines of torch that define what is computed.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -18,14 +16,13 @@ from torch.autograd.function import once_differentiable
 
 from xrdscape import peaks_kernel
 from xrdscape.profile import FOUR_LN2, Instrument, pseudo_voigt, two_theta_grid
+from xrdscape.threads import over_samples
 
-# Below so many peaks a thread would be handed too little work to be worth waking: some 0.1 ms.
-PEAKS_PER_THREAD = 128
 # Values of one temporary on other devices than the CPU; some ten are held at a time.
 CHUNK = 2**24
 _FIRST_ORDER = (
-    "peaks_to_pattern has first derivatives in reverse mode only. For second derivatives or forward mode call "
-    "peaks_to_pattern_reference."
+    "The compiled operators know first derivatives by torch.autograd alone. For torch.func, forward mode or second "
+    "derivatives build the pattern from Simulator.peaks and peaks_to_pattern_reference."
 )
 
 
@@ -51,7 +48,7 @@ def peaks_to_pattern(
 
     Source: eq:pattern of the simulator chapter.
     """
-    return _apply(centre_deg, height, fwhm_deg, instrument)
+    return apply_first_order(_Pattern, centre_deg.double(), height, fwhm_deg.to(height.dtype), instrument)
 
 
 def peaks_to_pattern_reference(
@@ -66,69 +63,29 @@ def peaks_to_pattern_reference(
     return (height[..., None] * pseudo_voigt(offset, fwhm_deg[..., None], eta)).sum(1)
 
 
-# Under torch.compile the operator stays as it is, between two compiled pieces.
+# Under torch.compile an operator stays as it is, between two compiled pieces.
 @torch.compiler.disable
-def _apply(centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument) -> Tensor:
-    return _Pattern.apply(centre.double(), height, fwhm.to(height.dtype), instrument)
+def apply_first_order(operator: type[torch.autograd.Function], *args: Any) -> Tensor:
+    """Apply an operator whose backward is written by hand; what it cannot do is refused with advice."""
+    try:
+        return operator.apply(*args)
+    except RuntimeError as problem:
+        if "functorch" not in str(problem):
+            raise
+        raise NotImplementedError(_FIRST_ORDER) from problem
 
 
 class _Pattern(torch.autograd.Function):
     @staticmethod
-    def forward(centre, height, fwhm, instrument):  # type: ignore[no-untyped-def]
+    def forward(ctx, centre, height, fwhm, instrument):  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(centre, height, fwhm)
+        ctx.instrument = instrument
         return _patterns(centre, height, fwhm, instrument)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
-        *peaks, ctx.instrument = inputs
-        ctx.save_for_backward(*peaks)
-
-    @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        return *_Adjoint.apply(gradient, *ctx.saved_tensors, ctx.instrument), None
-
-    @staticmethod
-    def jvp(ctx, *tangents):  # type: ignore[no-untyped-def]
-        raise NotImplementedError(_FIRST_ORDER)
-
-    @staticmethod
-    def vmap(info, in_dims, *args):  # type: ignore[no-untyped-def]
-        return _over_samples(_Pattern, info, in_dims, args)
-
-
-class _Adjoint(torch.autograd.Function):
-    """The backward of `_Pattern` as an operator of its own, so that torch.func can map over it."""
-
-    @staticmethod
-    def forward(gradient, centre, height, fwhm, instrument):  # type: ignore[no-untyped-def]
-        return _gradients(gradient, centre, height, fwhm, instrument)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
-        pass
-
-    @staticmethod
     @once_differentiable
-    def backward(ctx, *gradients):  # type: ignore[no-untyped-def]
-        raise NotImplementedError(_FIRST_ORDER)
-
-    @staticmethod
-    def vmap(info, in_dims, *args):  # type: ignore[no-untyped-def]
-        return _over_samples(_Adjoint, info, in_dims, args)
-
-
-def _over_samples(operator: Any, info: Any, in_dims: tuple[int | None, ...], args: tuple[Any, ...]) -> Any:
-    """Rule for torch.func.vmap: what is mapped over joins the batch."""
-    *tensors, instrument = args
-    size, batch = info.batch_size, None
-    spread = []
-    for tensor, dim in zip(tensors, in_dims, strict=False):
-        tensor = tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-        batch = tensor.shape[1]
-        spread.append(tensor.reshape(size * batch, -1))
-    result = operator.apply(*spread, instrument)
-    if isinstance(result, tuple):
-        return tuple(r.reshape(size, batch, -1) for r in result), (0,) * len(result)
-    return result.reshape(size, batch, -1), 0
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        return *_gradients(gradient, *ctx.saved_tensors, ctx.instrument), None
 
 
 def _patterns(centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument) -> Tensor:
@@ -136,7 +93,9 @@ def _patterns(centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrume
         return _patterns_in_torch(centre, height, fwhm, instrument)
     pattern = height.new_empty(len(height), instrument.n_steps)
     peaks = [t.contiguous().numpy() for t in (centre, height, fwhm)]
-    _spread(peaks_kernel.forward, height, *peaks, *_constants(instrument, height.dtype), pattern.numpy())
+    over_samples(
+        peaks_kernel.forward, *height.shape, *peaks, *peak_constants(instrument, height.dtype), pattern.numpy()
+    )
     return pattern
 
 
@@ -152,12 +111,12 @@ def _gradients(
     )
     peaks = [t.contiguous().numpy() for t in (centre, height, fwhm)]
     arrays = [t.numpy() for t in (gradient.contiguous(), d_centre, d_height, d_fwhm)]
-    _spread(peaks_kernel.backward, height, *peaks, *_constants(instrument, height.dtype), *arrays)
+    over_samples(peaks_kernel.backward, *height.shape, *peaks, *peak_constants(instrument, height.dtype), *arrays)
     return d_centre, d_height, d_fwhm
 
 
 @lru_cache
-def _constants(instrument: Instrument, dtype: torch.dtype) -> tuple[Any, ...]:
+def peak_constants(instrument: Instrument, dtype: torch.dtype) -> tuple[Any, ...]:
     """Of the grid and the profile, as the kernel takes them."""
     kind = np.dtype(str(dtype).removeprefix("torch."))
     return (
@@ -165,22 +124,6 @@ def _constants(instrument: Instrument, dtype: torch.dtype) -> tuple[Any, ...]:
         instrument.step_deg,
         *(kind.type(instrument.eta), kind.type(FOUR_LN2), peaks_kernel.layout(instrument.n_steps, kind)),
     )
-
-
-def _spread(kernel: Callable[..., None], height: Tensor, *args: Any) -> None:
-    """Run a kernel over the samples of a batch on torch's threads, the calling one included."""
-    batch, peaks = height.shape
-    threads = min(torch.get_num_threads(), batch, max(1, batch * peaks // PEAKS_PER_THREAD))
-    bounds = [batch * t // threads for t in range(threads + 1)] if threads else [0, 0]
-    others = [_pool(threads - 1).submit(kernel, *bounds[t : t + 2], *args) for t in range(1, threads)]
-    kernel(*bounds[:2], *args)
-    for other in others:
-        other.result()
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="peaks")
 
 
 def _chunks(centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument) -> Any:

@@ -42,9 +42,10 @@ class Reflections:
         return (hkl[:, :, None] * hkl[:, None, :]).flatten(1, 2)
 
     @cached_property
-    def _frame(self) -> Float[Tensor, "batch 3 3"]:
-        """C^-1 with the anchor's metric G = C C^T."""
-        return torch.linalg.inv(torch.linalg.cholesky(metric(self.anchor.double())))
+    def _frame(self) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "3 3"]]:
+        """C^-1 with the anchor's metric G = C C^T, and the unit matrix."""
+        lower = torch.linalg.cholesky(metric(self.anchor.double()))
+        return torch.linalg.inv(lower), torch.eye(3, dtype=lower.dtype, device=lower.device)
 
     def select(self, keep: Tensor) -> "Reflections":
         """The lists of some samples only; `keep` indexes or masks the batch axis."""
@@ -112,8 +113,7 @@ def in_reach(reflections: Reflections, lattice: Float[Tensor, "batch 6"]) -> Ten
     With the anchor's metric G = C C^T, the largest stretch squared is the largest eigenvalue of A = C^-1 G' C^-T,
     at most 1 + |A - 1| in the Frobenius norm: a bound that costs no eigenvalues and errs on the safe side.
     """
-    relative = reflections._frame @ metric(lattice.detach().double()) @ reflections._frame.mT
-    strain = torch.linalg.vector_norm(
-        relative - torch.eye(3, dtype=relative.dtype, device=relative.device), dim=(-2, -1)
-    )
+    frame, one = reflections._frame
+    relative = frame @ metric(lattice.detach().double()) @ frame.mT
+    strain = torch.linalg.vector_norm(relative - one, dim=(-2, -1))
     return 1 + strain <= reflections.reach**2 * (1 + RADIUS_SLACK)

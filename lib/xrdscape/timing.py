@@ -19,6 +19,7 @@ from xrdscape.peaks import peaks_to_pattern, peaks_to_pattern_reference
 from xrdscape.reflections import Reflections
 from xrdscape.similarity import OBJECTIVES
 from xrdscape.structures import load_structure, to_tensors
+from xrdscape.threads import thread_count, use_threads
 
 CRYSTALS = ("U2Ti", "Au2S", "Na3MnCoNiO6", "Nd(Al2Cu)4")
 """Those timed in every way: from the fewest to the most reflections of the ten."""
@@ -64,7 +65,7 @@ CONTENDERS = {
     "coordinates_cross_correlation": Contender(
         "Coordinates, cross-correlation", "loss and its gradient in all coordinates; cell fixed"
     ),
-    "part_peaks": Contender("Per reflection", "every peak's place, height and width, and the gradient back"),
+    "part_patterns": Contender("Lattice to pattern", "patterns of cells, and the gradient back; the operator included"),
     "part_operator": Contender("Peaks to pattern", "the pattern from the peaks, and the gradient back"),
     "part_loss": Contender("Loss", "cosine loss from the pattern, and the gradient back"),
     "part_evaluation": Contender("Loss and gradient", "all three parts together, inside a descent"),
@@ -109,7 +110,7 @@ def make_case(
     copies = [noise.start(crystal, "lattice", level, copy, seed, truth) for copy in range(batch)]
     lattice, frac_coords = to_tensors(copies, dtype=dtype)
     reflections = simulator.reflections(lattice)
-    target = simulator(*to_tensors([truth], dtype=dtype))[0]
+    target = Simulator(truth)(*to_tensors([truth]))[0].to(dtype)
     return Case(crystal, simulator, target, lattice, frac_coords, reflections, simulator.sums(reflections, frac_coords))
 
 
@@ -157,7 +158,7 @@ def coordinate_descent(
     truth = load_structure(crystal)
     chosen = OBJECTIVES[objective]
     simulator = Simulator(truth, dtype=dtype, hkl_max=chosen.hkl_max)
-    target = simulator(*to_tensors([truth], dtype=dtype))[0]
+    target = Simulator(truth, hkl_max=chosen.hkl_max)(*to_tensors([truth]))[0].to(dtype)
     copies = [noise.start(crystal, "coordinates", COORDINATE_LEVEL, copy, seed, truth) for copy in range(batch)]
     lattice, frac_coords = to_tensors(copies, dtype=dtype)
     problem = Problem(constant(simulator, target), chosen, Schedule(1e-4))
@@ -205,7 +206,8 @@ def compiled_contender(crystal: str, batch: int) -> Callable[[], Evaluation]:
 def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
     """The parts of a descent's step, each with its way back, on inputs of its own; and the whole.
 
-    The parts add up to less than the whole: what is left is the bookkeeping of autograd and of the step.
+    `part_patterns` is all from lattice to pattern, the operator included. The parts add up to less than the whole:
+    what is left is the bookkeeping of autograd and of the step.
     """
     problem, state = descent_of(make_case(crystal, batch))
     simulator, reflections, sums = state.stage.simulator, state.reflections, state.sums
@@ -218,9 +220,10 @@ def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
 
     fixed = pattern().detach().requires_grad_()
     up_pattern = torch.autograd.grad(problem.objective.loss(fixed, state.stage.target).sum(), fixed)[0]
-    up_peaks = torch.autograd.grad(pattern(), peaks, up_pattern)
     return {
-        "part_peaks": lambda: torch.autograd.grad(simulator.peaks(lattice, reflections, sums), lattice, up_peaks),
+        "part_patterns": lambda: torch.autograd.grad(
+            simulator.patterns(lattice, reflections, sums), lattice, up_pattern
+        ),
         "part_operator": lambda: torch.autograd.grad(pattern(), peaks, up_pattern),
         "part_loss": lambda: torch.autograd.grad(problem.objective.loss(fixed, state.stage.target).sum(), fixed),
         "part_evaluation": lambda: evaluate(problem, state),
@@ -251,7 +254,7 @@ def interleaved(
     Yields:
         Key and seconds a call, as soon as a sample is taken: a caller who is interrupted keeps what there is.
     """
-    threads, order = torch.get_num_threads(), np.random.default_rng(seed)
+    threads, order = thread_count(), np.random.default_rng(seed)
     try:
         keys, calls = list(tasks), dict[Key, int]()
         for _ in range(rounds):
@@ -261,7 +264,7 @@ def interleaved(
                     calls[key] = _calls(tasks[key], long_enough_s)
                 yield key, _seconds(tasks[key], calls[key]) / calls[key]
     finally:
-        torch.set_num_threads(threads)
+        use_threads(threads)
 
 
 def _calls(task: Task, long_enough_s: float) -> int:
@@ -271,8 +274,8 @@ def _calls(task: Task, long_enough_s: float) -> int:
 
 
 def _seconds(task: Task, calls: int) -> float:
-    if torch.get_num_threads() != task.threads:
-        torch.set_num_threads(task.threads)
+    if thread_count() != task.threads:
+        use_threads(task.threads)
     started = time.perf_counter()
     for _ in range(calls):
         task.call()

@@ -143,15 +143,20 @@ def without_traces(notebook: NotebookNode, root: Path) -> NotebookNode:
 def cache_key(chapter: str, parameters: Mapping[str, Any], book: Book, extra: str = "") -> str:
     """Digest of everything that a chapter's outcome depends on.
 
-    That is: its text, its parameters, the package's own code, the data that come with it, the locked
-    environment and the interpreter. Records made outside the book are not part of it: force the execution
-    after adding some.
+    That is: its text, its parameters, the package's own code, the data that come with it, the record of the
+    benchmark, the locked environment and the interpreter. Records made outside the book are not part of it: force
+    the execution after adding some.
     """
     digest = hashlib.sha256()
     text = json.dumps(dict(parameters), sort_keys=True) + sys.version + extra
     digest.update(text.encode())
     code = [p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".mplstyle", ".json")]
-    data = [p for p in (book.root / "data").rglob("*") if p.is_file()]
+    data = [
+        p
+        for folder in ("data", "benchmarks")
+        for p in (book.root / folder).rglob("*")
+        if p.suffix != ".pyc" and p.is_file()
+    ]
     lock = [p for p in [book.root / "requirements.lock"] if p.exists()]
     for path in [chapter_path(chapter, book), *sorted(code), *sorted(data), *lock]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
