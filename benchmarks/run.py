@@ -42,7 +42,7 @@ from xrdscape.timing_record import RECORD, SCHEMA_VERSION, cores, headline, labe
 
 PACKAGES = ("xrdscape", "torch", "numba", "llvmlite", "numpy", "scipy", "pymatgen")
 # What is timed over batch sizes and threads.
-SCALED = ("U2Ti", "Na3MnCoNiO6")
+SCALED = CRYSTALS
 # torch.compile is left out where it does not come to an end of its first crystal in this time.
 COMPILE_LIMIT_S = 60.0
 
