@@ -6,7 +6,7 @@ import pytest
 import torch
 from crystals import CARRIED, COARSE, carried
 from pymatgen.core import Structure
-from tolerances import COMPILED, FLOAT32_GRADIENT, KERNEL_FLOAT32
+from tolerances import COMPILED, CUDA, FLOAT32_GRADIENT, KERNEL_FLOAT32
 from torch import Tensor
 
 from xrdscape.noise import distort_lattice, generator
@@ -109,3 +109,16 @@ def test_functional_transforms_are_refused_with_advice() -> None:
     sums = simulator.sums(lists, sites)
     with pytest.raises(NotImplementedError, match="build the pattern from Simulator"):
         torch.func.jacrev(lambda cell: simulator.patterns(cell, lists, sums))(lattice)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["U2Ti", "Nd(Al2Cu)4"])
+def test_cuda_is_the_cpu(name: str, dtype: torch.dtype) -> None:
+    structure = load_structure(name)
+    lattice, sites = to_tensors(strained(name, structure), dtype=dtype)
+    here = value_and_gradient(compiled, Simulator(structure, dtype=dtype), lattice, sites)
+    simulator = Simulator(structure, dtype=dtype, device="cuda")
+    there = value_and_gradient(compiled, simulator, lattice.cuda(), sites.cuda())
+    for ours, theirs in zip(there, here, strict=True):
+        assert relative(ours.cpu(), theirs.double()) < CUDA

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tolerances import DERIVATIVE_FLOAT32, KERNEL, KERNEL_FLOAT32
+from tolerances import CUDA, DERIVATIVE_FLOAT32, KERNEL, KERNEL_FLOAT32
 from torch import Tensor
 
 from xrdscape import peaks
@@ -106,7 +106,7 @@ def test_cuda_is_the_cpu(dtype: torch.dtype) -> None:
     here = value_and_gradients(peaks_to_pattern, given)
     there = value_and_gradients(peaks_to_pattern, [value.cuda() for value in given])
     for ours, theirs in zip(there, here, strict=True):
-        assert relative(ours.cpu(), theirs) < DERIVATIVE_FLOAT32
+        assert relative(ours.cpu(), theirs) < CUDA
 
 
 def test_weak_peaks_keep_their_relative_precision_in_float64() -> None:

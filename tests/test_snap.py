@@ -9,7 +9,9 @@ import torch
 from crystals import carried
 from tolerances import RECOVERED, ROUNDING
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from xrdscape import pattern, peaks
 from xrdscape.cell import project
 from xrdscape.errors import CellError, DescentError, RecordError
 from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
@@ -484,6 +486,78 @@ def test_an_annealed_run_resumes_to_the_same_result(tmp_path: Path, call: int) -
             replace(problem, objective=watched(COSINE, stop_at(call, KeyboardInterrupt))), resume_file=resume_file
         )
     assert_same_run(case.snap(problem, resume_file=resume_file), whole)
+
+
+# Work ahead of the interpreter, as a GPU does.
+
+
+class HostReads(TorchDispatchMode):
+    """Counts the questions that the interpreter asks a device, each of which waits for all work under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
+            self.seen.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program that other devices than the CPU run, on the CPU."""
+    monkeypatch.setattr(pattern, "_compiles", lambda lattice, sums: False)
+    monkeypatch.setattr(peaks, "_patterns", peaks._patterns_in_torch)
+    monkeypatch.setattr(peaks, "_gradients", peaks._gradients_in_torch)
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("kind", ["lattice", "coordinates"])
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES.keys())
+def test_a_step_asks_the_device_nothing_unless_told_to_look(kind: str, objective: Objective) -> None:
+    case = make_case()
+    if kind == "coordinates":
+        case = replace(case, lattice=case.truth.repeat(BATCH, 1))
+    problem = case.problem(1e-4, objective, check_every=2)
+    state = init(problem, PARAMETERISATIONS[kind](case), case.lattice, case.sites)
+    with HostReads() as reads:
+        for _ in range(5):
+            state = step(problem, state, look=False)
+    assert reads.seen == []
+    assert state.steps.tolist() == [5] * BATCH
+    with HostReads() as reads:
+        step(problem, state)
+    assert len(reads.seen) == (1 if kind == "lattice" else 0)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_program_of_other_devices_descends_alike() -> None:
+    """Plain torch, and a look at every sixteenth step alone: the same steps, but for rounding."""
+    case = make_case(0.01)
+    problem = case.problem(3e-4, max_steps=40)
+    here, there = (init(problem, LatticeParameters(case.sites), case.lattice, case.sites) for _ in range(2))
+    for number in range(40):
+        here, there = step(problem, here), step(problem, there, look=number % 16 == 0)
+    assert there.steps.tolist() == here.steps.tolist()
+    torch.testing.assert_close(there.parameters, here.parameters, rtol=1e-9, atol=0)
+
+
+def test_a_cell_that_has_left_its_list_waits_for_the_next_look() -> None:
+    case = make_case(0.01)
+    problem = case.problem(1e-4)
+    state = step(problem, init(problem, LatticeParameters(case.sites), case.lattice, case.sites))
+    gone = state.parameters.clone()
+    gone[1, :3] *= 1.2
+    state = replace(state, parameters=gone)
+    waiting = step(problem, state, look=False)
+    assert torch.equal(waiting.parameters[1], gone[1])
+    assert bool((waiting.parameters[[0, 2, 3]] != gone[[0, 2, 3]]).any(-1).all())
+    assert waiting.steps.tolist() == [2, 1, 2, 2]
+    assert float(waiting.best_loss[1]) == float(state.best_loss[1]), "a loss from an incomplete list does not count"
+    looked = step(problem, waiting)
+    assert looked.steps.tolist() == [3, 2, 3, 3]
+    assert bool((looked.parameters[1] != gone[1]).any())
 
 
 # Refusals.

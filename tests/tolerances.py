@@ -31,6 +31,8 @@ REDUCED_GRADIENT = 1e-7
 """Relative to the largest, float64. As above; at small displacements the loss is nearly flat and terms cancel."""
 FLOAT32_GRADIENT = 1e-4
 """Relative to the largest; the project's claim. Sums of terms of both signs over the whole grid cancel in part."""
+CUDA = 1e-5
+"""Relative to the largest; the project's claim. The same formulas on another device, in float32 in another order."""
 COMPILED = 1e-9
 """Relative to the largest, float64; the project's claim. Two programs for one formula: some dozen operations a
 reflection, the exponentials good to 1e-13; the gradient's sums cancel in part."""

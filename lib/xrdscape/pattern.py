@@ -103,6 +103,11 @@ class _CompiledPatterns(torch.autograd.Function):
         return d_lattice, None, None, None
 
 
+def _compiles(lattice: Tensor, sums: Sums) -> bool:
+    """Whether the compiled way can be taken: on the CPU, while the sums are constants."""
+    return lattice.device.type == "cpu" and not any(part.requires_grad for part in sums)
+
+
 @lru_cache
 def _instrument_constants(instrument: Instrument) -> tuple[float, ...]:
     edge = math.sin(math.radians(instrument.edge_deg / 2)) ** 2
@@ -198,7 +203,7 @@ class Simulator:
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
     ) -> Float[Tensor, "batch n"]:
         """Patterns from prepared lists and sums, without checks: the inner loop of a descent."""
-        if lattice.device.type != "cpu" or any(part.requires_grad for part in sums):
+        if not _compiles(lattice, sums):
             return peaks_to_pattern(*self.peaks(lattice, reflections, sums), self.instrument)
         constants = reflections.hkl, reflections.multiplicity, *sums
         return apply_first_order(
