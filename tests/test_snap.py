@@ -519,7 +519,7 @@ def test_a_step_asks_the_device_nothing_unless_told_to_look(kind: str, objective
     case = make_case()
     if kind == "coordinates":
         case = replace(case, lattice=case.truth.repeat(BATCH, 1))
-    problem = case.problem(1e-4, objective, check_every=2)
+    problem = case.problem(1e-4, objective, check_every=2, tolerance=0.0)
     state = init(problem, PARAMETERISATIONS[kind](case), case.lattice, case.sites)
     with HostReads() as reads:
         for _ in range(5):
