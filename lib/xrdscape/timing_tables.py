@@ -1,5 +1,6 @@
 """The benchmark's record as the appendix shows it: tables with words for columns, and the numbers in its sentences."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -176,7 +177,7 @@ def findings(record: Record) -> dict[str, Any]:
         "rate-compiled": significant(float(np.median(next(iter(record["rates"].values())))) / 1e9),
         "threads": threads,
         "large-batch": large,
-        "speed-up": " and ".join(significant(value, 2) for value in spread),
+        "speed-up": _range(spread),
         "memory-import": _memory(record, "import", 0),
         "memory-step": _memory(record, "step", record["settings"]["batch"]),
         "memory-reference": _memory(record, "reference", record["settings"]["batch"]),
@@ -199,10 +200,14 @@ def _settings(record: Record) -> dict[str, Any]:
 
 def _memory(record: Record, what: str, batch: int) -> str:
     """Range of the largest resident sets of one kind of process, GiB."""
-    found = [r["mib"] / 1024 for r in record["memory"] if (r["what"], r["batch"]) == (what, batch) and r["mib"]]
-    if not found:
+    return _range([r["mib"] / 1024 for r in record["memory"] if (r["what"], r["batch"]) == (what, batch) and r["mib"]])
+
+
+def _range(values: Sequence[float]) -> str:
+    """From the least to the largest, or a dash for none."""
+    if not len(values):
         return "–"
-    low, high = significant(min(found), 2), significant(max(found), 2)
+    low, high = significant(min(values), 2), significant(max(values), 2)
     return low if low == high else f"{low} to {high}"
 
 
