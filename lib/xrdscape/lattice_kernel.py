@@ -10,9 +10,8 @@ import math
 import numpy as np
 from numba import njit
 
-from xrdscape.peaks_kernel import _exp_minus
+from xrdscape.peaks_kernel import FAST, exp_minus
 
-_FAST = {"reassoc", "contract", "arcp", "nsz"}
 # exp(-z) below this counts as 0.
 _LARGEST_EXPONENT = 64.0
 _RADIANS = math.pi / 180
@@ -36,7 +35,7 @@ def _reciprocal_metric(lattice, direct, inverse):  # type: ignore[no-untyped-def
             inverse[i, j] /= determinant
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _scattering(y, table, real, imaginary, square, slope):  # type: ignore[no-untyped-def]
     """|F|^2 [M] and its slope in y = (sin(theta) / lambda)^2."""
     z, decay, coefficient = table
@@ -50,7 +49,7 @@ def _scattering(y, table, real, imaginary, square, slope):  # type: ignore[no-un
         for t in range(e * terms, (e + 1) * terms):
             rate, weight = float(decay[t, 0]), float(coefficient[e, t])
             for m in range(count):
-                term = weight * _exp_minus(min(-rate * y[m], _LARGEST_EXPONENT))
+                term = weight * exp_minus(min(-rate * y[m], _LARGEST_EXPONENT))
                 factor[m] += term
                 d_factor[m] += term * (1 + rate * y[m])
         start = float(z[e, 0])
@@ -65,7 +64,7 @@ def _scattering(y, table, real, imaginary, square, slope):  # type: ignore[no-un
         slope[m] = 2 * (f_real[m] * d_real[m] + f_imaginary[m] * d_imaginary[m])
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _edge(centre, limit, taper):  # type: ignore[no-untyped-def]
     """Weight of a reflection by its angle, and its slope; `profile.edge_weight`."""
     if taper == 0.0 or centre <= limit:
@@ -74,7 +73,7 @@ def _edge(centre, limit, taper):  # type: ignore[no-untyped-def]
     return (1 + math.cos(past)) / 2, -math.pi / (2 * taper) * math.sin(past)
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)
+@njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
 def forward(  # type: ignore[no-untyped-def]
     first, last, lattice, hkl, multiplicity, real, imaginary, table, instrument, centre, height, fwhm, slopes
 ):
@@ -118,7 +117,7 @@ def forward(  # type: ignore[no-untyped-def]
             slopes[b, 2, m] = (2 * u * tangent + v) / (4 * width * sine * cosine**3)
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)
+@njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
 def backward(  # type: ignore[no-untyped-def]
     first, last, lattice, hkl, wavelength, slopes, d_centre, d_height, d_fwhm, d_lattice
 ):

@@ -26,7 +26,7 @@ REACH_FWHM = {np.dtype("float32"): 2.5, np.dtype("float64"): 3.65}
 # Loops over a multiple of this have no remainder that is not vectorised.
 STRIDE = 32
 # Reordering sums and fusing multiply-add is allowed, so that loops vectorise; NaN and infinity keep their meaning.
-_FAST = {"reassoc", "contract", "arcp", "nsz"}
+FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 
 class Layout(NamedTuple):
@@ -65,11 +65,11 @@ _DOUBLE = np.array([1.0 / math.factorial(k) for k in range(13, -1, -1)])
 _SINGLE_SHRINK, _DOUBLE_SHRINK = np.float32(1 / 2**5), 1 / 2**6
 
 
-def _exp_minus(z):  # type: ignore[no-untyped-def]
+def exp_minus(z):  # type: ignore[no-untyped-def]
     raise NotImplementedError
 
 
-@overload(_exp_minus, inline="always")
+@overload(exp_minus, inline="always")
 def _exp_minus_of(z):  # type: ignore[no-untyped-def]
     """exp(-z) by the Taylor series in -z / 2^k and k squarings: it vectorises, the library's exponential does not.
 
@@ -97,7 +97,7 @@ def _exp_minus_of(z):  # type: ignore[no-untyped-def]
     return single if z == types.float32 else double
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _add_lorentzian(x, offset, quarter, area, y):  # type: ignore[no-untyped-def]
     """Add area / (H^2/4 + u^2). The lower and the upper half of the points share a division, the slowest step."""
     half = y.shape[0] // 2
@@ -113,7 +113,7 @@ def _add_lorentzian(x, offset, quarter, area, y):  # type: ignore[no-untyped-def
         y[2 * half] += area / (quarter + u * u)
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _lorentz_sums(x, offset, quarter, g):  # type: ignore[no-untyped-def]
     """With r = 1 / (H^2/4 + u^2): the sums of g r, g r^2 and g r^2 u; halves as in `_add_lorentzian`."""
     one = quarter / quarter
@@ -138,20 +138,20 @@ def _lorentz_sums(x, offset, quarter, g):  # type: ignore[no-untyped-def]
     return s_r, s_rr, s_rru
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _add_gaussian(x, offset, steepness, amplitude, y):  # type: ignore[no-untyped-def]
     for i in range(y.shape[0]):
         u = x[i] + offset
-        y[i] += amplitude * _exp_minus(steepness * u * u)
+        y[i] += amplitude * exp_minus(steepness * u * u)
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _gauss_sums(x, offset, steepness, g):  # type: ignore[no-untyped-def]
     """With e = exp(-steepness u^2): the sums of g e, g e u and g e u^2."""
     s_e = s_eu = s_euu = offset - offset
     for i in range(g.shape[0]):
         u = x[i] + offset
-        ge = g[i] * _exp_minus(steepness * u * u)
+        ge = g[i] * exp_minus(steepness * u * u)
         geu = ge * u
         s_e += ge
         s_eu += geu
@@ -182,7 +182,7 @@ def _window(centre, half, n):  # type: ignore[no-untyped-def]
     return first, min(n, first + length)
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)
+@njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
 def forward(first, last, centre, height, fwhm, origin, step, eta, four_ln2, layout, pattern):  # type: ignore[no-untyped-def]
     """Patterns [B, n] of samples `first` to `last` from peaks [B, M]; centre, origin and step in float64."""
     ramp, nodes, weights, reach = layout
@@ -222,7 +222,7 @@ def forward(first, last, centre, height, fwhm, origin, step, eta, four_ln2, layo
                     part[i] += weight[i] * value
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)
+@njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
 def backward(  # type: ignore[no-untyped-def]
     first, last, centre, height, fwhm, origin, step, eta, four_ln2, layout, gradient, d_centre, d_height, d_fwhm
 ):

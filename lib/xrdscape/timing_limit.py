@@ -25,7 +25,7 @@ LORENTZ_FORWARD = 12 / 2
 # `_lorentz_sums`, two points: 2 for u, 4 for d, d0 d1, the division, 2 for r, 2 for g r, 2 for g r^2, and 2 + 2 + 4
 # for the three sums.
 LORENTZ_BACKWARD = 22 / 2
-# `_exp_minus`: the argument, a polynomial of degree 8 (float32) or 13 (float64), 5 or 6 squarings.
+# `exp_minus`: the argument, a polynomial of degree 8 (float32) or 13 (float64), 5 or 6 squarings.
 EXPONENTIAL = {torch.float32: 1 + 2 * 8 + 5, torch.float64: 1 + 2 * 13 + 6}
 # Around it, `_add_gaussian`: u, 2 for z, 2 to add; `_gauss_sums`: u, 2 for z, g e, g e u, and 1 + 1 + 2 for the sums.
 GAUSS_FORWARD, GAUSS_BACKWARD = 5, 9
