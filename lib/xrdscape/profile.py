@@ -68,11 +68,6 @@ class Instrument:
         return min(self.U * t * t + self.V * t + self.W for t in tangents)
 
     @property
-    def narrowest_fwhm_deg(self) -> float:
-        """Smallest full width at half maximum that a peak can have."""
-        return math.sqrt(self._narrowest_squared())
-
-    @property
     def n_steps(self) -> int:
         """Number of values in the pattern: all min + i * step below max."""
         # The slack keeps a range that is a whole number of steps but for rounding from gaining a value at max.
