@@ -13,13 +13,13 @@ def main(what: str, crystal: str = "U2Ti", batch: str = "16") -> None:
 
     from xrdscape.descent import step
     from xrdscape.threads import use_threads
-    from xrdscape.timing import dense_patterns, descent_of, loss_and_gradient, make_case
+    from xrdscape.timing import dense_patterns, descent_of, loss_through, make_case
 
     use_threads(1)
     if what == "step":
         step(*descent_of(make_case(crystal, int(batch))))
     elif what == "reference":
-        loss_and_gradient(make_case(crystal, int(batch)), dense_patterns)
+        loss_through(make_case(crystal, int(batch)), dense_patterns)
     elif what != "import":
         raise SystemExit(f"memory.py: import, step or reference, received {what}")
     print(round(peak_mib(), 1))

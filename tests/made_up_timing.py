@@ -8,7 +8,7 @@ from xrdscape.timing_check import BOUNDS
 BATCH, ROUNDS = 16, 3
 MILLISECONDS = {
     **{"reference": 100.0, "compiled": 20.0, "engine": 0.5, "engine_float64": 1.0, "step": 0.6},
-    **{"part_patterns": 0.35, "part_operator": 0.25, "part_loss": 0.05, "part_evaluation": 0.5},
+    **{"part_operator": 0.25, "part_peaks": 0.1, "part_evaluation": 0.5},
     **{name: 0.05 for name in CONTENDERS if name.startswith("coordinates_")},
     **{"pymatgen": 5.0, "phasesmith": 200.0},
 }

@@ -1,6 +1,7 @@
 """The descent: its step by hand, independence of samples, stopping, the best seen, interruption, and recovery."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from tolerances import RECOVERED, ROUNDING
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xrdscape import pattern, peaks
+from xrdscape import descent, fixed_cell, moving_cell, pattern, peaks
 from xrdscape.cell import project
 from xrdscape.errors import CellError, DescentError, RecordError
 from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
 from xrdscape.pattern import Instrument, Simulator
 from xrdscape.similarity import OBJECTIVES, Objective
-from xrdscape.snap import Problem, Schedule, SnapResult, Stage, constant, init, snap, step
+from xrdscape.snap import Problem, Schedule, SnapResult, Stage, State, constant, init, snap, step
 from xrdscape.structures import load_structure, to_tensors
 
 FAST = Instrument(two_theta_min_deg=10.0, step_deg=0.2)
@@ -73,19 +74,18 @@ def assert_same_run(result: SnapResult, expected: SnapResult) -> None:
             torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
 
 
-def watched(objective: Objective, before_call: Callable[[int], None]) -> Objective:
-    """The objective with a function that hears of each evaluation, counted from 0, before it happens."""
-    calls = iter(range(10**9))
+@contextmanager
+def watched(before_call: Callable[[int], None]) -> Iterator[None]:
+    """Let a function hear of each evaluation of a loss, counted from 0, before it happens."""
+    calls, evaluate = iter(range(10**9)), descent.evaluate
 
-    def watch(measure: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def loss(*compared: object) -> Tensor:
-            before_call(next(calls))
-            return measure(*compared)
+    def watch(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
+        before_call(next(calls))
+        return evaluate(problem, state)
 
-        return loss
-
-    reduced = objective.reduced and watch(objective.reduced)
-    return replace(objective, loss=watch(objective.loss), reduced=reduced)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(descent, "evaluate", watch)
+        yield
 
 
 # One step by hand.
@@ -365,13 +365,13 @@ def test_an_interrupted_run_resumes_to_the_same_result(tmp_path: Path, kind: str
     whole = case.snap(interruptible(case, COSINE, RATES[kind]), parameterisation, record_every=4)
     assert len(set(whole.steps.tolist())) > 1
     resume_file = tmp_path / "run.pt"
-    stopping = interruptible(case, watched(COSINE, stop_at(call, KeyboardInterrupt)), RATES[kind])
-    with pytest.raises(KeyboardInterrupt):
-        case.snap(stopping, parameterisation, record_every=4, resume_file=resume_file)
+    problem = interruptible(case, COSINE, RATES[kind])
+    with watched(stop_at(call, KeyboardInterrupt)), pytest.raises(KeyboardInterrupt):
+        case.snap(problem, parameterisation, record_every=4, resume_file=resume_file)
     assert resume_file.exists()
     calls: list[int] = []
-    going_on = interruptible(case, watched(COSINE, calls.append), RATES[kind])
-    resumed = case.snap(going_on, parameterisation, record_every=4, resume_file=resume_file)
+    with watched(calls.append):
+        resumed = case.snap(problem, parameterisation, record_every=4, resume_file=resume_file)
     assert_same_run(resumed, whole)
     assert len(calls) == int(whole.steps.max()) - call, "what was done is not done again"
     assert not resume_file.exists()
@@ -382,9 +382,8 @@ def test_a_killed_run_resumes_from_its_last_saving(tmp_path: Path) -> None:
     parameterisation = LatticeParameters(case.sites, "hexagonal")
     whole = case.snap(interruptible(case), parameterisation, record_every=7)
     resume_file = tmp_path / "run.pt"
-    killing = interruptible(case, watched(COSINE, stop_at(22, KilledError)))
-    with pytest.raises(KilledError):
-        case.snap(killing, parameterisation, record_every=7, resume_file=resume_file, save_every_s=0.0)
+    with watched(stop_at(22, KilledError)), pytest.raises(KilledError):
+        case.snap(interruptible(case), parameterisation, record_every=7, resume_file=resume_file, save_every_s=0.0)
     assert_same_run(case.snap(interruptible(case), parameterisation, record_every=7, resume_file=resume_file), whole)
 
 
@@ -393,9 +392,8 @@ def test_a_run_may_be_interrupted_twice(tmp_path: Path) -> None:
     parameterisation = LatticeParameters(case.sites, "hexagonal")
     resume_file = tmp_path / "run.pt"
     for _ in range(2):
-        stopping = interruptible(case, watched(COSINE, stop_at(11, KeyboardInterrupt)))
-        with pytest.raises(KeyboardInterrupt):
-            case.snap(stopping, parameterisation, resume_file=resume_file)
+        with watched(stop_at(11, KeyboardInterrupt)), pytest.raises(KeyboardInterrupt):
+            case.snap(interruptible(case), parameterisation, resume_file=resume_file)
     resumed = case.snap(interruptible(case), parameterisation, resume_file=resume_file)
     assert_same_run(resumed, case.snap(interruptible(case), parameterisation))
 
@@ -422,9 +420,8 @@ def other_settings(case: Case) -> dict[str, tuple[Case, Problem, object, int]]:
 def test_a_resume_file_of_other_settings_is_refused(tmp_path: Path, what: str) -> None:
     case = make_case()
     resume_file = tmp_path / "run.pt"
-    stopping = interruptible(case, watched(COSINE, stop_at(2, KeyboardInterrupt)))
-    with pytest.raises(KeyboardInterrupt):
-        case.snap(stopping, resume_file=resume_file)
+    with watched(stop_at(2, KeyboardInterrupt)), pytest.raises(KeyboardInterrupt):
+        case.snap(interruptible(case), resume_file=resume_file)
     other, problem, moved, stride = other_settings(case)[what]
     with pytest.raises(RecordError, match="belongs to a run with other settings"):
         other.snap(problem, moved, resume_file=resume_file, record_every=stride)
@@ -481,10 +478,8 @@ def test_an_annealed_run_resumes_to_the_same_result(tmp_path: Path, call: int) -
     problem = replace(case.problem(max_steps=20, check_every=4, tolerance=0.0), stage=stage)
     whole = case.snap(problem)
     resume_file = tmp_path / "run.pt"
-    with pytest.raises(KeyboardInterrupt):
-        case.snap(
-            replace(problem, objective=watched(COSINE, stop_at(call, KeyboardInterrupt))), resume_file=resume_file
-        )
+    with watched(stop_at(call, KeyboardInterrupt)), pytest.raises(KeyboardInterrupt):
+        case.snap(problem, resume_file=resume_file)
     assert_same_run(case.snap(problem, resume_file=resume_file), whole)
 
 
@@ -507,7 +502,9 @@ class HostReads(TorchDispatchMode):
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program that other devices than the CPU run, on the CPU."""
-    monkeypatch.setattr(pattern, "_compiles", lambda lattice, sums: False)
+    monkeypatch.setattr(pattern, "compiles", lambda lattice, sums: False)
+    monkeypatch.setattr(moving_cell, "compiles", lambda lattice, sums: False)
+    monkeypatch.setattr(fixed_cell, "compiles", lambda frac_coords: False)
     monkeypatch.setattr(peaks, "_patterns", peaks._patterns_in_torch)
     monkeypatch.setattr(peaks, "_gradients", peaks._gradients_in_torch)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from xrdscape.cell import check_lattice
 from xrdscape.errors import DescentError
 from xrdscape.fixed_cell import fixed_cell_loss
+from xrdscape.moving_cell import moving_cell_loss
 from xrdscape.parameterisation import Parameterisation
 from xrdscape.pattern import Simulator, Sums
 from xrdscape.reflections import Reflections, in_reach
@@ -176,8 +177,7 @@ def evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
     else:
         simulator = state.stage.simulator
         sums = state.sums if state.sums is not None else simulator.sums(state.reflections, frac_coords)
-        patterns = simulator.patterns(lattice, state.reflections, sums)
-        loss = problem.objective.loss(patterns, state.stage.target)
+        loss = moving_cell_loss(simulator, lattice, state.reflections, sums, problem.objective, state.stage.target)
     (gradient,) = torch.autograd.grad(loss.sum(), parameters)
     return loss.detach().to(parameters.dtype), gradient
 

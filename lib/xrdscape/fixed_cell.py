@@ -7,15 +7,19 @@ The results are those of the simulator; only the work is less.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from xrdscape import loss_kernel, sites_kernel
 from xrdscape.pattern import Simulator
-from xrdscape.peaks import peaks_to_pattern
-from xrdscape.similarity import Moments, Objective
+from xrdscape.peaks import apply_first_order, peaks_to_pattern
+from xrdscape.similarity import SQUARED_ERROR, Objective
 
 # Reflections whose angles differ by less are one line: far above rounding, and a thousandth of a bin.
 SAME_LINE_DEG = 1e-5
@@ -23,29 +27,67 @@ SAME_LINE_DEG = 1e-5
 BATCH = 128
 
 
-class _StructureFactorSquared(torch.autograd.Function):
-    """|F|^2 [B, M] of atoms at x [B, N, 3], with F = sum_n w_n exp(2 pi i h . x_n) and constant weights w [N, M].
-
-    Written out, the gradient takes a third of the operations that tracing would. Source: eq:structure-factor of the
-    simulator chapter.
-    """
+class _CompiledIntensities(torch.autograd.Function):
+    """Intensities of lines [B, lines] of atoms at x [B, N, 3]: `sites_kernel`. They come in float64."""
 
     @staticmethod
-    def forward(ctx, frac_coords, hkl, weight):  # type: ignore[no-untyped-def]
-        # Whole turns are taken out before the trigonometry, so that large h . x cost no accuracy.
-        phase = (frac_coords @ hkl.mT).frac_().mul_(2 * math.pi)
-        real_parts, imaginary_parts = torch.cos(phase).mul_(weight), torch.sin(phase).mul_(weight)
-        real, imaginary = real_parts.sum(-2), imaginary_parts.sum(-2)
-        ctx.save_for_backward(hkl, real_parts, imaginary_parts, real, imaginary)
-        return real * real + imaginary * imaginary
+    def forward(ctx, frac_coords, cell):  # type: ignore[no-untyped-def]
+        intensity, ctx.kept = _intensities(frac_coords, cell)
+        ctx.like = frac_coords
+        return torch.from_numpy(intensity)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        hkl, real_parts, imaginary_parts, real, imaginary = ctx.saved_tensors
-        outer = 4 * math.pi * gradient
-        along = (real_parts * (outer * imaginary)[:, None]).addcmul_(imaginary_parts, (-outer * real)[:, None])
-        return along @ hkl, None, None
+        return _coordinate_gradient(ctx.like, gradient.contiguous().numpy(), ctx.kept), None
+
+
+class _CompiledLoss(torch.autograd.Function):
+    """Losses [B] of atoms at x [B, N, 3] in the reduced form of `fixed_cell_loss`. The gradient is found on the way."""
+
+    @staticmethod
+    def forward(ctx, frac_coords, cell, measure, form):  # type: ignore[no-untyped-def]
+        intensity, kept = _intensities(frac_coords, cell)
+        intensities = torch.from_numpy(intensity)
+        along = (intensities @ form.gram).numpy()
+        highest = along
+        if measure == SQUARED_ERROR:
+            place = (intensities.to(cell.profiles.dtype) @ cell.profiles).argmax(-1)
+            highest = form.profiles.T[place].numpy()
+        loss, d_intensity = np.empty(len(intensity)), np.empty_like(intensity)
+        facts = form.target_square, form.target_highest, form.profiles.shape[1]
+        loss_kernel.losses_of_moments(
+            *(measure, intensity, along, form.projection.numpy(), highest, *facts, loss, d_intensity)
+        )
+        ctx.gradient = _coordinate_gradient(frac_coords, d_intensity, kept)
+        return torch.from_numpy(loss)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        return gradient.to(ctx.gradient.dtype)[:, None, None] * ctx.gradient, None, None, None
+
+
+def compiles(given: Tensor) -> bool:
+    """Whether the compiled way can be taken: on the CPU."""
+    return given.device.type == "cpu"
+
+
+def _intensities(frac_coords: Tensor, cell: "FixedCell") -> tuple[NDArray[np.float64], tuple[NDArray[Any], ...]]:
+    """Intensities [B, lines], and what the way back needs."""
+    (batch, sites, _), reflections = frac_coords.shape, len(cell.line)
+    hkl, weight, strength, line = (t.numpy() for t in (cell.hkl, cell.weight, cell.strength, cell.line))
+    parts = np.empty((batch, sites, 2, reflections), weight.dtype)
+    factor, intensity = np.empty((batch, 2, reflections), weight.dtype), np.empty((batch, len(cell.profiles)))
+    places = frac_coords.detach().contiguous().numpy()
+    sites_kernel.forward(0, batch, places, hkl, weight, strength, line, parts, factor, intensity)
+    return intensity, (hkl, strength, line, parts, factor)
+
+
+def _coordinate_gradient(like: Tensor, d_intensity: NDArray[np.float64], kept: tuple[NDArray[Any], ...]) -> Tensor:
+    gradient = torch.empty(like.shape, dtype=like.dtype)
+    sites_kernel.backward(0, len(like), d_intensity, *kept, gradient.numpy())  # type: ignore[call-arg]
+    return gradient
 
 
 @dataclass(frozen=True)
@@ -53,25 +95,36 @@ class FixedCell:
     """All that a cell decides about a pattern.
 
     Args:
-        hkl: reflections [M, 3].
+        hkl: reflections [3, M].
         weight: form factor of each site at each reflection, times its occupancy [sites, M].
-        merging: turns |F|^2 into the intensities of lines: all else that decides these, at the reflection's line
-            [M, lines].
+        strength: all else of a reflection's intensity but |F|^2 [M].
+        line: the line that each reflection belongs to [M].
         profiles: one line of unit intensity each [lines, n].
     """
 
-    hkl: Float[Tensor, "reflections 3"]
+    hkl: Float[Tensor, "3 reflections"]
     weight: Float[Tensor, "sites reflections"]
-    merging: Float[Tensor, "reflections lines"]
+    strength: Float[Tensor, "reflections"]
+    line: Int[Tensor, "reflections"]
     profiles: Float[Tensor, "lines n"]
 
     def intensities(self, frac_coords: Float[Tensor, "batch sites 3"]) -> Float[Tensor, "batch lines"]:
-        """Intensities of the lines with atoms at these places, differentiable in them."""
-        return _StructureFactorSquared.apply(frac_coords, self.hkl, self.weight) @ self.merging
+        """Intensities of the lines with atoms at these places, differentiable once in them; in float64.
+
+        Source: eq:structure-factor of the simulator chapter.
+        """
+        if compiles(frac_coords):
+            return apply_first_order(_CompiledIntensities, frac_coords, self)
+        turns = frac_coords.double() @ self.hkl
+        phase = (2 * math.pi) * (turns - turns.detach().round()).to(self.weight.dtype)
+        real, imaginary = ((self.weight * part).sum(-2) for part in (torch.cos(phase), torch.sin(phase)))
+        values = self.strength * (real * real + imaginary * imaginary)
+        empty = torch.zeros(len(values), len(self.profiles), dtype=torch.float64, device=values.device)
+        return empty.index_add(1, self.line, values.double())
 
     def patterns(self, frac_coords: Float[Tensor, "batch sites 3"]) -> Float[Tensor, "batch n"]:
-        """Patterns of the cell with atoms at these places, differentiable in them."""
-        return self.intensities(frac_coords) @ self.profiles
+        """Patterns of the cell with atoms at these places, differentiable once in them."""
+        return self.intensities(frac_coords).to(self.profiles.dtype) @ self.profiles
 
 
 def fixed_cell(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell:
@@ -82,6 +135,17 @@ def fixed_cell(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell
     """
     cell = _prepared(simulator, lattice)
     return replace(cell, profiles=cell.profiles.to(simulator.dtype))
+
+
+@dataclass(frozen=True)
+class _ReducedForm:
+    """P P^T, P t and P of the profiles P, and <t, t> and max t of the target, in float64."""
+
+    gram: Float[Tensor, "lines lines"]
+    projection: Float[Tensor, "lines"]
+    profiles: Float[Tensor, "lines n"]
+    target_square: float
+    target_highest: float
 
 
 def fixed_cell_loss(
@@ -99,26 +163,11 @@ def fixed_cell_loss(
     """
     cell = _prepared(simulator, lattice)
     exact, cell = cell.profiles, replace(cell, profiles=cell.profiles.to(simulator.dtype))
-    reduced = objective.reduced
-    if reduced is None:
+    if objective.twin is None or not compiles(exact):
         return lambda frac_coords: objective.loss(cell.patterns(frac_coords), target)
     compared = target.double()
-    gram, projection = exact @ exact.T, exact @ compared
-    target_square, target_peak = compared.square().sum(), compared.max()
-
-    def loss(frac_coords: Tensor) -> Tensor:
-        single = cell.intensities(frac_coords)
-        intensities = single.double()
-
-        def peak() -> Tensor:
-            """max x: where it stands is found without gradient, its height then differentiated."""
-            place = (single.detach() @ cell.profiles).argmax(-1)
-            return (intensities * exact.T[place]).sum(-1)
-
-        square = ((intensities @ gram) * intensities).sum(-1)
-        return reduced(Moments(square, intensities @ projection, peak, target_square, target_peak, len(target)))
-
-    return loss
+    form = _ReducedForm(exact @ exact.T, exact @ compared, exact, float(compared @ compared), float(compared.max()))
+    return lambda frac_coords: apply_first_order(_CompiledLoss, frac_coords, cell, objective.twin, form)
 
 
 def _prepared(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell:
@@ -134,8 +183,6 @@ def _prepared(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell:
         peaks_to_pattern(c[:, None], torch.ones_like(c)[:, None], w[:, None], simulator.instrument)
         for c, w in zip(centre[member].split(BATCH), width[member].split(BATCH), strict=True)
     ]
-    strength = strength[0, counts]
-    merging = strength.new_zeros(len(line), len(member))
-    merging[torch.arange(len(line), device=line.device), line] = strength
-    weight = simulator.occupancy @ factors[0, :, counts]
-    return FixedCell(reflections.hkl[0, counts], weight, merging, torch.cat(profiles))
+    hkl = reflections.hkl[0, counts].double().T.contiguous()
+    weight = (simulator.occupancy @ factors[0, :, counts]).contiguous()
+    return FixedCell(hkl, weight, strength[0, counts], line, torch.cat(profiles))

@@ -36,9 +36,8 @@ def _reciprocal_metric(lattice, direct, inverse):  # type: ignore[no-untyped-def
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _scattering(y, table, real, imaginary, square, slope):  # type: ignore[no-untyped-def]
+def _scattering(y, z, decay, coefficient, real, imaginary, square, slope):  # type: ignore[no-untyped-def]
     """|F|^2 [M] and its slope in y = (sin(theta) / lambda)^2."""
-    z, decay, coefficient = table
     terms, count = decay.shape[0] // z.shape[0], y.shape[0]
     sums = np.zeros((4, count))
     f_real, f_imaginary, d_real, d_imaginary = sums[0], sums[1], sums[2], sums[3]
@@ -75,7 +74,21 @@ def _edge(centre, limit, taper):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
 def forward(  # type: ignore[no-untyped-def]
-    first, last, lattice, hkl, multiplicity, real, imaginary, table, instrument, centre, height, fwhm, slopes
+    first,
+    last,
+    lattice,
+    hkl,
+    multiplicity,
+    real,
+    imaginary,
+    z,
+    decay,
+    coefficient,
+    instrument,
+    centre,
+    height,
+    fwhm,
+    slopes,
 ):
     """Peaks [B, M] of samples `first` to `last` with lattice parameters [B, 6], and their slopes in s [B, 3, M].
 
@@ -93,7 +106,7 @@ def forward(  # type: ignore[no-untyped-def]
             h, k, l = float(hkl[b, m, 0]), float(hkl[b, m, 1]), float(hkl[b, m, 2])  # noqa: E741
             s[m] = g[0, 0] * h * h + g[1, 1] * k * k + g[2, 2] * l * l
             s[m] += 2 * (g[1, 2] * k * l + g[0, 2] * h * l + g[0, 1] * h * k)
-        _scattering(s / wavelength**2, table, real[b], imaginary[b], square, d_square)
+        _scattering(s / wavelength**2, z, decay, coefficient, real[b], imaginary[b], square, d_square)
         for m in range(count):
             value = s[m]
             if multiplicity[b, m] == 0 or value > edge:

@@ -13,10 +13,10 @@ from pymatgen.core import Structure
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from xrdscape import lattice_kernel, peaks_kernel
+from xrdscape import lattice_kernel
 from xrdscape.cell import check_lattice, reciprocal_metric
 from xrdscape.errors import CellError, StructureError
-from xrdscape.peaks import apply_first_order, peak_constants, peaks_to_pattern
+from xrdscape.peaks import apply_first_order, peaks_to_pattern
 from xrdscape.profile import Instrument, edge_weight, fwhm_from_tangent_deg, two_theta_grid
 from xrdscape.reflections import Reflections, enumerate_reflections, in_reach
 from xrdscape.scattering import (
@@ -27,7 +27,6 @@ from xrdscape.scattering import (
     structure_factor_squared,
 )
 from xrdscape.structures import composition_matrix, to_tensors
-from xrdscape.threads import over_samples
 
 # Reflections whose 2theta rounds to the same multiple of this are one line of a table; pymatgen's rule, deg.
 SAME_ANGLE_DEG = 1e-5
@@ -65,51 +64,41 @@ class Pattern:
     intensity: np.ndarray
 
 
-class _CompiledPatterns(torch.autograd.Function):
-    """Patterns as a function of the lattice alone: `lattice_kernel` and `peaks_kernel` in one go, sample by sample."""
+class _CompiledPeaks(torch.autograd.Function):
+    """Peaks as a function of the lattice alone: `lattice_kernel`."""
 
     @staticmethod
     def forward(ctx, lattice, constants, table, instrument):  # type: ignore[no-untyped-def]
         cells = lattice.contiguous().numpy()
         hkl, multiplicity, real, imaginary = (t.contiguous().numpy() for t in constants)
-        shape, n = multiplicity.shape, instrument.n_steps
+        shape = multiplicity.shape
         peaks = np.empty(shape), np.empty(shape, real.dtype), np.empty(shape, real.dtype)
         slopes = np.empty((shape[0], 3, shape[1]))
-        pattern = constants[2].new_empty(shape[0], n)
-        settings = tuple(t.numpy() for t in table), _instrument_constants(instrument)
-        profile = peak_constants(instrument, pattern.dtype)
-
-        def part(first: int, last: int) -> None:
-            given = cells, hkl, multiplicity, real, imaginary, *settings
-            lattice_kernel.forward(first, last, *given, *peaks, slopes)  # type: ignore[call-arg]
-            peaks_kernel.forward(first, last, *peaks, *profile, pattern.numpy())  # type: ignore[call-arg]
-
-        over_samples(part, *shape)
-        ctx.kept = cells, hkl, instrument.wavelength_angstrom, slopes, peaks, profile
-        return pattern
+        lattice_kernel.forward(
+            *(0, shape[0], cells, hkl, multiplicity, real, imaginary, *(t.numpy() for t in table)),
+            *(instrument_constants(instrument), *peaks, slopes),
+        )
+        ctx.kept = cells, hkl, instrument.wavelength_angstrom, slopes
+        return tuple(torch.from_numpy(part) for part in peaks)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        cells, hkl, wavelength, slopes, peaks, profile = ctx.kept
-        d_pattern, d_peaks = gradient.contiguous().numpy(), [np.empty_like(p) for p in peaks]
+    def backward(ctx, *gradients):  # type: ignore[no-untyped-def]
+        cells, hkl, wavelength, slopes = ctx.kept
         d_lattice = torch.empty(cells.shape, dtype=torch.float64)
-
-        def part(first: int, last: int) -> None:
-            peaks_kernel.backward(first, last, *peaks, *profile, d_pattern, *d_peaks)  # type: ignore[call-arg]
-            lattice_kernel.backward(first, last, cells, hkl, wavelength, slopes, *d_peaks, d_lattice.numpy())  # type: ignore[call-arg]
-
-        over_samples(part, *peaks[0].shape)
+        d_peaks = (gradient.contiguous().numpy() for gradient in gradients)
+        lattice_kernel.backward(0, len(cells), cells, hkl, wavelength, slopes, *d_peaks, d_lattice.numpy())
         return d_lattice, None, None, None
 
 
-def _compiles(lattice: Tensor, sums: Sums) -> bool:
+def compiles(lattice: Tensor, sums: Sums) -> bool:
     """Whether the compiled way can be taken: on the CPU, while the sums are constants."""
     return lattice.device.type == "cpu" and not any(part.requires_grad for part in sums)
 
 
 @lru_cache
-def _instrument_constants(instrument: Instrument) -> tuple[float, ...]:
+def instrument_constants(instrument: Instrument) -> tuple[float, ...]:
+    """Of an instrument, as `lattice_kernel` takes them."""
     edge = math.sin(math.radians(instrument.edge_deg / 2)) ** 2
     return (
         *(instrument.wavelength_angstrom, instrument.U, instrument.V, instrument.W),
@@ -203,12 +192,12 @@ class Simulator:
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, sums: Sums
     ) -> Float[Tensor, "batch n"]:
         """Patterns from prepared lists and sums, without checks: the inner loop of a descent."""
-        if not _compiles(lattice, sums):
+        if not compiles(lattice, sums):
             return peaks_to_pattern(*self.peaks(lattice, reflections, sums), self.instrument)
         constants = reflections.hkl, reflections.multiplicity, *sums
-        return apply_first_order(
-            _CompiledPatterns, lattice.double(), constants, self.form_factor_table, self.instrument
-        )
+        given = lattice.double(), constants, self.form_factor_table, self.instrument
+        centre, height, fwhm = apply_first_order(_CompiledPeaks, *given)
+        return peaks_to_pattern(centre, height, fwhm, self.instrument)
 
     def __call__(
         self,

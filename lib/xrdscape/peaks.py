@@ -65,7 +65,7 @@ def peaks_to_pattern_reference(
 
 # Under torch.compile an operator stays as it is, between two compiled pieces.
 @torch.compiler.disable
-def apply_first_order(operator: type[torch.autograd.Function], *args: Any) -> Tensor:
+def apply_first_order(operator: type[torch.autograd.Function], *args: Any) -> Any:
     """Apply an operator whose backward is written by hand; what it cannot do is refused with advice."""
     try:
         return operator.apply(*args)
@@ -93,8 +93,9 @@ def _patterns(centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrume
         return _patterns_in_torch(centre, height, fwhm, instrument)
     pattern = height.new_empty(len(height), instrument.n_steps)
     peaks = [t.contiguous().numpy() for t in (centre, height, fwhm)]
+    constants = peak_constants(instrument, height.dtype)
     over_samples(
-        peaks_kernel.forward, *height.shape, *peaks, *peak_constants(instrument, height.dtype), pattern.numpy()
+        *(peaks_kernel.forward, peaks_kernel.forward_over, *height.shape), *(*peaks, *constants, pattern.numpy())
     )
     return pattern
 
@@ -111,7 +112,8 @@ def _gradients(
     )
     peaks = [t.contiguous().numpy() for t in (centre, height, fwhm)]
     arrays = [t.numpy() for t in (gradient.contiguous(), d_centre, d_height, d_fwhm)]
-    over_samples(peaks_kernel.backward, *height.shape, *peaks, *peak_constants(instrument, height.dtype), *arrays)
+    constants = peak_constants(instrument, height.dtype)
+    over_samples(*(peaks_kernel.backward, peaks_kernel.backward_over, *height.shape), *(*peaks, *constants, *arrays))
     return d_centre, d_height, d_fwhm
 
 
@@ -119,11 +121,9 @@ def _gradients(
 def peak_constants(instrument: Instrument, dtype: torch.dtype) -> tuple[Any, ...]:
     """Of the grid and the profile, as the kernel takes them."""
     kind = np.dtype(str(dtype).removeprefix("torch."))
-    return (
-        instrument.two_theta_min_deg,
-        instrument.step_deg,
-        *(kind.type(instrument.eta), kind.type(FOUR_LN2), peaks_kernel.layout(instrument.n_steps, kind)),
-    )
+    reach = peaks_kernel.REACH_FWHM[kind]
+    profile = instrument.two_theta_min_deg, instrument.step_deg, instrument.eta, reach
+    return profile, *peaks_kernel.layout(instrument.n_steps, kind)
 
 
 def _chunks(centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument) -> Any:

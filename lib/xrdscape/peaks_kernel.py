@@ -6,7 +6,7 @@ half-widths of the segment from its middle, so the polynomial through p Chebyshe
 (3 + sqrt 8)^-p = 5.8^-p of a tail that is small itself, whatever the width of the peak. So the tails of all peaks are
 summed at the nodes alone, and each segment is interpolated once: a constant matrix.
 
-Every loop releases the interpreter's lock: samples are spread over threads.
+Each loop comes twice: over a range of samples, and over several ranges at once, each on a thread of its own.
 """
 
 import math
@@ -14,8 +14,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import njit, prange, types
 from numba.extending import overload
+
+from xrdscape.profile import FOUR_LN2
 
 # Points of a segment and nodes: the work for a peak, 3 * points + (n / points) * nodes, is about least for the 9,000
 # points of the paper, and 5.8^-nodes is below what the precision resolves of a tail.
@@ -39,7 +41,6 @@ class Layout(NamedTuple):
     ramp: np.ndarray
     nodes: np.ndarray
     weights: np.ndarray
-    reach_fwhm: float
 
 
 @lru_cache
@@ -56,7 +57,6 @@ def layout(n: int, dtype: np.dtype) -> Layout:
         np.arange(n).astype(dtype),
         np.concatenate([positions, filling]).astype(dtype),
         np.ascontiguousarray((terms / terms.sum(1, keepdims=True)).T).astype(dtype),
-        REACH_FWHM[dtype],
     )
 
 
@@ -183,13 +183,16 @@ def _window(centre, half, n):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
-def forward(first, last, centre, height, fwhm, origin, step, eta, four_ln2, layout, pattern):  # type: ignore[no-untyped-def]
-    """Patterns [B, n] of samples `first` to `last` from peaks [B, M]; centre, origin and step in float64."""
-    ramp, nodes, weights, reach = layout
+def forward(first, last, centre, height, fwhm, profile, ramp, nodes, weights, pattern):  # type: ignore[no-untyped-def]
+    """Patterns [B, n] of samples `first` to `last` from peaks [B, M].
+
+    Centres are in float64, and so is `profile`: start and step of the grid, fraction of Gaussian, its reach in FWHM.
+    """
+    origin, step, _, reach = profile
     n, (p, points) = ramp.shape[0], weights.shape
     segments = -(-n // points)
     kind = pattern.dtype.type
-    one, quarter = kind(1), kind(0.25)
+    one, quarter, eta, four_ln2 = kind(1), kind(0.25), kind(profile[2]), kind(FOUR_LN2)
     tails, kept = np.zeros_like(nodes), np.empty(3 * p, nodes.dtype)
     for b in range(first, last):
         y = pattern[b]
@@ -224,18 +227,18 @@ def forward(first, last, centre, height, fwhm, origin, step, eta, four_ln2, layo
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
 def backward(  # type: ignore[no-untyped-def]
-    first, last, centre, height, fwhm, origin, step, eta, four_ln2, layout, gradient, d_centre, d_height, d_fwhm
+    first, last, centre, height, fwhm, profile, ramp, nodes, weights, gradient, d_centre, d_height, d_fwhm
 ):
     """Gradients [B, M] in the peaks of samples `first` to `last` from that in the patterns.
 
     With q = H^2/4, r = 1 / (q + u^2), L = q r: dL/dcentre = 2 q r^2 u, dL/dH = (r - q r^2) H/2;
     with G = exp(-4 ln2 u^2/H^2): dG/dcentre = G 8 ln2 u/H^2, dG/dH = G 8 ln2 u^2/H^3.
     """
-    ramp, nodes, weights, reach = layout
+    origin, step, _, reach = profile
     n, (p, points) = ramp.shape[0], weights.shape
     segments = -(-n // points)
     kind = gradient.dtype.type
-    one, two, quarter = kind(1), kind(2), kind(0.25)
+    one, two, quarter, eta, four_ln2 = kind(1), kind(2), kind(0.25), kind(profile[2]), kind(FOUR_LN2)
     tails, kept = np.zeros_like(nodes), np.empty(3 * p, nodes.dtype)
     for b in range(first, last):
         g = gradient[b]
@@ -268,3 +271,22 @@ def backward(  # type: ignore[no-untyped-def]
             d_height[b, m] = lorentz * q * r + eta * e
             d_centre[b, m] = two * h / kind(step) * (lorentz * q * rru + eta * steepness * eu)
             d_fwhm[b, m] = h / kind(step) * (lorentz * (r - q * rr) * width / two + eta * two / width * steepness * euu)
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def forward_over(bounds, centre, height, fwhm, profile, ramp, nodes, weights, pattern):  # type: ignore[no-untyped-def]
+    """`forward` from each of the bounds to the next."""
+    for i in prange(bounds.shape[0] - 1):
+        forward(bounds[i], bounds[i + 1], centre, height, fwhm, profile, ramp, nodes, weights, pattern)
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def backward_over(  # type: ignore[no-untyped-def]
+    bounds, centre, height, fwhm, profile, ramp, nodes, weights, gradient, d_centre, d_height, d_fwhm
+):
+    """`backward` from each of the bounds to the next."""
+    for i in prange(bounds.shape[0] - 1):
+        backward(
+            *(bounds[i], bounds[i + 1], centre, height, fwhm),
+            *(profile, ramp, nodes, weights, gradient, d_centre, d_height, d_fwhm),
+        )

@@ -126,20 +126,8 @@ def best_shift(pattern: Patterns, target: Target, max_shift: int) -> Int[Tensor,
     return shifts[overlap[:, shifts % size].argmax(-1)]
 
 
-@dataclass(frozen=True)
-class Moments:
-    """What the cosine and the squared error need to know of patterns x [batch, n] and one target t [n].
-
-    `square` <x, x> and `overlap` <x, t>, each [batch]; `peak()` max x [batch], computed when asked for; of the
-    target <t, t>, max t and n.
-    """
-
-    square: PerSample
-    overlap: PerSample
-    peak: Callable[[], PerSample]
-    target_square: Tensor
-    target_peak: Tensor
-    n: int
+COSINE, SQUARED_ERROR = range(2)
+"""Losses that `loss_kernel` computes, too."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +142,7 @@ class Objective:
         similarity: (pattern, target) -> [batch]; larger is more alike.
         hkl_max: largest |h|, |k|, |l| simulated; None for all. The paper clips at 6 for the mean squared
             error.
-        reduced: the loss as a function of the `Moments` alone, if it is one.
+        twin: the same loss in `loss_kernel`, if it is there.
     """
 
     name: str
@@ -162,7 +150,7 @@ class Objective:
     loss: Callable[[Tensor, Tensor], Tensor]
     similarity: Callable[[Tensor, Tensor], Tensor]
     hkl_max: int | None = None
-    reduced: Callable[[Moments], Tensor] | None = None
+    twin: int | None = None
 
 
 def _negative(measure: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -198,19 +186,8 @@ def _cosine(pattern: Patterns, target: Target) -> PerSample:
     return _Cosine.apply(pattern, target)[0]
 
 
-def _reduced_cosine(moments: Moments) -> PerSample:
-    return moments.overlap / (_norm(moments.square) * moments.target_square.sqrt())
-
-
 def _squared_error(pattern: Patterns, target: Target) -> PerSample:
     return (_over(pattern, pattern.amax(-1)) - _over(target, target.amax(-1))).square().mean(-1)
-
-
-def _reduced_squared_error(moments: Moments) -> PerSample:
-    peak = moments.peak()
-    scale = torch.where(peak > 0, peak, torch.ones_like(peak))
-    square, overlap = moments.square / scale**2, moments.overlap / (scale * moments.target_peak)
-    return (square - 2 * overlap + moments.target_square / moments.target_peak**2) / moments.n
 
 
 class _Divergence(torch.autograd.Function):
@@ -263,10 +240,8 @@ def _correlated(pattern: Patterns, target: Target, max_shift: int | None = None)
 OBJECTIVES = {
     objective.name: objective
     for objective in (
-        Objective("cosine", "Cosine", _negative(_cosine), cosine_similarity, reduced=_negative(_reduced_cosine)),
-        Objective(
-            *("mse", "MSE", _squared_error, _negative(mean_squared_error)), hkl_max=6, reduced=_reduced_squared_error
-        ),
+        Objective("cosine", "Cosine", _negative(_cosine), cosine_similarity, twin=COSINE),
+        Objective("mse", "MSE", _squared_error, _negative(mean_squared_error), hkl_max=6, twin=SQUARED_ERROR),
         Objective("entropy", "Entropy", _negative(_entropic), entropy_similarity),
         Objective("cross_correlation", "Cross-correlation", _negative(_correlated), cross_correlation),
     )

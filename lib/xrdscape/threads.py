@@ -1,49 +1,53 @@
-"""Work on a batch, spread over threads. The compiled loops release the interpreter's lock."""
+"""Work on a batch, spread over threads by compiled loops."""
 
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any
 
+import numba
+import numpy as np
 import torch
 
-# Below so many reflections a thread would be handed too little work to be worth waking: some 0.1 ms.
-REFLECTIONS_PER_THREAD = 128
-_count = 1
+# Below so many reflections a thread would be handed too little work to be worth it: some 0.02 ms.
+REFLECTIONS_PER_THREAD = 32
+_count, _forked = 1, False
+# Numba's plainest scheduler, used where OpenMP is missing, takes one caller at a time.
+_one_caller = threading.Lock()
 
 
 def use_threads(count: int) -> None:
-    """Over how many threads this process spreads the samples of a batch; one if never called.
+    """Over how many threads this process spreads the samples of a batch; one if never called, or in a forked process.
 
     Torch is kept to one thread: its own would split arrays too small to gain by it, and wait for the next ones
     spinning, on the cores that the others need.
     """
     global _count
-    _count = max(1, count)
+    _count = 1 if _forked else max(1, min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
     torch.set_num_threads(1)
 
 
 def thread_count() -> int:
-    """The number that `use_threads` was given last."""
+    """The number of threads in use."""
     return _count
 
 
-def over_samples(kernel: Callable[..., None], batch: int, reflections: int, *args: Any) -> None:
-    """Call `kernel(first, last, *args)` for parts of the batch at once; the calling thread does the first."""
+def over_samples(one: Callable[..., None], many: Callable[..., None], batch: int, reflections: int, *args: Any) -> None:
+    """Call `one(0, batch, *args)`, or `many(bounds, *args)` with the batch cut into a range for each thread."""
     threads = max(1, min(_count, batch, batch * reflections // REFLECTIONS_PER_THREAD))
-    bounds = [batch * t // threads for t in range(threads + 1)]
-    others = [_pool(threads - 1).submit(kernel, *bounds[t : t + 2], *args) for t in range(1, threads)]
-    kernel(*bounds[:2], *args)
-    for other in others:
-        other.result()
+    if threads == 1:
+        one(0, batch, *args)
+        return
+    with _one_caller:
+        numba.set_num_threads(threads)
+        many(np.arange(threads + 1) * batch // threads, *args)
 
 
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="samples")
+def _after_fork() -> None:
+    """OpenMP's threads do not survive a fork, and it ends a process that asks for them again."""
+    global _count, _forked, _one_caller
+    _count, _forked, _one_caller = 1, True, threading.Lock()
 
 
-# A forked process has the pool but not its threads.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_after_fork)

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape import noise
+from xrdscape import lattice_kernel, noise, peaks_kernel
 from xrdscape.descent import Problem, Schedule, State, constant, evaluate, init, step
 from xrdscape.errors import DescentError
+from xrdscape.moving_cell import moving_cell_loss
 from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
-from xrdscape.pattern import Peaks, Simulator, Sums
-from xrdscape.peaks import peaks_to_pattern, peaks_to_pattern_reference
+from xrdscape.pattern import Simulator, Sums, instrument_constants
+from xrdscape.peaks import peak_constants, peaks_to_pattern_reference
 from xrdscape.reflections import Reflections
 from xrdscape.similarity import OBJECTIVES
 from xrdscape.structures import load_structure, to_tensors
@@ -65,10 +66,9 @@ CONTENDERS = {
     "coordinates_cross_correlation": Contender(
         "Coordinates, cross-correlation", "loss and its gradient in all coordinates; cell fixed"
     ),
-    "part_patterns": Contender("Lattice to pattern", "patterns of cells, and the gradient back; the operator included"),
-    "part_operator": Contender("Peaks to pattern", "the pattern from the peaks, and the gradient back"),
-    "part_loss": Contender("Loss", "cosine loss from the pattern, and the gradient back"),
-    "part_evaluation": Contender("Loss and gradient", "all three parts together, inside a descent"),
+    "part_peaks": Contender("Lattice to peaks", "the peaks of cells, and the gradient back; the compiled loops alone"),
+    "part_operator": Contender("Peaks to pattern", "the pattern from peaks, and the gradient back; the same"),
+    "part_evaluation": Contender("Loss and gradient", "both, the loss and all around them, inside a descent"),
 }
 """By the name in a record; the peers' own are in the record."""
 
@@ -135,13 +135,21 @@ def engine_patterns(case: Case, lattice: Lattices) -> Float[Tensor, "batch n"]:
     return case.simulator.patterns(lattice, case.reflections, case.sums)
 
 
-def loss_and_gradient(case: Case, simulate: Callable[[Case, Lattices], Tensor] = engine_patterns) -> Evaluation:
-    """Cosine loss of a case and its gradient, with the patterns on the way."""
+def loss_through(case: Case, simulate: Callable[[Case, Lattices], Tensor]) -> Evaluation:
+    """Cosine loss of a case and its gradient by autograd, with the patterns on the way."""
     lattice = case.lattice.detach().requires_grad_()
     patterns = simulate(case, lattice)
     loss = OBJECTIVES["cosine"].loss(patterns, case.target)
     (gradient,) = torch.autograd.grad(loss.sum(), lattice)
     return Evaluation(patterns.detach(), loss.detach(), gradient)
+
+
+def loss_and_gradient(case: Case) -> tuple[Tensor, Tensor]:
+    """Cosine loss of a case [B] and its gradient [B, 6] as a descent computes them."""
+    lattice = case.lattice.detach().requires_grad_()
+    loss = moving_cell_loss(case.simulator, lattice, case.reflections, case.sums, OBJECTIVES["cosine"], case.target)
+    (gradient,) = torch.autograd.grad(loss.sum(), lattice)
+    return loss.detach(), gradient
 
 
 def descent_of(case: Case) -> tuple[Problem, State]:
@@ -170,7 +178,7 @@ def lattice_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]
     case, exact = make_case(crystal, batch), make_case(crystal, batch, torch.float64)
     problem, state = descent_of(case)
     return {
-        "reference": lambda: loss_and_gradient(case, dense_patterns),
+        "reference": lambda: loss_through(case, dense_patterns),
         "engine": lambda: loss_and_gradient(case),
         "engine_float64": lambda: loss_and_gradient(exact),
         "step": lambda: step(problem, state),
@@ -197,35 +205,39 @@ def compiled_contender(crystal: str, batch: int) -> Callable[[], Evaluation]:
     patterns = torch.compile(lambda lattice: dense_patterns(case, lattice), dynamic=False)
 
     def call() -> Evaluation:
-        return loss_and_gradient(case, lambda _, lattice: patterns(lattice))
+        return loss_through(case, lambda _, lattice: patterns(lattice))
 
     call()
     return call
 
 
 def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """The parts of a descent's step, each with its way back, on inputs of its own; and the whole.
+    """The parts of a descent's step: the two compiled loops, each with its way back, and loss and gradient as a whole.
 
-    `part_patterns` is all from lattice to pattern, the operator included. The parts add up to less than the whole:
-    what is left is the bookkeeping of autograd and of the step.
+    The parts add up to less than the whole: what is left is the loss and the bookkeeping of autograd.
     """
     problem, state = descent_of(make_case(crystal, batch))
     simulator, reflections, sums = state.stage.simulator, state.reflections, state.sums
     assert sums is not None, "a descent of the cell keeps its sums"
-    lattice = state.parameters.detach().requires_grad_()
-    peaks = Peaks(*(value.detach().requires_grad_() for value in simulator.peaks(lattice, reflections, sums)))
+    constants = reflections.hkl, reflections.multiplicity, *sums, *simulator.form_factor_table
+    cells, *given = (value.contiguous().numpy() for value in (state.parameters.double(), *constants))
+    instrument, hkl = instrument_constants(simulator.instrument), given[0]
+    peaks = [t.contiguous().numpy() for t in simulator.peaks(state.parameters, reflections, sums)]
+    slopes, d_peaks = np.empty((batch, 3, hkl.shape[1])), [np.empty_like(part) for part in peaks]
+    pattern, d_lattice = np.empty((batch, simulator.instrument.n_steps), peaks[1].dtype), np.empty((batch, 6))
+    profile = peak_constants(simulator.instrument, simulator.dtype)
 
-    def pattern() -> Tensor:
-        return peaks_to_pattern(*peaks, simulator.instrument)
+    def to_peaks_and_back() -> None:
+        lattice_kernel.forward(0, batch, cells, *given, instrument, *peaks, slopes)  # type: ignore[call-arg]
+        lattice_kernel.backward(0, batch, cells, hkl, instrument[0], slopes, *d_peaks, d_lattice)  # type: ignore[call-arg]
 
-    fixed = pattern().detach().requires_grad_()
-    up_pattern = torch.autograd.grad(problem.objective.loss(fixed, state.stage.target).sum(), fixed)[0]
+    def to_pattern_and_back() -> None:
+        peaks_kernel.forward(0, batch, *peaks, *profile, pattern)  # type: ignore[call-arg]
+        peaks_kernel.backward(0, batch, *peaks, *profile, pattern, *d_peaks)  # type: ignore[call-arg]
+
     return {
-        "part_patterns": lambda: torch.autograd.grad(
-            simulator.patterns(lattice, reflections, sums), lattice, up_pattern
-        ),
-        "part_operator": lambda: torch.autograd.grad(pattern(), peaks, up_pattern),
-        "part_loss": lambda: torch.autograd.grad(problem.objective.loss(fixed, state.stage.target).sum(), fixed),
+        "part_operator": to_pattern_and_back,
+        "part_peaks": to_peaks_and_back,
         "part_evaluation": lambda: evaluate(problem, state),
     }
 

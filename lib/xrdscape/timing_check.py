@@ -17,7 +17,14 @@ from xrdscape.pattern import Simulator
 from xrdscape.reflections import Reflections
 from xrdscape.similarity import OBJECTIVES
 from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
-from xrdscape.timing import Case, coordinate_descent, dense_patterns, loss_and_gradient
+from xrdscape.timing import (
+    Case,
+    coordinate_descent,
+    dense_patterns,
+    engine_patterns,
+    loss_and_gradient,
+    loss_through,
+)
 
 BOUNDS = {
     ("float32", "pattern"): 3e-4,
@@ -78,15 +85,15 @@ def lattice_errors(pair: Pair) -> pd.DataFrame:
     Returns:
         DataFrame: crystal, level, near_edge, path, pattern, loss, gradient (as in `BOUNDS`).
     """
-    truth = loss_and_gradient(pair.exact, _dense)
+    truth = loss_through(pair.exact, _dense)
     near = _near_edge(pair.exact)
     frames = []
     for path, case in (("float32", pair.narrow), ("float64", pair.exact)):
-        found = loss_and_gradient(case)
+        loss, gradient = loss_and_gradient(case)
         errors = {
-            "pattern": _relative(found.patterns, truth.patterns).numpy(),
-            "loss": (found.loss.double() - truth.loss).abs().numpy(),
-            "gradient": _relative(found.gradient, truth.gradient).numpy(),
+            "pattern": _relative(engine_patterns(case, case.lattice), truth.patterns).numpy(),
+            "loss": (loss - truth.loss).abs().numpy(),
+            "gradient": _relative(gradient, truth.gradient).numpy(),
         }
         key = {"crystal": pair.exact.crystal, "level": pair.level, "near_edge": near.numpy(), "path": path}
         frames.append(pd.DataFrame({**key, **errors}))

@@ -66,7 +66,7 @@ def operator_work(simulator: Simulator, lattice: Tensor, reflections: Reflection
     grid = peaks_kernel.layout(instrument.n_steps, kind)
     nodes, points = grid.weights.shape
     centre = ((peaks.centre_deg[counts] - instrument.two_theta_min_deg) / instrument.step_deg).double().numpy()
-    half = grid.reach_fwhm * (peaks.fwhm_deg[counts] / instrument.step_deg).double().numpy()
+    half = peaks_kernel.REACH_FWHM[kind] * (peaks.fwhm_deg[counts] / instrument.step_deg).double().numpy()
     own = np.floor(centre / points)
     near = _inside((own - 1) * points, (own + 2) * points, instrument.n_steps)
     window = _inside(np.ceil(centre - half), np.floor(centre + half) + 1, instrument.n_steps)

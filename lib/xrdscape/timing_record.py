@@ -200,21 +200,18 @@ def split_table(record: Record) -> pd.DataFrame:
     """What a step of a descent spends its time on, one row a crystal, milliseconds a sample.
 
     Returns:
-        DataFrame: crystal, part_peaks (patterns less the operator), part_operator, part_loss, between (loss and
-        gradient less these three), rest (the step less loss and gradient), step; medians over the rounds of
-        differences within a round.
+        DataFrame: crystal, part_operator, part_peaks, loss (loss and gradient less these two), rest (the step less
+        loss and gradient), step; medians over the rounds of differences within a round.
     """
     batch, rows = record["settings"]["batch"], []
     for crystal in [c for c in CRYSTALS if len(seconds_of(record, "part_operator", c, batch))]:
-        names = ("part_patterns", "part_operator", "part_loss", "part_evaluation", "step")
+        names = ("part_operator", "part_peaks", "part_evaluation", "step")
         samples = [seconds_of(record, name, crystal, batch) for name in names]
         rounds = min(len(each) for each in samples)
-        patterns, operator, loss, evaluation, whole = (1e3 * each[:rounds] / batch for each in samples)
-        spent = (patterns - operator, operator, loss, evaluation - patterns - loss, whole - evaluation, whole)
+        operator, peaks, evaluation, whole = (1e3 * each[:rounds] / batch for each in samples)
+        spent = (operator, peaks, evaluation - operator - peaks, whole - evaluation, whole)
         rows.append((crystal, *(float(np.median(each)) for each in spent)))
-    return pd.DataFrame(
-        rows, columns=["crystal", "part_peaks", "part_operator", "part_loss", "between", "rest", "step"]
-    )
+    return pd.DataFrame(rows, columns=["crystal", "part_operator", "part_peaks", "loss", "rest", "step"])
 
 
 def live_record(crystal: str, batch: int, rounds: int, seed: int = 0) -> Record:

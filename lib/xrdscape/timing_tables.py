@@ -164,12 +164,15 @@ def findings(record: Record) -> dict[str, Any]:
         for crystal in CRYSTALS
         if len(seconds_of(record, "engine", crystal, large, threads))
     ]
+    outside = 1 - (split["part_operator"] + split["part_peaks"]) / split["step"]
     return {
         **_settings(record),
         "ratio-least": significant(table["ratio"].min(), 2),
         "ratio-most": significant(table["ratio"].max(), 2),
         "fraction-least": significant(100 * limits["fraction"].min(), 2),
         "fraction-most": significant(100 * limits["fraction"].max(), 2),
+        "outside-least": significant(100 * outside.min(), 2),
+        "outside-most": significant(100 * outside.max(), 2),
         "operator-share-least": significant(100 * (split["part_operator"] / split["step"]).min(), 2),
         "operator-share-most": significant(100 * (split["part_operator"] / split["step"]).max(), 2),
         "rest-most": significant(100 * (split["rest"] / split["step"]).max(), 2),

@@ -23,10 +23,9 @@ CRYSTAL_STYLE = dict(
 """Colour and marker of each crystal that everything was timed on."""
 BASELINES = ("reference", "compiled")
 PARTS = {
-    "part_peaks": ("Per reflection", PALETTE["sky"], ""),
     "part_operator": ("Peaks to pattern", PALETTE["blue"], "//"),
-    "part_loss": ("Loss", PALETTE["orange"], "\\\\"),
-    "between": ("Between the parts", PALETTE["grey"], ".."),
+    "part_peaks": ("Per reflection", PALETTE["sky"], ""),
+    "loss": ("Loss and autograd", PALETTE["orange"], "\\\\"),
     "rest": ("Rest of the step", PALETTE["yellow"], "xx"),
 }
 MEMORY_ROWS = {

@@ -1,0 +1,129 @@
+"""From lattice parameters to a loss and back in one sweep, and from the moments of a pattern to a loss, compiled.
+
+In a sweep a pattern and its gradient stay in the processor's cache: nothing but a loss and six slopes leaves a sample.
+The measures are those of `similarity`, which defines them; the tests hold the one against the other.
+"""
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+from xrdscape import lattice_kernel, peaks_kernel
+from xrdscape.peaks_kernel import FAST
+from xrdscape.similarity import COSINE
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _cosine(x, t, gradient):  # type: ignore[no-untyped-def]
+    """-<x, t> / (|x| |t|), and its slopes cos x / |x|^2 - t / (|x| |t|)."""
+    square = overlap = target_square = 0.0
+    for i in range(x.shape[0]):
+        square += float(x[i]) * float(x[i])
+        overlap += float(x[i]) * float(t[i])
+        target_square += float(t[i]) * float(t[i])
+    if square == 0:
+        square = 1.0
+    scale = 1 / math.sqrt(square * target_square)
+    kind = x.dtype.type
+    along, toward = kind(overlap * scale / square), kind(scale)
+    for i in range(x.shape[0]):
+        gradient[i] = along * x[i] - toward * t[i]
+    return -overlap * scale
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _squared_error(x, t, gradient):  # type: ignore[no-untyped-def]
+    """mean((x / max x - t / max t)^2), and its slopes, that of the maximum included."""
+    n, kind = x.shape[0], x.dtype.type
+    highest, target_highest = x[0], t[0]
+    for i in range(n):
+        highest, target_highest = max(highest, x[i]), max(target_highest, t[i])
+    one = kind(1)
+    scale, target_scale = (one / highest if highest > 0 else one), one / target_highest
+    total = along = 0.0
+    for i in range(n):
+        # Not a number, which a maximum may pass over, is met here.
+        difference = scale * x[i] - target_scale * t[i]
+        total += float(difference) * float(difference)
+        along += float(difference) * float(x[i])
+        gradient[i] = kind(2 / n) * scale * difference
+    if highest > 0:
+        for i in range(n):
+            if x[i] == highest:
+                gradient[i] -= kind(2 / n * along) * scale * scale
+                break
+    return total / n
+
+
+@njit(nogil=True, cache=True)
+def losses(  # type: ignore[no-untyped-def]
+    first, last, measure, target, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient, instrument,
+    profile, ramp, nodes, weights, loss, d_lattice
+):  # fmt: skip
+    """Losses [B] of samples `first` to `last` against one target [n], and their gradients [B, 6] in the lattice.
+
+    `measure` is COSINE or SQUARED_ERROR; other arguments are those of the two kernels.
+    """
+    count, n = multiplicity.shape[1], ramp.shape[0]
+    centre, d_centre, slopes = np.empty((1, count)), np.empty((1, count)), np.empty((1, 3, count))
+    height, fwhm = np.empty((1, count), real.dtype), np.empty((1, count), real.dtype)
+    d_height, d_fwhm = np.empty_like(height), np.empty_like(fwhm)
+    pattern, gradient = np.empty((1, n), real.dtype), np.empty((1, n), real.dtype)
+    for b in range(first, last):
+        cell, indices, counts = lattice[b : b + 1], hkl[b : b + 1], multiplicity[b : b + 1]
+        lattice_kernel.forward(
+            0, 1, cell, indices, counts, real[b : b + 1], imaginary[b : b + 1], z, decay, coefficient, instrument,
+            centre, height, fwhm, slopes,
+        )  # fmt: skip
+        peaks_kernel.forward(0, 1, centre, height, fwhm, profile, ramp, nodes, weights, pattern)
+        if measure == COSINE:
+            loss[b] = _cosine(pattern[0], target, gradient[0])
+        else:
+            loss[b] = _squared_error(pattern[0], target, gradient[0])
+        peaks_kernel.backward(
+            0, 1, centre, height, fwhm, profile, ramp, nodes, weights, gradient, d_centre, d_height, d_fwhm
+        )
+        lattice_kernel.backward(
+            0, 1, cell, indices, instrument[0], slopes, d_centre, d_height, d_fwhm, d_lattice[b : b + 1]
+        )
+
+
+@njit(parallel=True, nogil=True, cache=True)
+def losses_over(  # type: ignore[no-untyped-def]
+    bounds, measure, target, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient, instrument,
+    profile, ramp, nodes, weights, loss, d_lattice
+):  # fmt: skip
+    """`losses` from each of the bounds to the next."""
+    for i in prange(bounds.shape[0] - 1):
+        losses(
+            bounds[i], bounds[i + 1], measure, target, lattice, hkl, multiplicity, real, imaginary, z, decay,
+            coefficient, instrument, profile, ramp, nodes, weights, loss, d_lattice,
+        )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def losses_of_moments(  # type: ignore[no-untyped-def]
+    measure, intensity, along, projection, highest, target_square, target_highest, n, loss, d_intensity
+):
+    """Losses [B] of patterns x = I P of n points from intensities I [B, lines], and their gradients [B, lines].
+
+    `along` is I P P^T, `projection` [lines] is P t, `highest` [B, lines] the column of P where x is highest, which the
+    squared error alone looks at; of the target t, <t, t> and max t.
+    """
+    for b in range(intensity.shape[0]):
+        square, overlap = np.sum(along[b] * intensity[b]), np.sum(projection * intensity[b])
+        if measure == COSINE:
+            if square == 0:
+                square = 1.0
+            scale = 1 / math.sqrt(square * target_square)
+            loss[b] = -overlap * scale
+            d_intensity[b] = along[b] * (overlap * scale / square) - projection * scale
+        else:
+            peak = np.sum(highest[b] * intensity[b])
+            scale, target_scale = (1 / peak if peak > 0 else 1.0), 1 / target_highest
+            square, overlap = square * scale * scale, overlap * scale * target_scale
+            loss[b] = (square - 2 * overlap + target_square * target_scale**2) / n
+            d_intensity[b] = along[b] * (2 / n * scale * scale) - projection * (2 / n * scale * target_scale)
+            if peak > 0:
+                d_intensity[b] -= highest[b] * (2 / n * scale * (square - overlap))

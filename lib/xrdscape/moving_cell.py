@@ -1,0 +1,65 @@
+"""Losses while only the cell moves.
+
+Where an objective has a compiled twin, a sample goes from its lattice to its loss and back in one sweep, and no pattern
+is kept. The results are those of `objective.loss(simulator.patterns(...), target)`; only the work is less.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from xrdscape import loss_kernel
+from xrdscape.pattern import Simulator, Sums, compiles, instrument_constants
+from xrdscape.peaks import apply_first_order, peak_constants
+from xrdscape.reflections import Reflections
+from xrdscape.similarity import Objective
+from xrdscape.threads import over_samples
+
+
+class _CompiledLoss(torch.autograd.Function):
+    """Losses [B] of cells [B, 6]. The gradient is found on the way, and kept."""
+
+    @staticmethod
+    def forward(ctx, lattice, measure, target, constants, simulator):  # type: ignore[no-untyped-def]
+        given = [t.contiguous().numpy() for t in (target, lattice, *constants)]
+        batch, reflections = constants[1].shape
+        loss, d_lattice = np.empty(batch), np.empty((batch, 6))
+        over_samples(
+            *(loss_kernel.losses, loss_kernel.losses_over, batch, reflections),
+            *(measure, *given, *(t.numpy() for t in simulator.form_factor_table)),
+            *(instrument_constants(simulator.instrument), *peak_constants(simulator.instrument, simulator.dtype)),
+            *(loss, d_lattice),
+        )
+        ctx.gradient = torch.from_numpy(d_lattice)
+        return torch.from_numpy(loss)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        return gradient[:, None] * ctx.gradient, None, None, None, None
+
+
+def moving_cell_loss(
+    simulator: Simulator,
+    lattice: Float[Tensor, "batch 6"],
+    reflections: Reflections,
+    sums: Sums,
+    objective: Objective,
+    target: Float[Tensor, "n"],
+) -> Float[Tensor, "batch"]:
+    """Loss of each cell from prepared lists and sums, without checks: the inner loop of a descent.
+
+    Args:
+        simulator: its precision is that of the patterns.
+        lattice: cells, differentiable.
+        reflections, sums: `simulator.reflections` of these cells and `simulator.sums` of their atoms.
+        objective, target: what each pattern is compared with, and how.
+    """
+    if objective.twin is None or not compiles(lattice, sums):
+        return objective.loss(simulator.patterns(lattice, reflections, sums), target)
+    constants = reflections.hkl, reflections.multiplicity, *sums
+    return apply_first_order(
+        _CompiledLoss, lattice.double(), objective.twin, target.to(simulator.dtype), constants, simulator
+    )

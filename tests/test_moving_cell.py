@@ -1,0 +1,110 @@
+"""The compiled sweep from lattice to loss against the loss of the patterns."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from crystals import COARSE
+from tolerances import COMPILED, FLOAT32_GRADIENT, FLOAT32_LOSS
+from torch import Tensor
+
+from xrdscape import moving_cell
+from xrdscape.moving_cell import moving_cell_loss
+from xrdscape.noise import start
+from xrdscape.pattern import Simulator
+from xrdscape.similarity import OBJECTIVES, Objective
+from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.threads import use_threads
+
+TWINS = [objective for objective in OBJECTIVES.values() if objective.twin is not None]
+
+
+def value_and_gradient(
+    simulator: Simulator, objective: Objective, lattice: Tensor, sites: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    cells = lattice.clone().requires_grad_()
+    lists = simulator.reflections(lattice, reach=1.02, allow_empty=True)
+    loss = moving_cell_loss(simulator, cells, lists, simulator.sums(lists, sites), objective, target)
+    weight = torch.linspace(1, 2, len(loss), dtype=loss.dtype)
+    return loss.detach(), torch.autograd.grad((loss * weight).sum(), cells)[0]
+
+
+def plain(objective: Objective) -> Objective:
+    """The objective without its compiled twin."""
+    return replace(objective, twin=None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("objective", TWINS, ids=lambda objective: objective.name)
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+def test_loss_and_gradient_are_those_of_the_patterns(name: str, objective: Objective, dtype: torch.dtype) -> None:
+    truth = load_structure(name)
+    exact = Simulator(truth, COARSE, hkl_max=objective.hkl_max)
+    target = exact(*to_tensors([truth]))[0].to(dtype)
+    lattice, sites = to_tensors([start(name, "lattice", 0.1, copy, structure=truth) for copy in range(3)], dtype)
+    full = value_and_gradient(exact, plain(objective), lattice.double(), sites.double(), target.double())
+    simulator = Simulator(truth, COARSE, dtype, hkl_max=objective.hkl_max)
+    loss, gradient = value_and_gradient(simulator, objective, lattice, sites, target)
+    bounds = (COMPILED, COMPILED) if dtype == torch.float64 else (FLOAT32_LOSS, FLOAT32_GRADIENT)
+    assert float((loss - full[0]).abs().max()) < bounds[0]
+    assert float((gradient - full[1]).abs().max() / full[1].abs().max()) < bounds[1]
+
+
+@pytest.mark.parametrize("objective", TWINS, ids=lambda objective: objective.name)
+def test_samples_do_not_depend_on_each_other_or_on_the_threads(objective: Objective) -> None:
+    truth = load_structure("Au2S")
+    simulator = Simulator(truth, COARSE)
+    target = simulator(*to_tensors([truth]))[0]
+    given = to_tensors([start("Au2S", "lattice", 0.1, copy, structure=truth) for copy in range(5)])
+    lists = simulator.reflections(given[0])
+    sums = simulator.sums(lists, given[1])
+    whole = moving_cell_loss(simulator, given[0], lists, sums, objective, target)
+    part = torch.tensor([3, 1])
+    picked = moving_cell_loss(
+        simulator, given[0][part], lists.select(part), (sums[0][part], sums[1][part]), objective, target
+    )
+    assert torch.equal(picked, whole[part])
+    use_threads(2)
+    try:
+        assert torch.equal(moving_cell_loss(simulator, given[0], lists, sums, objective, target), whole)
+    finally:
+        use_threads(1)
+
+
+@pytest.mark.parametrize("objective", TWINS, ids=lambda objective: objective.name)
+def test_a_cell_without_reflections_has_a_loss_and_no_way_to_go(objective: Objective) -> None:
+    truth = load_structure("U2Ti")
+    simulator = Simulator(truth, COARSE)
+    lattice, sites = to_tensors([truth, truth])
+    target = simulator(lattice[:1], sites[:1])[0]
+    lattice[1, :3] = 0.5
+    results = [value_and_gradient(simulator, each, lattice, sites, target) for each in (objective, plain(objective))]
+    for compiled, torchs in zip(*results, strict=True):
+        torch.testing.assert_close(compiled, torchs, rtol=COMPILED, atol=COMPILED)
+    assert not bool(results[0][1][1].any())
+
+
+@pytest.mark.parametrize("objective", TWINS, ids=lambda objective: objective.name)
+def test_a_cell_that_is_not_a_number_spoils_its_own_loss_only(objective: Objective) -> None:
+    truth = load_structure("U2Ti")
+    simulator = Simulator(truth, COARSE)
+    lattice, sites = to_tensors([start("U2Ti", "lattice", 0.1, copy, structure=truth) for copy in range(2)])
+    lists = simulator.reflections(lattice)
+    given = lists, simulator.sums(lists, sites), objective, simulator(*to_tensors([truth]))[0]
+    clean = moving_cell_loss(simulator, lattice, *given)
+    lattice[0, 4] = torch.nan
+    spoiled = moving_cell_loss(simulator, lattice, *given)
+    assert bool(spoiled[0].isnan())
+    assert float(spoiled[1]) == float(clean[1])
+
+
+def test_objectives_of_ones_own_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even by the name of another: a twin is not chosen by name."""
+    truth = load_structure("U2Ti")
+    simulator = Simulator(truth, COARSE)
+    lattice, sites = to_tensors([truth])
+    lists = simulator.reflections(lattice)
+    own = Objective("cosine", "Own", lambda pattern, target: pattern.sum(-1), lambda pattern, target: pattern.sum(-1))
+    monkeypatch.delattr(moving_cell, "loss_kernel")
+    found = moving_cell_loss(simulator, lattice, lists, simulator.sums(lists, sites), own, simulator.two_theta_deg)
+    torch.testing.assert_close(found, simulator(lattice, sites).sum(-1))
