@@ -1,9 +1,10 @@
-"""Shared set-up: array shapes and types are checked at run time, and torch keeps to one thread."""
+"""Shared set-up: array shapes and types are checked at run time, and nothing uses more threads than it is told to."""
 
 import os
 from pathlib import Path
 
-# Set before numpy and torch are imported: small arrays gain nothing from more threads.
+# Set before numpy and torch are imported: small arrays gain nothing from more threads. Numba's are on offer, so that
+# what is said of several threads is tested on any machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "4")
 os.environ.setdefault("MPLBACKEND", "Agg")

@@ -159,11 +159,6 @@ def findings(record: Record) -> dict[str, Any]:
     table, limits, split = headline(record), limit_table(record), split_table(record)
     threads = max(row["threads"] for row in record["series"])
     large = max(row["batch"] for row in record["series"])
-    spread = [
-        ratio(record, ("engine", crystal, large, 1), ("engine", crystal, large, threads))[1]
-        for crystal in CRYSTALS
-        if len(seconds_of(record, "engine", crystal, large, threads))
-    ]
     outside = 1 - (split["part_operator"] + split["part_peaks"]) / split["step"]
     return {
         **_settings(record),
@@ -180,13 +175,25 @@ def findings(record: Record) -> dict[str, Any]:
         "rate-compiled": significant(float(np.median(next(iter(record["rates"].values())))) / 1e9),
         "threads": threads,
         "large-batch": large,
-        "speed-up": _range(spread),
+        "speed-up": _speed_up(record, large, threads),
+        "speed-up-small": _speed_up(record, record["settings"]["batch"], threads),
         "memory-import": _memory(record, "import", 0),
         "memory-step": _memory(record, "step", record["settings"]["batch"]),
         "memory-reference": _memory(record, "reference", record["settings"]["batch"]),
         "near-edge": edge_sentence(record),
         "descent": descent_sentence(record),
     }
+
+
+def _speed_up(record: Record, batch: int, threads: int) -> str:
+    """Range over the crystals of the engine's time on one thread over that on several."""
+    return _range(
+        [
+            ratio(record, ("engine", crystal, batch, 1), ("engine", crystal, batch, threads))[1]
+            for crystal in CRYSTALS
+            if len(seconds_of(record, "engine", crystal, batch, threads))
+        ]
+    )
 
 
 def _settings(record: Record) -> dict[str, Any]:
