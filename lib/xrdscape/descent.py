@@ -178,7 +178,7 @@ def evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
         simulator = state.stage.simulator
         sums = state.sums if state.sums is not None else simulator.sums(state.reflections, frac_coords)
         loss = moving_cell_loss(simulator, lattice, state.reflections, sums, problem.objective, state.stage.target)
-    (gradient,) = torch.autograd.grad(loss.sum(), parameters)
+    (gradient,) = torch.autograd.grad(loss, parameters, torch.ones_like(loss))
     return loss.detach().to(parameters.dtype), gradient
 
 

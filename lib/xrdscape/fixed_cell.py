@@ -7,6 +7,7 @@ The results are those of the simulator; only the work is less.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,14 @@ class _CompiledIntensities(torch.autograd.Function):
     @staticmethod
     def forward(ctx, frac_coords, cell):  # type: ignore[no-untyped-def]
         intensity, ctx.kept = _intensities(frac_coords, cell)
-        ctx.like = frac_coords
+        ctx.shape = frac_coords.shape
         return torch.from_numpy(intensity)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        return _coordinate_gradient(ctx.like, gradient.contiguous().numpy(), ctx.kept), None
+        d_frac_coords = _coordinate_gradient(ctx.shape, gradient.contiguous().numpy(), ctx.kept)
+        return torch.from_numpy(d_frac_coords), None
 
 
 class _CompiledLoss(torch.autograd.Function):
@@ -56,16 +58,16 @@ class _CompiledLoss(torch.autograd.Function):
             highest = form.profiles.T[place].numpy()
         loss, d_intensity = np.empty(len(intensity)), np.empty_like(intensity)
         facts = form.target_square, form.target_highest, form.profiles.shape[1]
-        loss_kernel.losses_of_moments(
-            *(measure, intensity, along, form.projection.numpy(), highest, *facts, loss, d_intensity)
-        )
-        ctx.gradient = _coordinate_gradient(frac_coords, d_intensity, kept)
+        loss_kernel.losses_of_moments(*(measure, intensity, along, form.projection, highest, *facts, loss, d_intensity))
+        ctx.gradient = _coordinate_gradient(frac_coords.shape, d_intensity, kept)
         return torch.from_numpy(loss)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        return gradient.to(ctx.gradient.dtype)[:, None, None] * ctx.gradient, None, None, None
+        # In numpy: an operation on so few numbers takes torch several times as long.
+        scale = gradient.numpy().astype(ctx.gradient.dtype)
+        return torch.from_numpy(ctx.gradient * scale[:, None, None]), None, None, None
 
 
 def compiles(given: Tensor) -> bool:
@@ -76,7 +78,7 @@ def compiles(given: Tensor) -> bool:
 def _intensities(frac_coords: Tensor, cell: "FixedCell") -> tuple[NDArray[np.float64], tuple[NDArray[Any], ...]]:
     """Intensities [B, lines], and what the way back needs."""
     (batch, sites, _), reflections = frac_coords.shape, len(cell.line)
-    hkl, weight, strength, line = (t.numpy() for t in (cell.hkl, cell.weight, cell.strength, cell.line))
+    hkl, weight, strength, line = cell.arrays
     parts = np.empty((batch, sites, 2, reflections), weight.dtype)
     factor, intensity = np.empty((batch, 2, reflections), weight.dtype), np.empty((batch, len(cell.profiles)))
     places = frac_coords.detach().contiguous().numpy()
@@ -84,9 +86,11 @@ def _intensities(frac_coords: Tensor, cell: "FixedCell") -> tuple[NDArray[np.flo
     return intensity, (hkl, strength, line, parts, factor)
 
 
-def _coordinate_gradient(like: Tensor, d_intensity: NDArray[np.float64], kept: tuple[NDArray[Any], ...]) -> Tensor:
-    gradient = torch.empty(like.shape, dtype=like.dtype)
-    sites_kernel.backward(0, len(like), d_intensity, *kept, gradient.numpy())  # type: ignore[call-arg]
+def _coordinate_gradient(
+    shape: torch.Size, d_intensity: NDArray[np.float64], kept: tuple[NDArray[Any], ...]
+) -> NDArray[Any]:
+    gradient = np.empty(shape, kept[3].dtype)
+    sites_kernel.backward(0, len(gradient), d_intensity, *kept, gradient)  # type: ignore[call-arg]
     return gradient
 
 
@@ -107,6 +111,11 @@ class FixedCell:
     strength: Float[Tensor, "reflections"]
     line: Int[Tensor, "reflections"]
     profiles: Float[Tensor, "lines n"]
+
+    @cached_property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """hkl, weight, strength and line as numpy sees them, on the CPU."""
+        return tuple(t.numpy() for t in (self.hkl, self.weight, self.strength, self.line))
 
     def intensities(self, frac_coords: Float[Tensor, "batch sites 3"]) -> Float[Tensor, "batch lines"]:
         """Intensities of the lines with atoms at these places, differentiable once in them; in float64.
@@ -142,7 +151,7 @@ class _ReducedForm:
     """P P^T, P t and P of the profiles P, and <t, t> and max t of the target, in float64."""
 
     gram: Float[Tensor, "lines lines"]
-    projection: Float[Tensor, "lines"]
+    projection: Float[np.ndarray, "lines"]
     profiles: Float[Tensor, "lines n"]
     target_square: float
     target_highest: float
@@ -166,7 +175,8 @@ def fixed_cell_loss(
     if objective.twin is None or not compiles(exact):
         return lambda frac_coords: objective.loss(cell.patterns(frac_coords), target)
     compared = target.double()
-    form = _ReducedForm(exact @ exact.T, exact @ compared, exact, float(compared @ compared), float(compared.max()))
+    facts = float(compared @ compared), float(compared.max())
+    form = _ReducedForm(exact @ exact.T, (exact @ compared).numpy(), exact, *facts)
     return lambda frac_coords: apply_first_order(_CompiledLoss, frac_coords, cell, objective.twin, form)
 
 

@@ -63,16 +63,20 @@ def peaks_to_pattern_reference(
     return (height[..., None] * pseudo_voigt(offset, fwhm_deg[..., None], eta)).sum(1)
 
 
-# Under torch.compile an operator stays as it is, between two compiled pieces.
-@torch.compiler.disable
 def apply_first_order(operator: type[torch.autograd.Function], *args: Any) -> Any:
     """Apply an operator whose backward is written by hand; what it cannot do is refused with advice."""
     try:
-        return operator.apply(*args)
+        # Under torch.compile an operator stays as it is, between two compiled pieces.
+        return _as_it_is(operator, *args) if torch.compiler.is_compiling() else operator.apply(*args)
     except RuntimeError as problem:
         if "functorch" not in str(problem):
             raise
         raise NotImplementedError(_FIRST_ORDER) from problem
+
+
+@torch.compiler.disable
+def _as_it_is(operator: type[torch.autograd.Function], *args: Any) -> Any:
+    return operator.apply(*args)
 
 
 class _Pattern(torch.autograd.Function):
