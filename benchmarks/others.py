@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from tqdm import tqdm
 from xrdscape.snap import snap
 from xrdscape.structures import REFERENCE_NAMES
 from xrdscape.threads import use_threads
-from xrdscape.timing import descent_of, make_case
+from xrdscape.timing import Task, descent_of, interleaved, loss_and_gradient, make_case
 from xrdscape.timing_limit import operator_work
 from xrdscape.timing_record import cores
 
 HERE = Path(__file__).resolve().parent
 BATCH, LARGE_BATCH = 16, 500
 DESCENDED = "Na3MnCoNiO6"
+# Seconds that one thread or all cores are timed for before it is the other's turn.
+PAIR_S = 0.01
 # Where a processor has vectors of 512 bits, compilers tend to leave them alone unless told otherwise.
 WIDE_VECTORS = "-prefer-256-bit"
 
@@ -57,6 +60,20 @@ def _rates(extra_features: str) -> list[float]:
     code = "import json; from xrdscape.timing_limit import multiply_add_rates as r; print(json.dumps(r().tolist()))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     return [float(f"{rate:.4g}") for rate in json.loads(done.stdout)] if done.returncode == 0 else []
+
+
+def measure_threads(record: dict[str, Any], crystals: tuple[str, ...], pairs: int) -> None:
+    """One thread and all cores in turn, at close quarters: where other programs share the machine, a core is taken away
+    for seconds at a time, and only what is timed in one breath can be compared."""
+    rows = []
+    for crystal in tqdm(crystals, desc="threads", unit="crystal"):
+        call = partial(loss_and_gradient, make_case(crystal, BATCH))
+        tasks = {threads: Task(call, threads) for threads in (1, cores())}
+        seconds: dict[int, list[float]] = {threads: [] for threads in tasks}
+        for threads, taken in interleaved(tasks, pairs, long_enough_s=PAIR_S):
+            seconds[threads].append(plain(taken))
+        rows += [{"crystal": crystal, "threads": threads, "seconds": taken} for threads, taken in seconds.items()]
+    record["threads"] = {"revision": record["revision"], "date": record["date"], "batch": BATCH, "series": rows}
 
 
 def measure_memory(record: dict[str, Any], crystals: tuple[str, ...]) -> None:

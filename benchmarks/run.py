@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from others import BATCH, descend, measure_limit, measure_memory, plain
+from others import BATCH, descend, measure_limit, measure_memory, measure_threads, plain
 from peers import PEERS, Peer, cells, difference
 from xrdscape.errors import RecordError, XrdscapeError
 from xrdscape.paths import ROOT
@@ -38,7 +38,17 @@ from xrdscape.timing import (
     parts,
 )
 from xrdscape.timing_check import check_engine, require_correct, worst
-from xrdscape.timing_record import RECORD, SCHEMA_VERSION, cores, headline, labels, machine, median_ms, write_record
+from xrdscape.timing_record import (
+    RECORD,
+    SCHEMA_VERSION,
+    cores,
+    headline,
+    labels,
+    load_record,
+    machine,
+    median_ms,
+    write_record,
+)
 
 PACKAGES = ("xrdscape", "torch", "numba", "llvmlite", "numpy", "scipy", "pymatgen")
 # What is timed over batch sizes and threads.
@@ -53,10 +63,16 @@ def main() -> int:
     """Run the whole benchmark; the exit code says how it went."""
     options = _options()
     record = _frame(options)
+    if options.threads_only:
+        known = load_record(options.output)
+        measure_threads(record, options.crystals, options.pairs)
+        write_record(options.output, {**known, "threads": record["threads"]})
+        return 0
     code = 0
     try:
         check_correctness(record, options)
         time_everything(record, options)
+        measure_threads(record, options.crystals, options.pairs)
         measure_limit(record)
         measure_memory(record, options.crystals)
         if not options.quick:
@@ -83,11 +99,13 @@ def _options() -> argparse.Namespace:
                         "or _build/benchmark-quick.json with --quick)")  # fmt: skip
     parser.add_argument("--rounds", type=int, help="samples of everything that is timed (default: 11, quick 3)")
     parser.add_argument("--seed", type=int, default=0, help="of noise and order (default: 0)")
+    parser.add_argument("--threads-only", action="store_true", help="only time threads anew, into an existing record")
     options = parser.parse_args()
     options.output = (options.output or (ROOT / "_build/benchmark-quick.json" if options.quick else RECORD)).resolve()
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.rounds = options.rounds or (3 if options.quick else 11)
     options.cells = 100 if options.quick else 1000
+    options.pairs = 20 if options.quick else 200
     options.crystals = CRYSTALS[:2] if options.quick else CRYSTALS
     options.batches = (1, 16, 128) if options.quick else tuple(2**k for k in range(10))
     return options
@@ -120,6 +138,7 @@ def _frame(options: argparse.Namespace) -> dict[str, Any]:
         "rates": {},
         "work": [],
         "series": [],
+        "threads": None,
         "memory": [],
         "descent": None,
     }

@@ -32,6 +32,9 @@ def made_up_record() -> dict[str, Any]:
         "rates": {"as compiled here": [9e10, 1e11, 1.1e11], "widest vectors": [2e11]},
         "work": [{"crystal": name, "peaks": 80.0 * k, "operations": 1e7 * k} for k, name in enumerate(CRYSTALS, 1)],
         "series": _series(),
+        "threads": {"revision": "abc", "date": "2020-01-02", "batch": BATCH, "series": [
+            {"crystal": name, "threads": threads, "seconds": [0.8 / threads, 1.0 / threads, 1.2 / threads]}
+            for name in CRYSTALS for threads in (1, 2)]},
         "memory": [{"what": "import", "crystal": "", "batch": 0, "mib": 512.0}]
         + [{"what": what, "crystal": name, "batch": batch, "mib": mib} for name in CRYSTALS
            for what, batch, mib in (("step", 16, 640.0), ("step", 500, 1024.0), ("reference", 16, 4096.0))],

@@ -26,7 +26,7 @@ RECORD = ROOT / "benchmarks" / "record.json"
 # Raised whenever a field changes its meaning; readers refuse what they do not know.
 SCHEMA_VERSION = 1
 FIELDS = ("schema", "date", "revision", "machine", "versions", "settings", "correctness", "peers", "rates", "work",
-          "series", "memory", "descent")  # fmt: skip
+          "series", "threads", "memory", "descent")  # fmt: skip
 SERIES_FIELDS = {"contender", "crystal", "batch", "threads", "seconds"}
 # The interval given with a median holds this much of the samples.
 LOW, HIGH = 0.1, 0.9

@@ -176,12 +176,23 @@ def findings(record: Record) -> dict[str, Any]:
         "threads": threads,
         "large-batch": large,
         "speed-up": _speed_up(record, large, threads),
-        "speed-up-small": _speed_up(record, record["settings"]["batch"], threads),
+        "speed-up-small": _range(list(paired_speed_up(record).values())),
         "memory-import": _memory(record, "import", 0),
         "memory-step": _memory(record, "step", record["settings"]["batch"]),
         "memory-reference": _memory(record, "reference", record["settings"]["batch"]),
         "near-edge": edge_sentence(record),
         "descent": descent_sentence(record),
+    }
+
+
+def paired_speed_up(record: Record) -> dict[str, float]:
+    """By crystal: the engine's time on one thread over that on all cores, median over pairs timed in one breath."""
+    taken = {(row["crystal"], row["threads"]): np.array(row["seconds"]) for row in record["threads"]["series"]}
+    most = max((threads for _, threads in taken), default=1)
+    return {
+        crystal: float(np.median(seconds / taken[crystal, most]))
+        for (crystal, threads), seconds in taken.items()
+        if threads == 1
     }
 
 
