@@ -21,8 +21,9 @@ from xrdscape.timing_record import cores
 HERE = Path(__file__).resolve().parent
 BATCH, LARGE_BATCH = 16, 500
 DESCENDED = "Na3MnCoNiO6"
-# Seconds that one thread or all cores are timed for before it is the other's turn.
-PAIR_S = 0.01
+# Seconds that one thread or all cores are timed for before it is the other's turn: long enough for a core that had
+# fallen asleep to be awake for most of it, as it is in a descent.
+PAIR_S = 0.5
 # Where a processor has vectors of 512 bits, compilers tend to leave them alone unless told otherwise.
 WIDE_VECTORS = "-prefer-256-bit"
 
@@ -63,8 +64,8 @@ def _rates(extra_features: str) -> list[float]:
 
 
 def measure_threads(record: dict[str, Any], crystals: tuple[str, ...], pairs: int) -> None:
-    """One thread and all cores in turn, at close quarters: where other programs share the machine, a core is taken away
-    for seconds at a time, and only what is timed in one breath can be compared."""
+    """One thread and all cores in turn: where other programs share the machine, a core is taken away for seconds at a
+    time, and only what is timed in one breath can be compared."""
     rows = []
     for crystal in tqdm(crystals, desc="threads", unit="crystal"):
         call = partial(loss_and_gradient, make_case(crystal, BATCH))

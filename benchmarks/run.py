@@ -105,7 +105,7 @@ def _options() -> argparse.Namespace:
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.rounds = options.rounds or (3 if options.quick else 11)
     options.cells = 100 if options.quick else 1000
-    options.pairs = 20 if options.quick else 200
+    options.pairs = 3 if options.quick else 25
     options.crystals = CRYSTALS[:2] if options.quick else CRYSTALS
     options.batches = (1, 16, 128) if options.quick else tuple(2**k for k in range(10))
     return options
