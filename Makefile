@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test benchmark lint lab lock clean
+.PHONY: help install book test campaign campaign-small benchmark lint lab lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ test: $(STAMP) ## build the book if needed, then run ruff, mypy and pytest
 	$(BIN)/xrdscape book
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
+
+campaign: $(STAMP) ## the whole study at the paper's scale, into data/records/study; goes on where it stopped
+	$(BIN)/xrdscape campaign study
+
+campaign-small: $(STAMP) ## a small study that takes minutes, into data/records/small
+	$(BIN)/xrdscape campaign small
 
 benchmark: $(STAMP) ## prove the engine right, then time it: benchmarks/record.json (half an hour on an idle machine)
 	$(BIN)/python benchmarks/run.py

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from xrdscape.provenance import cores
 from xrdscape.snap import snap
 from xrdscape.structures import REFERENCE_NAMES
 from xrdscape.threads import use_threads
 from xrdscape.timing import Task, descent_of, interleaved, loss_and_gradient, make_case
 from xrdscape.timing_limit import operator_work
-from xrdscape.timing_record import cores
 
 HERE = Path(__file__).resolve().parent
 BATCH, LARGE_BATCH = 16, 500

@@ -5,7 +5,6 @@ Writes one record, from which the book's appendix draws its figures. Ctrl-C keep
 
 import argparse
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from others import BATCH, descend, measure_limit, measure_memory, measure_thread
 from peers import PEERS, Peer, cells, difference
 from xrdscape.errors import RecordError, XrdscapeError
 from xrdscape.paths import ROOT
+from xrdscape.provenance import cores, machine, revision
 from xrdscape.structures import REFERENCE_NAMES, load_structure
 from xrdscape.threads import use_threads
 from xrdscape.timing import (
@@ -38,17 +38,7 @@ from xrdscape.timing import (
     parts,
 )
 from xrdscape.timing_check import check_engine, require_correct, worst
-from xrdscape.timing_record import (
-    RECORD,
-    SCHEMA_VERSION,
-    cores,
-    headline,
-    labels,
-    load_record,
-    machine,
-    median_ms,
-    write_record,
-)
+from xrdscape.timing_record import RECORD, SCHEMA_VERSION, headline, labels, load_record, median_ms, write_record
 
 PACKAGES = ("xrdscape", "torch", "numba", "llvmlite", "numpy", "scipy", "pymatgen")
 # What is timed over batch sizes and threads.
@@ -126,7 +116,7 @@ def _frame(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         "date": datetime.now(UTC).date().isoformat(),
-        "revision": _revision(),
+        "revision": revision(),
         "interrupted": False,
         "machine": machine(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
@@ -142,15 +132,6 @@ def _frame(options: argparse.Namespace) -> dict[str, Any]:
         "memory": [],
         "descent": None,
     }
-
-
-def _revision() -> str:
-    """The commit that was timed, with a plus sign where the working tree differs from it."""
-    asked = [["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--", "lib", "benchmarks/*.py"]]
-    answers = [subprocess.run(["git", *a], cwd=ROOT, capture_output=True, text=True, check=False) for a in asked]
-    if answers[0].returncode:
-        return "unknown"
-    return answers[0].stdout.strip() + ("+" if answers[1].stdout.strip() else "")
 
 
 def check_correctness(record: dict[str, Any], options: argparse.Namespace) -> None:

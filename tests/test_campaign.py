@@ -1,97 +1,275 @@
-"""The study: what a plan consists of, that shards are independent of order and company, and what survives trouble."""
+"""The campaign: what is missing is computed; what is finished survives whatever kills the run."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from xrdscape import campaign
-from xrdscape.campaign import Plan, Shard, descent_shards, descents, relaxation_shards, run_descents, run_relaxations
+from xrdscape import campaign, records
+from xrdscape.campaign import descents, run
 from xrdscape.errors import RecordError
+from xrdscape.paths import STRUCTURES
+from xrdscape.plan import Plan, Shard, descent_shards
+from xrdscape.status import status_table
+from xrdscape.store import Store
 
 SMALL = Plan(
     structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.01,), methods=("cosine",), copies=2, max_steps=3
 )
-SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3, check_every=1000,
-              tolerance=1e-4, learning_rate=1e-2, clamp=True, dtype="float32")  # fmt: skip
+# Twelve shards of about a second.
+PLANS = """
+tiny:
+  structures: [U2Ti]
+  lattice_levels: [0.05, 0.1]
+  coordinate_levels: []
+  methods: [cosine, mse, entropy]
+  copies: 5
+  relaxation_copies: 0
+  max_steps: 400
+  lattice_learning_rate: [1.0e-2, 5.0e-3, 2.0e-3, 1.0e-3]
+"""
+SHARDS = 12
+PATIENCE_S = 120.0
 
 
 @pytest.fixture
-def records_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(campaign, "RECORDS", tmp_path)
+def book_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(campaign, "BOOK_RECORDS", tmp_path)
     return tmp_path
 
 
-def test_the_whole_study_has_the_papers_size():
-    plan = Plan(copies=50, relaxation_copies=50)
-    assert sum(len(s.levels) * s.copies for s in descent_shards(plan)) == 22_500
-    assert sum(len(s.levels) * s.copies for s in relaxation_shards(plan)) == 5_000
+def shard_files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("[!.]*.parquet"))
 
 
-def test_constraints_apply_to_lattice_noise_alone():
-    shards = [s for s in descent_shards(Plan()) if s.method == "cosine_constrained"]
-    assert {s.noise for s in shards} == {"lattice"}
-
-
-def test_a_plan_refuses_what_it_cannot_run():
-    with pytest.raises(RecordError, match="Unknown method magic"):
-        Plan(methods=("cosine", "magic"))
-    with pytest.raises(RecordError, match="copies >= 1"):
-        Plan(copies=0)
-
-
-def test_a_shard_is_the_same_alone_and_again():
-    rows = run_descents(SHARD)
-    assert len(rows) == 2
-    again = run_descents(SHARD)
-    pd.testing.assert_frame_equal(rows.drop(columns="seconds"), again.drop(columns="seconds"))
-    alone = run_descents(replace(SHARD, copies=1))
-    assert alone.loc[0, "end_lattice"] == pytest.approx(rows.loc[0, "end_lattice"], rel=1e-6)
-    assert alone.loc[0, "cosine_end"] == pytest.approx(rows.loc[0, "cosine_end"], abs=1e-6)
-
-
-def test_a_descent_is_recorded_from_start_to_end():
-    row = run_descents(replace(SHARD, max_steps=200)).iloc[0]
-    assert row["end_loss"] < row["start_loss"]
-    # Loss is computed in float32 while descending, similarity afterwards in float64 from the same crystal.
-    assert row["cosine_start"] == pytest.approx(-row["start_loss"], abs=2e-5)
-    assert row["cosine_end"] == pytest.approx(-row["end_loss"], abs=2e-5)
-    assert row["stop_reason"] == "out of steps"
-
-
-def test_file_names_change_with_every_setting(records_folder):
-    names = {s.path.name for s in (SHARD, replace(SHARD, seed=1), replace(SHARD, learning_rate=1e-3))}
-    assert len(names) == 3
-
-
-def test_a_relaxation_lowers_the_energy():
-    row = run_relaxations(Shard("U2Ti", "coordinates", "chgnet", (0.05,), copies=1, seed=0, max_steps=100)).iloc[0]
-    assert row["energy_end"] < row["energy_start"]
-    assert row["converged"]
-
-
-def test_missing_shards_are_computed_and_stored_ones_kept(records_folder):
+def test_missing_shards_are_computed_and_stored_ones_kept(book_records: Path) -> None:
     rows = descents(SMALL, progress=False, workers=1)
     assert list(rows["noise"]) == ["lattice", "lattice", "coordinates", "coordinates"]
-    files = sorted(records_folder.iterdir())
+    files = shard_files(book_records)
     assert len(files) == 2
     files[0].unlink()
     kept = files[1].stat().st_mtime_ns
     descents(SMALL, progress=False, workers=1)
-    assert sorted(records_folder.iterdir()) == files
+    assert shard_files(book_records) == files
     assert files[1].stat().st_mtime_ns == kept
 
 
-def test_a_failed_shard_is_named_and_the_others_are_stored(records_folder):
-    plan = replace(SMALL, structures=("U2Ti", "no-such-crystal.cif"))
-    with pytest.raises(ValueError, match=r"no-such-crystal\.cif"):
-        descents(plan, progress=False, workers=1)
-    blocked = SHARD.path
-    shards = {shard: shard.path for shard in descent_shards(SMALL)}
-    first = next(iter(shards))
-    # A folder where the file should go makes the write fail, as a full disk would.
-    shards[first] = records_folder
-    with pytest.raises(RecordError, match="1 of 2 shards failed"):
-        campaign._run(shards, progress=False, workers=1, title="Descents")
-    assert len(list(records_folder.glob("*.parquet"))) == 1
-    assert not blocked.exists()
+def test_records_of_the_book_are_not_those_of_other_code(book_records: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    descents(SMALL, progress=False, workers=1)
+    monkeypatch.setattr(campaign, "_code_digest", lambda: "other")
+    descents(SMALL, progress=False, workers=1)
+    assert len(shard_files(book_records)) == 4
+
+
+def test_a_failed_shard_is_told_and_the_others_are_stored(tmp_path: Path) -> None:
+    """A method that no worker knows fails when it is computed."""
+    good = descent_shards(SMALL)
+    store, bad = Store(tmp_path / "fresh", tmp_path / "merged"), replace(good[0], method="magic")
+    monkey_cost = Shard.cost
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Shard, "cost", property(lambda shard: 1.0))
+        with pytest.raises(RecordError, match=r"1 of 3 shards failed \(U2Ti lattice magic: KeyError: 'magic'"):
+            run([bad, *good], store, workers=1, progress=False)
+    assert Shard.cost is monkey_cost
+    assert store.keys() == {shard.key for shard in good}
+    plan = replace(SMALL, relaxation_copies=0)
+    assert status_table(plan, store)["done"].sum() == 4
+
+
+def test_a_full_disk_stops_the_run_with_advice_and_keeps_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards, store = descent_shards(SMALL), Store(tmp_path / "fresh")
+    run(shards[:1], store, workers=1, progress=False)
+    write = records.pq.write_table
+
+    def full(table: object, path: Path, **options: object) -> None:
+        write(table, path, **options)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records.pq, "write_table", full)
+    with pytest.raises(
+        RecordError, match=r"No space left on device. Free some space .* what is already stored is kept"
+    ):
+        run(shards, store, workers=1, progress=False)
+    monkeypatch.undo()
+    assert store.keys() == {shards[0].key}
+    assert [path.name for path in store.fresh.iterdir() if path.name.startswith(".")] == []
+    run(shards, store, workers=1, progress=False)
+    assert len(store.load(shards)) == 4
+
+
+def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RecordError, match=r"No dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        run(descent_shards(SMALL), Store(tmp_path), scheduler="tcp://127.0.0.1:9", progress=False)
+
+
+# The program itself, killed.
+
+
+class Home:
+    """A folder of its own for `xrdscape campaign`, and the processes started in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.processes = folder, list[subprocess.Popen[str]]()
+        (folder / "data").mkdir()
+        (folder / "data" / "structures").symlink_to(STRUCTURES)
+        (folder / "plans.yaml").write_text(PLANS)
+        self.store = Store(folder / "_build" / "campaign" / "tiny", folder / "data" / "records" / "tiny")
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "XRDSCAPE_HOME": str(self.folder), "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=self.folder, env=environment, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def campaign(self, *options: str) -> subprocess.Popen[str]:
+        return self.start("xrdscape", "campaign", "tiny", "--plans", "plans.yaml", *options)
+
+    def text(self, *command: str) -> str:
+        process = self.start("xrdscape", *command, "--plans", "plans.yaml")
+        return process.communicate(timeout=PATIENCE_S)[0]
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, "nothing happened for too long"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path)
+    yield home
+    for process in home.processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    told = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode == 0, told
+    return told
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the workers below a process: they run `multiprocessing.spawn`."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int(re.search(r"\) \w (\d+)", (folder / "stat").read_text()).group(1))  # type: ignore[union-attr]
+            command = (folder / "cmdline").read_text()
+        except (OSError, AttributeError):
+            continue
+        if parent == pid and "spawn_main" in command:
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+def test_killing_everything_loses_nothing_that_was_finished(home: Home) -> None:
+    process = home.campaign("--workers", "2")
+    home.wait_for(lambda: len(home.store.keys()) >= 3)
+    assert "a run is under way" in home.text("status", "tiny")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = {path.name: path.stat().st_mtime_ns for path in shard_files(home.store.fresh)}
+    assert 3 <= len(kept) < SHARDS
+    # Half a file, as a machine that lost its power may leave it.
+    torn = shard_files(home.store.fresh)[0]
+    torn.write_bytes(torn.read_bytes()[:500])
+    before = pd.concat([records.read(path) for path in shard_files(home.store.fresh)[1:]])
+    told = home.text("status", "tiny")
+    assert "under way" not in told
+    assert f"120 descents: {10 * len(kept)} done, 0 running" in told
+    told = finish(home.campaign("--workers", "2"))
+    assert f"set aside, to be computed again: {torn.name}" in told
+    assert "120 descents: 120 done, 0 running, 0 failed, 0 waiting" in told
+    rows = records.read(home.store.merged / "U2Ti.parquet")
+    assert len(rows) == 120
+    # What was finished before is there as it was, its time included, and was not computed again.
+    key = ["shard", "level", "copy"]
+    pd.testing.assert_series_equal(
+        rows.set_index(key).loc[before.set_index(key).index, "seconds"], before.set_index(key)["seconds"]
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+def test_killing_a_worker_costs_nothing(home: Home) -> None:
+    process = home.campaign("--workers", "2")
+    home.wait_for(lambda: len(home.store.keys()) >= 2)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    assert "120 descents: 120 done" in finish(process)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+def test_workers_of_a_scheduler_may_come_and_go_and_the_scheduler_may_die(home: Home) -> None:
+    address = f"tcp://127.0.0.1:{port()}"
+
+    def scheduler() -> subprocess.Popen[str]:
+        return home.start("distributed.cli.dask_scheduler", "--host", address, "--no-dashboard", "--no-show")
+
+    def worker() -> subprocess.Popen[str]:
+        return home.start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny")
+
+    head, first = scheduler(), worker()
+    process = home.campaign("--scheduler", address)
+    home.wait_for(lambda: len(home.store.keys()) >= 1)
+    second = worker()
+    home.wait_for(lambda: len(home.store.keys()) >= 3)
+    os.killpg(first.pid, signal.SIGKILL)
+    done = len(home.store.keys())
+    home.wait_for(lambda: len(home.store.keys()) >= done + 2)
+    os.killpg(head.pid, signal.SIGKILL)
+    told = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode == 2
+    assert "The scheduler is gone" in told
+    assert "Traceback" not in told
+    done = len(home.store.keys())
+    assert 5 <= done < SHARDS
+    os.killpg(second.pid, signal.SIGKILL)
+    scheduler()
+    worker()
+    assert "120 descents: 120 done" in finish(home.campaign("--scheduler", address))
+
+
+def test_the_job_script_runs_a_plan(home: Home) -> None:
+    """With `srun` played by a script that starts two tasks here."""
+    binaries = home.folder / "bin"
+    binaries.mkdir()
+    (binaries / "srun").write_text('#!/bin/bash\n"$@" & "$@" & wait\n')
+    (binaries / "srun").chmod(0o755)
+    (home.folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+    (home.folder / "data" / "plans.yaml").write_text(PLANS)
+    environment = {
+        **os.environ, "XRDSCAPE_HOME": str(home.folder), "PATH": f"{binaries}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"
+    }  # fmt: skip
+    script = Path(__file__).parents[1] / "cluster" / "slurm.sh"
+    told = subprocess.run(
+        [str(script), "tiny"], cwd=home.folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert told.returncode == 0, told.stderr
+    assert "120 descents: 120 done" in told.stdout
+    assert list((home.folder / "_build" / "campaign").glob("scheduler*")) == []
+
+
+def port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

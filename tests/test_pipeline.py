@@ -11,7 +11,7 @@ PACKAGE = Path(xrdscape.__file__).parent
 
 # Modules of one row belong to one room and may import each other, and so do `name` and `name_part`.
 PIPELINE = [
-    ["__init__", "errors", "paths", "threads"],
+    ["__init__", "errors", "paths", "provenance", "threads"],
     ["structures"],
     ["cell"],
     ["reflections"],
@@ -29,11 +29,15 @@ PIPELINE = [
     ["estimates", "evaluation"],
     ["energy"],
     ["landscape", "relief"],
-    ["records", "campaign"],
+    ["records"],
+    ["plan"],
+    ["shards"],
+    ["store", "progress"],
+    ["campaign", "status", "audit", "pilot"],
     ["derivation", "published", "tables"],
     ["figures"],
     ["book"],
-    ["cli"],
+    ["cli", "__main__"],
 ]
 POSITION = {name: place for place, row in enumerate(PIPELINE) for name in row}
 

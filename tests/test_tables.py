@@ -9,9 +9,9 @@ from made_up import COPIES, made_up_correlations, made_up_records, made_up_relax
 
 from xrdscape import tables
 from xrdscape.book import Book, chapter_parameters
-from xrdscape.campaign import Plan
 from xrdscape.errors import RecordError
 from xrdscape.landscape import Slice
+from xrdscape.plan import Plan
 from xrdscape.tables_case import case_sentence, choose_case
 from xrdscape.tables_findings import (
     NOT_SEEN,

@@ -122,6 +122,86 @@ def simulate(
         click.echo(f"drawing in {plot}")
 
 
+_PLANS_FILE = click.option("--plans", type=click.Path(path_type=Path), help="A file of plans of your own.",
+                           show_default="data/plans.yaml")  # fmt: skip
+
+
+@app.command()
+@click.argument("plan", default="study")
+@_PLANS_FILE
+@click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes on this machine.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Use the workers of this dask scheduler (or scheduler file) instead."
+)
+@click.option("--only", type=click.Choice(["descents", "relaxations"]), help="Leave out the others.")
+@click.option("--structure", "structures", multiple=True, metavar="NAME", help="Only this; may be given several times.")
+def campaign(
+    plan: str,
+    plans: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    only: str | None,
+    structures: tuple[str, ...],
+) -> None:
+    """Compute and store what is missing of a PLAN; interrupt it and go on whenever you like."""
+    from xrdscape.campaign import all_shards
+    from xrdscape.campaign import run as run_campaign
+    from xrdscape.plan import load_plan
+    from xrdscape.records import CHGNET
+    from xrdscape.status import status_text
+    from xrdscape.store import store_of
+
+    settings, store = load_plan(plan, plans), store_of(plan)
+    unknown = [name for name in structures if name not in settings.structures]
+    if unknown:
+        raise XrdscapeError(
+            f"plan {plan} has no structure {', '.join(unknown)}; it has {', '.join(settings.structures)}"
+        )
+    shards = [
+        shard
+        for shard in all_shards(settings)
+        if (not structures or shard.structure in structures)
+        and (only is None or (shard.method == CHGNET) == (only == "relaxations"))
+    ]
+    run_campaign(shards, store, workers, scheduler, title=plan)
+    click.echo(status_text(settings, store))
+
+
+@app.command()
+@click.argument("plan", default="study")
+@_PLANS_FILE
+def status(plan: str, plans: Path | None) -> None:
+    """Tell how far a PLAN is, setting by setting, and whether a run is under way."""
+    from xrdscape.plan import load_plan
+    from xrdscape.status import status_text
+    from xrdscape.store import store_of
+
+    click.echo(status_text(load_plan(plan, plans), store_of(plan)))
+
+
+@app.command()
+@click.argument("plan", default="study")
+@click.option("--sample", type=click.IntRange(1), default=10, help="How many records to make again.")
+@click.option("--seed", default=0, help="Of the choice.")
+def audit(plan: str, sample: int, seed: int) -> None:
+    """Make random records of a PLAN again, from their seeds alone, and compare; exit code 1 if one differs."""
+    from xrdscape.audit import DIFFERENT
+    from xrdscape.audit import audit as audit_store
+    from xrdscape.store import store_of
+    from xrdscape.threads import use_threads
+
+    use_threads(1)
+    verdicts = []
+    for row in audit_store(store_of(plan), sample, seed):
+        verdicts.append(row["verdict"])
+        named = " ".join(f"{row[name]}" for name in ("structure", "noise", "level", "copy", "method"))
+        click.echo(f"{named}: {row['verdict']} {row['difference']}".rstrip())
+    told = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    click.echo(f"{len(verdicts)} records made again: {told}")
+    if DIFFERENT in verdicts:
+        sys.exit(1)
+
+
 def _draw(pattern: "Pattern", title: str, picture: Path) -> None:
     import matplotlib
 

@@ -1,9 +1,8 @@
 """What a descent or relaxation leaves behind, one row each, and the rates and correlations read off the rows."""
 
 import json
-import platform
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +31,7 @@ from xrdscape.similarity import OBJECTIVES
 from xrdscape.structures import from_tensors, load_structure, to_tensors
 
 # Raised whenever a column changes its meaning; readers refuse what they do not know.
-SCHEMA_VERSION = 1
-PACKAGES = (
-    "xrdscape",
-    "torch",
-    "numpy",
-    "numba",
-    "scipy",
-    "pymatgen",
-    "spglib",
-    "average-minimum-distance",
-    "chgnet",
-    "ase",
-)
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -111,22 +98,16 @@ def judged(truth: Structure, results: list[Structure], which: str) -> pd.DataFra
     return pd.DataFrame(columns)
 
 
-def provenance() -> dict[str, str]:
-    """What made a record: schema, package versions, processor."""
-    return {
-        "schema_version": str(SCHEMA_VERSION),
-        "packages": json.dumps({name: version(name) for name in PACKAGES}),
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
+def write(path: Path, rows: pd.DataFrame, made: dict[str, Any]) -> None:
+    """Store rows with what made each shard of them, by its key; the file appears whole or not at all.
 
-
-def write(path: Path, rows: pd.DataFrame, settings: dict[str, Any]) -> None:
-    """Store rows with the settings and versions that made them; the file appears whole or not at all."""
+    Raises:
+        RecordError: when the file cannot be written.
+    """
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    metadata = {**provenance(), "settings": json.dumps(settings)}
+    metadata = {"schema_version": str(SCHEMA_VERSION), "made": json.dumps(made)}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
-    replace_file(path, lambda temporary: pq.write_table(table, temporary))
+    replace_file(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -135,17 +116,35 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         RecordError: for a damaged file, or one of an unknown schema.
     """
+    return _known(path, pq.read_table).to_pandas()
+
+
+def made(path: Path) -> dict[str, Any]:
+    """By shard: its settings, and what made its rows (see `provenance`); without reading the rows.
+
+    Raises:
+        RecordError: as `read`.
+    """
+    found: dict[str, Any] = json.loads(_known(path, pq.read_schema).metadata[b"made"])
+    return found
+
+
+def _known(path: Path, reader: Callable[[Path], Any]) -> Any:
     try:
-        table = pq.read_table(path)
+        content = reader(path)
     except (OSError, pa.ArrowException) as problem:
-        raise RecordError(f"{path} is damaged ({problem}). Delete it; the same command makes it again.") from problem
-    stored = (table.schema.metadata or {}).get(b"schema_version", b"none").decode()
+        raise RecordError(
+            f"{path} is damaged ({problem}). Delete it, or take it from the repository again with "
+            "`git checkout` if it belongs there; the same command makes what is missing."
+        ) from problem
+    schema = getattr(content, "schema", content)
+    stored = (schema.metadata or {}).get(b"schema_version", b"none").decode()
     if stored != str(SCHEMA_VERSION):
         raise RecordError(
             f"{path} has schema {stored}, this version reads schema {SCHEMA_VERSION}. Delete it to make it "
             "again, or use the xrdscape version that wrote it."
         )
-    return table.to_pandas()
+    return content
 
 
 def match_rates(records: pd.DataFrame, criterion: str = "conventional") -> pd.DataFrame:

@@ -8,7 +8,7 @@ its scaled intensity in the mean squared error. A target that is zero everywhere
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -246,6 +246,15 @@ OBJECTIVES = {
         Objective("cross_correlation", "Cross-correlation", _negative(_correlated), cross_correlation),
     )
 }
+
+
+def cross_correlation_within(max_shift: int) -> Objective:
+    """The cross-correlation with shifts of at most so many bins."""
+    return replace(
+        OBJECTIVES["cross_correlation"],
+        loss=lambda pattern, target: -_correlated(pattern, target, max_shift),
+        similarity=lambda pattern, target: cross_correlation(pattern, target, max_shift),
+    )
 
 
 def refuse_empty(target: Target) -> None:

@@ -6,9 +6,9 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from xrdscape.campaign import Plan
 from xrdscape.errors import RecordError
 from xrdscape.landscape import Slice, energy_slice, xrd_slice
+from xrdscape.plan import Plan
 from xrdscape.published import published_table
 from xrdscape.records import CHGNET, METHODS, match_rates
 from xrdscape.relief import minima_with_barriers

@@ -1,8 +1,6 @@
 """The record that the benchmark leaves, and what the appendix reads off it."""
 
 import json
-import os
-import platform
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import pandas as pd
 
 from xrdscape.errors import RecordError
 from xrdscape.paths import ROOT
+from xrdscape.provenance import machine
 from xrdscape.timing import (
     CONTENDERS,
     CRYSTALS,
@@ -72,25 +71,6 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(text + "\n", encoding="utf8")
     partial.replace(path)
-
-
-def machine() -> dict[str, Any]:
-    """What this machine is: system, processor, cores that this process may use, memory_gib."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": names[0] if names else platform.processor() or "unknown",
-        "cores": cores(),
-        "memory_gib": round(memory, 1),
-    }
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def labels(record: Record) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """What the last executions took and where they ran: the tables of the book's closing page."""
 
 import json
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from xrdscape.book.parameters import Book
+from xrdscape.provenance import machine
 
 # The packages whose version can change a number in the book.
 PACKAGES = (
@@ -31,7 +31,7 @@ def read_timings(book: Book) -> dict[str, dict[str, Any]]:
 
 def environment() -> dict[str, Any]:
     """Versions and hardware of the running interpreter."""
-    return {"python": platform.python_version(), "packages": _package_versions(), **_hardware()}
+    return {"python": platform.python_version(), "packages": _package_versions(), **machine()}
 
 
 def _package_versions() -> dict[str, str]:
@@ -42,18 +42,6 @@ def _package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def _hardware() -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"system": f"{platform.system()} {platform.machine()}", "processor": _processor(), "cores": cores}
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
 
 
 def timings_table(book: Book | None = None) -> pd.DataFrame:

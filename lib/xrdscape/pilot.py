@@ -1,0 +1,52 @@
+"""Which learning rate? A pilot on other starts decides, by a rule that looks at nothing but what is descended."""
+
+import pandas as pd
+
+from xrdscape.records import METHODS
+
+
+def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
+    """What each learning rate came to.
+
+    Args:
+        records: descents of a plan with several learning rates.
+
+    Returns:
+        DataFrame: noise, method, learning_rate, descents, similarity (of the method's own objective at the end, mean;
+        minus the error for the mean squared error), conventional and tight (share of matches), steps (mean), seconds
+        (mean), chosen (by `chosen_rates`).
+    """
+    rows = []
+    for (noise, method, rate), part in records.groupby(["noise", "method", "learning_rate"]):
+        similarity = part[f"{METHODS[str(method)].objective}_end"].mean()
+        matched = part["match_conventional_end"].mean(), part["match_tight_end"].mean()
+        rows.append(
+            (noise, method, rate, len(part), similarity, *matched, part["steps"].mean(), part["seconds"].mean())
+        )
+    columns = [
+        "noise",
+        "method",
+        "learning_rate",
+        "descents",
+        "similarity",
+        "conventional",
+        "tight",
+        "steps",
+        "seconds",
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    best = table.groupby(["noise", "method"])["similarity"].transform("max")
+    return table.assign(chosen=table["similarity"] == best)
+
+
+def chosen_rates(records: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """By noise and method: the learning rate whose descents end most similar, by their own objective, in the mean.
+
+    The rule uses no knowledge of the truth but its pattern, as a user of the method would have to.
+    """
+    table = pilot_table(records)
+    chosen = table[table["chosen"]].drop_duplicates(["noise", "method"])
+    return {
+        str(noise): dict(zip(part["method"], part["learning_rate"], strict=True))
+        for noise, part in chosen.groupby("noise")
+    }

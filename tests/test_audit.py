@@ -1,0 +1,67 @@
+"""An audit makes records again and says whether they are the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xrdscape.audit import DIFFERENT, EQUAL, IDENTICAL, audit, compared
+from xrdscape.errors import RecordError
+from xrdscape.plan import Plan, descent_shards
+from xrdscape.shards import compute
+from xrdscape.store import Store
+
+PLAN = Plan(structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.01,), copies=2, max_steps=20)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("records"))
+    for shard in descent_shards(PLAN):
+        store.add(shard, compute(shard), {})
+    return store
+
+
+def test_records_made_by_this_code_pass(store: Store) -> None:
+    rows = list(audit(store, 100))
+    assert len(rows) == 18, "all of them, where more are asked for than there are"
+    assert {row["verdict"] for row in rows} <= {IDENTICAL, EQUAL}
+    moved = [row for row in rows if row["noise"] == "lattice" and "cosine" in str(row["method"])]
+    assert {row["verdict"] for row in moved} == {IDENTICAL}
+    assert all(row["steps"] == row["steps_again"] for row in rows)
+
+
+def test_the_choice_follows_from_the_seed(store: Store) -> None:
+    picks = [[(row["noise"], row["copy"], row["method"]) for row in audit(store, 4, seed)] for seed in (0, 0, 1)]
+    assert picks[0] == picks[1] != picks[2]
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "told"),
+    [
+        ("cosine_end", lambda value: value - 0.01, "cosine"),
+        ("emd_end", lambda value: value + 0.01, "distance"),
+        ("match_tight_end", lambda value: not value, "match_tight_end"),
+        ("start_lattice", lambda value: np.add(value, 1e-6), "start by 1.0e-06"),
+    ],
+)
+def test_a_record_that_was_tampered_with_is_found(store: Store, column: str, change, told: str) -> None:  # type: ignore[no-untyped-def]
+    row = store.load(descent_shards(PLAN)[:1]).iloc[0]
+    tampered = row.copy()
+    tampered[column] = change(row[column])
+    assert compared(row, row) == (IDENTICAL, "")
+    verdict, difference = compared(tampered, row)
+    assert verdict == DIFFERENT
+    assert told in difference
+
+
+def test_an_end_that_is_a_little_off_is_the_same_result(store: Store) -> None:
+    row = store.load(descent_shards(PLAN)[:1]).iloc[0]
+    other = row.copy()
+    other["end_lattice"] = np.add(row["end_lattice"], 1e-9)
+    assert compared(other, row)[0] == EQUAL
+
+
+def test_nothing_to_audit_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no records to audit"):
+        next(audit(Store(tmp_path), 1))
