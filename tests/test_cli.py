@@ -8,9 +8,11 @@ import tolerances
 from click.testing import CliRunner, Result
 from fixture_book import HEADER, write_fixture_book
 
-from xrdscape import __version__, book
+from xrdscape import __version__, book, store
 from xrdscape.cli import app
 from xrdscape.pattern import Instrument, simulate
+from xrdscape.plan import descent_shards, load_plan
+from xrdscape.shards import compute
 from xrdscape.structures import load_structure
 
 
@@ -26,7 +28,9 @@ def small_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> book.Book:
 
 
 def test_help_and_version() -> None:
-    assert all(name in call("--help").output for name in ("book", "chapters", "run", "simulate"))
+    assert all(
+        name in call("--help").output for name in ("book", "chapters", "run", "simulate", "campaign", "status", "audit")
+    )
     assert call("--version").output == f"xrdscape {__version__}\n"
 
 
@@ -128,3 +132,49 @@ def test_ctrl_c_ends_with_one_sentence(small_book: book.Book) -> None:
     result = call("book")
     assert result.exit_code == 130
     assert result.stderr == "interrupted: what is finished is kept, and the same command goes on from there\n"
+
+
+@pytest.fixture
+def records_of_one_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.Store:
+    """Ten descents of the plan "small", and nothing else."""
+    some = store.Store(tmp_path / "fresh", tmp_path / "merged")
+    shard = descent_shards(load_plan("small"))[0]
+    some.add(shard, compute(shard), {"revision": "abc"})
+    monkeypatch.setattr(store, "store_of", lambda plan: some)
+    return some
+
+
+def test_status_counts_what_there_is(records_of_one_shard: store.Store) -> None:
+    result = call("status", "small")
+    assert result.exit_code == 0
+    done = len(records_of_one_shard.load(descent_shards(load_plan("small"))))
+    assert f"descents: {done} done, 0 running, 0 failed" in result.output
+    assert "noise  level" in result.output
+
+
+def test_audit_passes_what_is_right_and_fails_what_is_not(records_of_one_shard: store.Store) -> None:
+    result = call("audit", "small", "--sample", "2")
+    assert result.exit_code == 0, result.output
+    assert "2 records made again: 2 identical" in result.output
+    shard = descent_shards(load_plan("small"))[0]
+    rows = records_of_one_shard.load([shard])
+    records_of_one_shard.add(shard, rows.assign(cosine_end=0.5), {})
+    result = call("audit", "small", "--sample", "1")
+    assert result.exit_code == 1
+    assert "different cosine 0.5000, now" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["campaign", "big"], "error: There is no plan 'big'. There are: study, small, pilot"),
+        (["campaign", "small", "--structure", "NaCl"], "error: plan small has no structure NaCl; it has U2Ti"),
+        (["campaign", "small", "--plans", "none.yaml"], "error: The file of plans none.yaml cannot be read"),
+        (["audit", "small", "--sample", "0"], "Invalid value for '--sample'"),
+    ],
+)
+def test_campaign_mistakes_are_one_message(words: list[str], message: str) -> None:
+    result = call(*words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
