@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from xrdscape import loss_kernel, sites_kernel
 from xrdscape.pattern import Simulator
 from xrdscape.peaks import apply_first_order, peaks_to_pattern
-from xrdscape.similarity import SQUARED_ERROR, Objective
+from xrdscape.similarity import ENTROPY, SQUARED_ERROR, Objective
 
 # Reflections whose angles differ by less are one line: far above rounding, and a thousandth of a bin.
 SAME_LINE_DEG = 1e-5
@@ -45,20 +45,12 @@ class _CompiledIntensities(torch.autograd.Function):
 
 
 class _CompiledLoss(torch.autograd.Function):
-    """Losses [B] of atoms at x [B, N, 3] in the reduced form of `fixed_cell_loss`. The gradient is found on the way."""
+    """Losses [B] of atoms at x [B, N, 3] as in `fixed_cell_loss`. The gradient is found on the way."""
 
     @staticmethod
     def forward(ctx, frac_coords, cell, measure, form):  # type: ignore[no-untyped-def]
         intensity, kept = _intensities(frac_coords, cell)
-        intensities = torch.from_numpy(intensity)
-        along = (intensities @ form.gram).numpy()
-        highest = along
-        if measure == SQUARED_ERROR:
-            place = (intensities.to(cell.profiles.dtype) @ cell.profiles).argmax(-1)
-            highest = form.profiles.T[place].numpy()
-        loss, d_intensity = np.empty(len(intensity)), np.empty_like(intensity)
-        facts = form.target_square, form.target_highest, form.profiles.shape[1]
-        loss_kernel.losses_of_moments(*(measure, intensity, along, form.projection, highest, *facts, loss, d_intensity))
+        loss, d_intensity = (_of_patterns if measure == ENTROPY else _of_moments)(intensity, cell, measure, form)
         ctx.gradient = _coordinate_gradient(frac_coords.shape, d_intensity, kept)
         return torch.from_numpy(loss)
 
@@ -68,6 +60,32 @@ class _CompiledLoss(torch.autograd.Function):
         # In numpy: an operation on so few numbers takes torch several times as long.
         scale = gradient.numpy().astype(ctx.gradient.dtype)
         return torch.from_numpy(ctx.gradient * scale[:, None, None]), None, None, None
+
+
+def _of_moments(
+    intensity: NDArray[np.float64], cell: "FixedCell", measure: int, form: "_ReducedForm"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Losses [B] and their gradients [B, lines] without the pattern."""
+    intensities = torch.from_numpy(intensity)
+    along = (intensities @ form.gram).numpy()
+    highest = along
+    if measure == SQUARED_ERROR:
+        place = (intensities.to(cell.profiles.dtype) @ cell.profiles).argmax(-1)
+        highest = form.profiles.T[place].numpy()
+    loss, d_intensity = np.empty(len(intensity)), np.empty_like(intensity)
+    facts = form.target_square, form.target_highest, form.profiles.shape[1]
+    loss_kernel.losses_of_moments(measure, intensity, along, form.projection, highest, *facts, loss, d_intensity)
+    return loss, d_intensity
+
+
+def _of_patterns(
+    intensity: NDArray[np.float64], cell: "FixedCell", measure: int, form: "_ReducedForm"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Losses [B] and their gradients [B, lines] by way of the pattern."""
+    patterns = torch.from_numpy(intensity).to(cell.profiles.dtype) @ cell.profiles
+    loss, gradient = np.empty(len(intensity)), torch.empty_like(patterns)
+    loss_kernel.entropies(patterns.numpy(), form.target, loss, gradient.numpy())
+    return loss, (gradient @ cell.profiles.T).double().numpy()
 
 
 def compiles(given: Tensor) -> bool:
@@ -148,13 +166,14 @@ def fixed_cell(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell
 
 @dataclass(frozen=True)
 class _ReducedForm:
-    """P P^T, P t and P of the profiles P, and <t, t> and max t of the target, in float64."""
+    """P P^T, P t and P of the profiles P, and <t, t> and max t of the target t, in float64; and t as it is compared."""
 
     gram: Float[Tensor, "lines lines"]
     projection: Float[np.ndarray, "lines"]
     profiles: Float[Tensor, "lines n"]
     target_square: float
     target_highest: float
+    target: Float[np.ndarray, "n"]
 
 
 def fixed_cell_loss(
@@ -176,7 +195,8 @@ def fixed_cell_loss(
         return lambda frac_coords: objective.loss(cell.patterns(frac_coords), target)
     compared = target.double()
     facts = float(compared @ compared), float(compared.max())
-    form = _ReducedForm(exact @ exact.T, (exact @ compared).numpy(), exact, *facts)
+    single = target.to(simulator.dtype).contiguous().numpy()
+    form = _ReducedForm(exact @ exact.T, (exact @ compared).numpy(), exact, *facts, single)
     return lambda frac_coords: apply_first_order(_CompiledLoss, frac_coords, cell, objective.twin, form)
 
 

@@ -7,11 +7,12 @@ The measures are those of `similarity`, which defines them; the tests hold the o
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.extending import overload
 
 from xrdscape import lattice_kernel, peaks_kernel
 from xrdscape.peaks_kernel import FAST
-from xrdscape.similarity import COSINE
+from xrdscape.similarity import COSINE, SQUARED_ERROR
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
@@ -56,6 +57,87 @@ def _squared_error(x, t, gradient):  # type: ignore[no-untyped-def]
     return total / n
 
 
+def _logarithms(values):  # type: ignore[no-untyped-def]
+    raise NotImplementedError
+
+
+@overload(_logarithms)
+def _logarithms_of(values):  # type: ignore[no-untyped-def]
+    """Natural logarithms of positive normal numbers, in place: they vectorise, the library's do not.
+
+    A number is 2^e m with m from sqrt(1/2) to sqrt(2), and ln m = 2 artanh(s) with s = (m - 1) / (m + 1), |s| < 0.172.
+    The series in s is cut below 2e-9 (float32) or 2e-17 (float64).
+    """
+    single = values.dtype == types.float32
+    whole, fraction_bits, one_bits = (np.int32, 23, 0x3F800000) if single else (np.int64, 52, 0x3FF0000000000000)
+    # Adding this to the bits makes the exponent count from sqrt(1/2).
+    lift = one_bits - int(np.array(math.sqrt(0.5), np.float32 if single else np.float64).view(whole))
+    shift, fraction, root = whole(fraction_bits), whole((1 << fraction_bits) - 1), whole(one_bits - lift)
+    lift, bias = whole(lift), whole(one_bits >> fraction_bits)
+    kind = np.float32 if single else np.float64
+    terms = np.array([2 / (2 * k + 1) for k in range(4 if single else 10, -1, -1)], kind)
+    count, one, ln_two = len(terms), kind(1), kind(math.log(2))
+
+    def loop(values):  # type: ignore[no-untyped-def]
+        bits = values.view(whole)
+        for i in range(values.shape[0]):
+            lifted = bits[i] + lift
+            exponent = (lifted >> shift) - bias
+            bits[i] = (lifted & fraction) + root
+            m = values[i]
+            s = (m - one) / (m + one)
+            square = s * s
+            series = terms[0]
+            for k in range(1, count):
+                series = series * square + terms[k]
+            values[i] = kind(exponent) * ln_two + s * series
+
+    return loop
+
+
+def _tiny(values):  # type: ignore[no-untyped-def]
+    raise NotImplementedError
+
+
+@overload(_tiny)
+def _tiny_of(values):  # type: ignore[no-untyped-def]
+    """The smallest normal number of the precision."""
+    smallest = np.finfo(np.float32 if values.dtype == types.float32 else np.float64).tiny
+    return lambda values: smallest
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _entropy(x, t, gradient):  # type: ignore[no-untyped-def]
+    """-1 + (sum p ln(p / m) + sum q ln(q / m)) / ln 4 with p = x / sum x, q = t / sum t, m = (p + q) / 2.
+
+    Its slope in p is ln(p / m) / ln 4.
+    """
+    n, kind = x.shape[0], x.dtype.type
+    total = target_total = 0.0
+    for i in range(n):
+        total += float(x[i])
+        target_total += float(t[i])
+    if total == 0:
+        gradient[:] = 0
+        return 0.0
+    p_scale, q_scale, tiny, two = kind(1 / total), kind(1 / target_total), _tiny(x), kind(2)
+    known = np.empty_like(x)
+    for i in range(n):
+        p, q = max(p_scale * x[i], tiny), max(q_scale * t[i], tiny)
+        twice = two / (p + q)
+        gradient[i], known[i] = twice * p, twice * q
+    _logarithms(gradient)
+    _logarithms(known)
+    mean = rest = 0.0
+    for i in range(n):
+        mean += float(p_scale * x[i] * gradient[i])
+        rest += float(q_scale * t[i] * known[i])
+    along, scale = kind(mean), kind(1 / (math.log(4.0) * total))
+    for i in range(n):
+        gradient[i] = (gradient[i] - along) * scale
+    return (mean + rest) / math.log(4.0) - 1
+
+
 @njit(nogil=True, cache=True)
 def losses(  # type: ignore[no-untyped-def]
     first, last, measure, target, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient, instrument,
@@ -63,7 +145,7 @@ def losses(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Losses [B] of samples `first` to `last` against one target [n], and their gradients [B, 6] in the lattice.
 
-    `measure` is COSINE or SQUARED_ERROR; other arguments are those of the two kernels.
+    `measure` is one of `similarity`'s twins; other arguments are those of the two kernels.
     """
     count, n = multiplicity.shape[1], ramp.shape[0]
     centre, d_centre, slopes = np.empty((1, count)), np.empty((1, count)), np.empty((1, 3, count))
@@ -79,8 +161,10 @@ def losses(  # type: ignore[no-untyped-def]
         peaks_kernel.forward(0, 1, centre, height, fwhm, profile, ramp, nodes, weights, pattern)
         if measure == COSINE:
             loss[b] = _cosine(pattern[0], target, gradient[0])
-        else:
+        elif measure == SQUARED_ERROR:
             loss[b] = _squared_error(pattern[0], target, gradient[0])
+        else:
+            loss[b] = _entropy(pattern[0], target, gradient[0])
         peaks_kernel.backward(
             0, 1, centre, height, fwhm, profile, ramp, nodes, weights, gradient, d_centre, d_height, d_fwhm
         )
@@ -100,6 +184,13 @@ def losses_over(  # type: ignore[no-untyped-def]
             bounds[i], bounds[i + 1], measure, target, lattice, hkl, multiplicity, real, imaginary, z, decay,
             coefficient, instrument, profile, ramp, nodes, weights, loss, d_lattice,
         )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def entropies(patterns, target, loss, gradient):  # type: ignore[no-untyped-def]
+    """Losses [B] of patterns [B, n] by the entropy against one target [n], and their gradients [B, n]."""
+    for b in range(patterns.shape[0]):
+        loss[b] = _entropy(patterns[b], target, gradient[b])
 
 
 @njit(nogil=True, cache=True)

@@ -121,12 +121,14 @@ def best_shift(pattern: Patterns, target: Target, max_shift: int) -> Int[Tensor,
     """
     size = 2 * pattern.shape[-1]
     spectrum = torch.fft.rfft(pattern, size) * torch.fft.rfft(target, size).conj()
+    # Place k holds shift k, or k - size where that is negative.
     overlap = torch.fft.irfft(spectrum, size)
-    shifts = torch.arange(-max_shift, max_shift + 1, device=pattern.device)
-    return shifts[overlap[:, shifts % size].argmax(-1)]
+    overlap[:, max_shift + 1 : size - max_shift] = -1
+    place = overlap.argmax(-1)
+    return torch.where(place > max_shift, place - size, place)
 
 
-COSINE, SQUARED_ERROR = range(2)
+COSINE, SQUARED_ERROR, ENTROPY = range(3)
 """Losses that `loss_kernel` computes, too."""
 
 
@@ -231,10 +233,10 @@ def _entropic(pattern: Patterns, target: Target) -> PerSample:
 def _correlated(pattern: Patterns, target: Target, max_shift: int | None = None) -> PerSample:
     n = pattern.shape[-1]
     shift = best_shift(pattern, target, n - 1 if max_shift is None else min(max_shift, n - 1))
-    source = torch.arange(n, device=pattern.device) - shift[:, None]
-    inside = (source >= 0) & (source < n)
-    shifted = target.expand_as(pattern).gather(-1, source.clamp(0, n - 1)) * inside
-    return _normalised(pattern, target, _dot(pattern, shifted))
+    # Every window of n values of the target between zeros, as a view; number n - s is the target shifted by s.
+    windows = torch.nn.functional.pad(target, (n, n)).unfold(-1, n, 1)
+    which = (n - shift,) if target.dim() == 1 else (torch.arange(len(pattern), device=pattern.device), n - shift)
+    return _normalised(pattern, target, _dot(pattern, windows[which]))
 
 
 OBJECTIVES = {
@@ -242,7 +244,7 @@ OBJECTIVES = {
     for objective in (
         Objective("cosine", "Cosine", _negative(_cosine), cosine_similarity, twin=COSINE),
         Objective("mse", "MSE", _squared_error, _negative(mean_squared_error), hkl_max=6, twin=SQUARED_ERROR),
-        Objective("entropy", "Entropy", _negative(_entropic), entropy_similarity),
+        Objective("entropy", "Entropy", _negative(_entropic), entropy_similarity, twin=ENTROPY),
         Objective("cross_correlation", "Cross-correlation", _negative(_correlated), cross_correlation),
     )
 }

@@ -60,7 +60,19 @@ def status_text(plan: Plan, store: Store) -> str:
         sums = part[["done", "running", "failed", "waiting", "broken"]].sum()
         words = ", ".join(f"{sums[key]:,} {key}" for key in ("done", "running", "failed", "waiting"))
         lines.append(f"{part['total'].sum():,} {name}: {words}; {sums['broken']:,} of those done came to nothing")
-    return "\n".join([*lines, *_last_run(store)])
+    return "\n".join([*lines, *_broken_ones(store.load(all_shards(plan))), *_last_run(store)])
+
+
+def _broken_ones(rows: pd.DataFrame) -> list[str]:
+    """Which results came to nothing, and why."""
+    if rows.empty:
+        return []
+    bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
+    groups = bad.groupby(["structure", "noise", "level", "method", "stop_reason"])["copy"].apply(sorted)
+    return [
+        f"came to nothing: {structure} {noise} {level} {method}, copies {', '.join(map(str, copies))}: {reason}"
+        for (structure, noise, level, method, reason), copies in groups.items()
+    ]
 
 
 def _last_run(store: Store) -> list[str]:
