@@ -75,7 +75,8 @@ def test_a_run_elsewhere_that_fell_silent_is_not_under_way(store: Store, monkeyp
     Progress(store.fresh, {}).look([], 1)
     monkeypatch.setattr("platform.node", lambda: "elsewhere")
     assert read_progress(store.fresh)["active"]
-    monkeypatch.setattr(time, "time", lambda now=time.time(): now + 100)
+    later = time.time() + 100
+    monkeypatch.setattr(time, "time", lambda: later)
     assert not read_progress(store.fresh)["active"]
 
 
