@@ -121,7 +121,7 @@ def test_a_damaged_merged_file_is_named_with_the_way_out(store: Store) -> None:
     fill(store, FIRST)
     store.merge()
     (store.merged / "U2Ti.parquet").write_bytes(b"nothing")
-    with pytest.raises(RecordError, match=r"U2Ti\.parquet is damaged .* git checkout"):
+    with pytest.raises(RecordError, match=r"U2Ti\.parquet is damaged .* `git checkout`"):
         store.keys()
 
 

@@ -1,6 +1,7 @@
 """Is a record what the code gives? Some are picked at random, made again from their seed alone, and compared."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def audit(store: Store, sample: int, seed: int = 0) -> Iterator[dict[str, object
                "seconds": again["seconds"]}  # fmt: skip
 
 
-def _restored(settings: dict[str, object]) -> dict[str, object]:
+def _restored(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 

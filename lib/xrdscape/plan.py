@@ -216,4 +216,5 @@ def _plan(name: str, written: Mapping[str, dict[str, Any]]) -> Plan:
         raise RecordError(
             f"Plan {name!r} has a setting that no plan has: {', '.join(unknown)}. Settings: {', '.join(sorted(known))}."
         )
-    return replace(base, **{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})
+    chosen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
+    return replace(base, **chosen)

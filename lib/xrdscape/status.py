@@ -1,6 +1,7 @@
 """How far a plan is: done, running, failed and waiting for each setting, read from files alone, at any time."""
 
 from collections import Counter
+from typing import Any, cast
 
 import pandas as pd
 
@@ -70,8 +71,8 @@ def _broken_ones(rows: pd.DataFrame) -> list[str]:
     bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
     groups = bad.groupby(["structure", "noise", "level", "method", "stop_reason"])["copy"].apply(sorted)
     return [
-        f"came to nothing: {structure} {noise} {level} {method}, copies {', '.join(map(str, copies))}: {reason}"
-        for (structure, noise, level, method, reason), copies in groups.items()
+        f"came to nothing: {' '.join(map(str, key[:-1]))}, copies {', '.join(map(str, copies))}: {key[-1]}"
+        for key, copies in cast(dict[tuple[Any, ...], list[int]], groups.to_dict()).items()
     ]
 
 
