@@ -84,6 +84,8 @@ def test_a_merge_that_was_cut_off_does_no_harm(store: Store) -> None:
 def test_a_damaged_shard_is_set_aside(store: Store, content: bytes) -> None:
     fill(store, FIRST, SECOND)
     (store.fresh / f"{FIRST.key}.parquet").write_bytes(content)
+    assert store.keys() == {SECOND.key}
+    assert len(store.load([FIRST, SECOND])) == 4
     (told,) = store.repair()
     assert FIRST.key in told
     assert store.keys() == {SECOND.key}

@@ -4,9 +4,11 @@ Workers are processes of this machine, or those of any dask scheduler. They comp
 alone writes files, so workers need no common disk.
 """
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +38,10 @@ DECISIVE_MODULES = (
     *("structures", "cell", "reflections", "scattering", "profile", "peaks", "peaks_kernel", "lattice_kernel"),
     *("pattern", "similarity", "loss_kernel", "sites_kernel", "fixed_cell", "moving_cell"),
     *("noise", "parameterisation", "descent", "snap", "evaluation", "energy", "records", "plan", "shards"),
+)
+_GONE = (
+    "The scheduler is gone, or has dropped this run. What was finished is stored; start a scheduler and give the same "
+    "command again."
 )
 # Seconds between two looks at the workers while none has finished.
 LOOK_EVERY_S = 5.0
@@ -88,7 +94,10 @@ def run(
             _client(min(workers or cores(), len(missing)), scheduler) as client,
             _bar(shards, missing, progress, title) as bar,
         ):
-            _compute(client, missing, store, state, bar)
+            try:
+                _compute(client, missing, store, state, bar)
+            except (OSError, TimeoutError, CancelledError, asyncio.CancelledError) as problem:
+                raise RecordError(_GONE) from problem
     store.merge()
     if state.failed:
         names = {shard.key: f"{shard.structure} {shard.noise} {shard.method}" for shard in missing}
@@ -127,26 +136,20 @@ def _finished(client: Client, futures: list[Future]) -> list[Future]:
     """Those that are finished; none after a while without any.
 
     Raises:
-        RecordError: the scheduler is gone.
+        CancelledError: the scheduler is gone, or has dropped them.
     """
     try:
         done = list(wait(futures, timeout=LOOK_EVERY_S, return_when="FIRST_COMPLETED").done)
     except TimeoutError:
         done = []
     if client.status != "running" or any(future.status in ("cancelled", "lost") for future in done):
-        raise RecordError(
-            "The scheduler is gone, or has dropped this run. What was finished is stored; start a scheduler and give "
-            "the same command again."
-        )
+        raise CancelledError
     return done
 
 
 def _running(client: Client, shards: dict[Future, Shard]) -> list[str]:
     """Keys of the shards that workers have in hand."""
-    try:
-        busy = {key for keys in client.processing().values() for key in keys}
-    except (OSError, TimeoutError):  # the scheduler is gone: told at the next look for what is finished
-        return []
+    busy = {key for keys in client.processing().values() for key in keys}
     return [shard.key for future, shard in shards.items() if future.key in busy]
 
 

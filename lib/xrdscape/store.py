@@ -32,11 +32,8 @@ class Store:
     merged: Path | None = None
 
     def keys(self) -> set[str]:
-        """Keys of the shards that are finished."""
-        found = {path.stem for path in self.fresh.glob(f"[!.]*{ENDING}")}
-        for path in self._merged_files():
-            found |= set(records.made(path))
-        return found
+        """Keys of the shards that are finished; one whose file is damaged is not."""
+        return set(self.provenance())
 
     def add(self, shard: Shard, rows: pd.DataFrame, provenance: dict[str, str]) -> None:
         """Store a finished shard.
@@ -54,8 +51,8 @@ class Store:
             RecordError: for a damaged file, or one of an unknown schema.
         """
         order = {shard.key: place for place, shard in enumerate(shards)}
-        paths = [*self._merged_files(), *(self.fresh / f"{key}{ENDING}" for key in order)]
-        frames = [records.read(path) for path in paths if path.exists()]
+        paths = [*self._merged_files(), *(path for path in self._sound_files() if path.stem in order)]
+        frames = [records.read(path) for path in paths]
         if not frames:
             return pd.DataFrame()
         rows = pd.concat(frames, ignore_index=True)
@@ -66,14 +63,14 @@ class Store:
     def provenance(self) -> dict[str, dict[str, Any]]:
         """By shard: its settings, and what made it (see `records.provenance`)."""
         found: dict[str, dict[str, Any]] = {}
-        for path in [*self._merged_files(), *self.fresh.glob(f"[!.]*{ENDING}")]:
+        for path in [*self._merged_files(), *self._sound_files()]:
             found |= records.made(path)
         return found
 
     def repair(self) -> list[str]:
         """Set aside shards' files that cannot be read, so that they are made anew; what was set aside, in words."""
         told = []
-        for path in sorted(self.fresh.glob(f"[!.]*{ENDING}")):
+        for path in self._fresh_files():
             try:
                 records.read(path)
             except RecordError as problem:
@@ -89,7 +86,7 @@ class Store:
         if self.merged is None:
             return 0
         groups: dict[str, list[Path]] = {}
-        for path in sorted(self.fresh.glob(f"[!.]*{ENDING}")):
+        for path in self._sound_files():
             (entry,) = records.made(path).values()
             groups.setdefault(entry["settings"]["structure"], []).append(path)
         for structure, paths in groups.items():
@@ -104,8 +101,23 @@ class Store:
                 path.unlink()
         return sum(map(len, groups.values()))
 
+    def _fresh_files(self) -> list[Path]:
+        return sorted(self.fresh.glob(f"[!.]*{ENDING}"))
+
+    def _sound_files(self) -> list[Path]:
+        """Shards' own files that can be read, judged by their ends, where a file that was cut off is cut off."""
+        return [path for path in self._fresh_files() if _is_sound(path)]
+
     def _merged_files(self) -> list[Path]:
         return sorted(self.merged.glob(f"[!.]*{ENDING}")) if self.merged is not None else []
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        records.made(path)
+    except RecordError:
+        return False
+    return True
 
 
 def label(structure: str) -> str:
