@@ -6,7 +6,6 @@ alone writes files, so workers need no common disk.
 
 import asyncio
 import hashlib
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -169,9 +168,6 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
                 f"No dask scheduler answers at {scheduler}. Start one with `dask scheduler`, and workers with "
                 f"`dask worker {scheduler} --nthreads 1`, from this project's environment."
             ) from problem
-        # A scheduler that goes is told of below, in one sentence; dask's own account is pages long.
-        for name in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         with client:
             yield client
 

@@ -163,6 +163,9 @@ def campaign(
         if (not structures or shard.structure in structures)
         and (only is None or (shard.method == CHGNET) == (only == "relaxations"))
     ]
+    if scheduler:
+        # If it is lost, one sentence says so; dask's own account is pages long.
+        logging.disable(logging.CRITICAL)
     run_campaign(shards, store, workers, scheduler, title=plan)
     click.echo(status_text(settings, store))
 
