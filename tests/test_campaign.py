@@ -34,11 +34,11 @@ tiny:
   methods: [cosine, mse, entropy]
   copies: 5
   relaxation_copies: 0
-  max_steps: 400
+  max_steps: 200
   lattice_learning_rate: [1.0e-2, 5.0e-3, 2.0e-3, 1.0e-3]
 """
 SHARDS = 12
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 @pytest.fixture
