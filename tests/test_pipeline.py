@@ -11,7 +11,7 @@ PACKAGE = Path(xrdscape.__file__).parent
 
 # Modules of one row belong to one room and may import each other, and so do `name` and `name_part`.
 PIPELINE = [
-    ["__init__", "errors", "paths", "provenance", "threads"],
+    ["__init__", "compiled", "errors", "paths", "provenance", "threads"],
     ["structures"],
     ["cell"],
     ["reflections"],
@@ -21,8 +21,10 @@ PIPELINE = [
     ["lattice_kernel"],
     ["pattern"],
     ["similarity"],
+    ["shift_kernel"],
     ["loss_kernel", "sites_kernel"],
-    ["fixed_cell", "moving_cell"],
+    ["moving_cell"],
+    ["fixed_cell"],
     ["noise"],
     ["checkpoint", "parameterisation", "descent", "snap"],
     ["timing"],

@@ -183,17 +183,22 @@ def test_cell_with_a_reflection_at_the_edge_counts_apart() -> None:
 
 
 def test_tails_are_interpolated_within_their_bound() -> None:
-    """The kernel's nodes and weights, in float64, for a peak as near to a segment as it is interpolated in."""
+    """The kernel's nodes and weights, in float64, for a peak as near to a segment or block as it is interpolated in."""
     instrument, kind = Instrument(), np.dtype("float32")
     layout = peaks_kernel.layout(instrument.n_steps, kind)
-    nodes, points = layout.weights.shape
+    nodes, points = layout.to_points.shape
     half = 0.46 / instrument.step_deg / 2
-    segment = 5
-    x, at = np.arange(points) + segment * points, layout.nodes[segment * nodes : (segment + 1) * nodes].astype(float)
-    for centre in ((segment - 1) * points - 1e-9, (segment + 2) * points - 0.0):
-        tail = half**2 / (half**2 + (x - centre) ** 2)
-        found = (half**2 / (half**2 + (at - centre) ** 2)) @ layout.weights.astype(float)
-        assert np.abs(found - tail).max() < tail_bound(instrument, kind) + 1e-7 * tail.max()
+    lengths = points, points * layout.to_segments.shape[1] // nodes
+    inner = (layout.nodes[: layout.to_segments.shape[1]].astype(float) + 5) * points - 0.5
+    for length, weights, x in (
+        (lengths[0], layout.to_points, np.arange(points) + 5 * points),
+        (lengths[1], layout.to_segments, inner - 5 * points + 5 * lengths[1]),
+    ):
+        at = (layout.nodes[5 * nodes : 6 * nodes].astype(float)) * length - 0.5
+        for centre in (4 * length - 0.5 - 1e-9, 7 * length - 0.5):
+            tail = half**2 / (half**2 + (x - centre) ** 2)
+            found = (half**2 / (half**2 + (at - centre) ** 2)) @ weights.astype(float)
+            assert np.abs(found - tail).max() < tail_bound(instrument, kind) + 1e-7 * tail.max()
     facts = kernel_facts(instrument)
     assert facts["tail-64"] < 1e-15 < facts["tail"] < 1e-6
     assert facts["segments"] * facts["points"] >= instrument.n_steps

@@ -36,7 +36,7 @@ WORKER_MEMORY = {
 }
 DECISIVE_MODULES = (
     *("structures", "cell", "reflections", "scattering", "profile", "peaks", "peaks_kernel", "lattice_kernel"),
-    *("pattern", "similarity", "loss_kernel", "sites_kernel", "fixed_cell", "moving_cell"),
+    *("pattern", "similarity", "shift_kernel", "loss_kernel", "sites_kernel", "fixed_cell", "moving_cell"),
     *("noise", "parameterisation", "descent", "snap", "evaluation", "energy", "records", "plan", "shards"),
 )
 _GONE = (

@@ -18,12 +18,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from xrdscape import loss_kernel, sites_kernel
+from xrdscape.moving_cell import search_constants
 from xrdscape.pattern import Simulator
 from xrdscape.peaks import apply_first_order, peaks_to_pattern
-from xrdscape.similarity import ENTROPY, SQUARED_ERROR, Objective
+from xrdscape.similarity import COSINE, SQUARED_ERROR, Objective
 
 # Reflections whose angles differ by less are one line: far above rounding, and a thousandth of a bin.
 SAME_LINE_DEG = 1e-5
+# Objectives that know a pattern by its moments alone.
+OF_MOMENTS = (COSINE, SQUARED_ERROR)
 # Profiles computed at a time, in float64; a batch of this size stays below 10 MB.
 BATCH = 128
 
@@ -48,9 +51,11 @@ class _CompiledLoss(torch.autograd.Function):
     """Losses [B] of atoms at x [B, N, 3] as in `fixed_cell_loss`. The gradient is found on the way."""
 
     @staticmethod
-    def forward(ctx, frac_coords, cell, measure, form):  # type: ignore[no-untyped-def]
+    def forward(ctx, frac_coords, cell, objective, form):  # type: ignore[no-untyped-def]
         intensity, kept = _intensities(frac_coords, cell)
-        loss, d_intensity = (_of_patterns if measure == ENTROPY else _of_moments)(intensity, cell, measure, form)
+        loss, d_intensity = (_of_moments if objective.twin in OF_MOMENTS else _of_patterns)(
+            intensity, cell, objective, form
+        )
         ctx.gradient = _coordinate_gradient(frac_coords.shape, d_intensity, kept)
         return torch.from_numpy(loss)
 
@@ -63,28 +68,32 @@ class _CompiledLoss(torch.autograd.Function):
 
 
 def _of_moments(
-    intensity: NDArray[np.float64], cell: "FixedCell", measure: int, form: "_ReducedForm"
+    intensity: NDArray[np.float64], cell: "FixedCell", objective: Objective, form: "_ReducedForm"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Losses [B] and their gradients [B, lines] without the pattern."""
     intensities = torch.from_numpy(intensity)
     along = (intensities @ form.gram).numpy()
     highest = along
-    if measure == SQUARED_ERROR:
+    if objective.twin == SQUARED_ERROR:
         place = (intensities.to(cell.profiles.dtype) @ cell.profiles).argmax(-1)
         highest = form.profiles.T[place].numpy()
     loss, d_intensity = np.empty(len(intensity)), np.empty_like(intensity)
     facts = form.target_square, form.target_highest, form.profiles.shape[1]
-    loss_kernel.losses_of_moments(measure, intensity, along, form.projection, highest, *facts, loss, d_intensity)
+    loss_kernel.losses_of_moments(
+        *(objective.twin, intensity, along, form.projection, highest, *facts, loss, d_intensity)
+    )
     return loss, d_intensity
 
 
 def _of_patterns(
-    intensity: NDArray[np.float64], cell: "FixedCell", measure: int, form: "_ReducedForm"
+    intensity: NDArray[np.float64], cell: "FixedCell", objective: Objective, form: "_ReducedForm"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Losses [B] and their gradients [B, lines] by way of the pattern."""
     patterns = torch.from_numpy(intensity).to(cell.profiles.dtype) @ cell.profiles
     loss, gradient = np.empty(len(intensity)), torch.empty_like(patterns)
-    loss_kernel.entropies(patterns.numpy(), form.target, loss, gradient.numpy())
+    loss_kernel.losses_of_patterns(
+        *(objective.twin, patterns.numpy(), form.target, form.search, loss, gradient.numpy())
+    )
     return loss, (gradient @ cell.profiles.T).double().numpy()
 
 
@@ -108,7 +117,7 @@ def _coordinate_gradient(
     shape: torch.Size, d_intensity: NDArray[np.float64], kept: tuple[NDArray[Any], ...]
 ) -> NDArray[Any]:
     gradient = np.empty(shape, kept[3].dtype)
-    sites_kernel.backward(0, len(gradient), d_intensity, *kept, gradient)  # type: ignore[call-arg]
+    sites_kernel.backward(0, len(gradient), d_intensity, *kept, gradient)
     return gradient
 
 
@@ -166,7 +175,8 @@ def fixed_cell(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell
 
 @dataclass(frozen=True)
 class _ReducedForm:
-    """P P^T, P t and P of the profiles P, and <t, t> and max t of the target t, in float64; and t as it is compared."""
+    """P P^T, P t and P of the profiles P, and <t, t> and max t of the target t, in float64; t as it is compared;
+    and, for the cross-correlation, the constants of its search."""
 
     gram: Float[Tensor, "lines lines"]
     projection: Float[np.ndarray, "lines"]
@@ -174,6 +184,7 @@ class _ReducedForm:
     target_square: float
     target_highest: float
     target: Float[np.ndarray, "n"]
+    search: tuple[float, float]
 
 
 def fixed_cell_loss(
@@ -196,8 +207,11 @@ def fixed_cell_loss(
     compared = target.double()
     facts = float(compared @ compared), float(compared.max())
     single = target.to(simulator.dtype).contiguous().numpy()
-    form = _ReducedForm(exact @ exact.T, (exact @ compared).numpy(), exact, *facts, single)
-    return lambda frac_coords: apply_first_order(_CompiledLoss, frac_coords, cell, objective.twin, form)
+    form = _ReducedForm(
+        *(exact @ exact.T, (exact @ compared).numpy(), exact, *facts, single),
+        search_constants(objective, simulator.instrument),
+    )
+    return lambda frac_coords: apply_first_order(_CompiledLoss, frac_coords, cell, objective, form)
 
 
 def _prepared(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
+from xrdscape.compiled import kept
 from xrdscape.peaks_kernel import FAST, exp_minus
 
 # exp(-z) below this counts as 0.
@@ -72,7 +73,7 @@ def _edge(centre, limit, taper):  # type: ignore[no-untyped-def]
     return (1 + math.cos(past)) / 2, -math.pi / (2 * taper) * math.sin(past)
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
+@kept(fastmath=FAST, error_model="numpy")
 def forward(  # type: ignore[no-untyped-def]
     first,
     last,
@@ -130,7 +131,7 @@ def forward(  # type: ignore[no-untyped-def]
             slopes[b, 2, m] = (2 * u * tangent + v) / (4 * width * sine * cosine**3)
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
+@kept(fastmath=FAST, error_model="numpy")
 def backward(  # type: ignore[no-untyped-def]
     first, last, lattice, hkl, wavelength, slopes, d_centre, d_height, d_fwhm, d_lattice
 ):

@@ -11,8 +11,10 @@ from numba import njit, prange, types
 from numba.extending import overload
 
 from xrdscape import lattice_kernel, peaks_kernel
+from xrdscape.compiled import kept
 from xrdscape.peaks_kernel import FAST
-from xrdscape.similarity import COSINE, SQUARED_ERROR
+from xrdscape.shift_kernel import best_shift
+from xrdscape.similarity import COSINE, ENTROPY, SQUARED_ERROR
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
@@ -138,14 +140,52 @@ def _entropy(x, t, gradient):  # type: ignore[no-untyped-def]
     return (mean + rest) / math.log(4.0) - 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _correlation(x, t, search, gradient):  # type: ignore[no-untyped-def]
+    """-max over s of sum_i x_i t_(i - s) / (|x| |t|), and its slopes at the best shift."""
+    largest, narrowest = search
+    n, kind, shift = x.shape[0], x.dtype.type, best_shift(x, t, largest, narrowest)
+    first, last = max(0, shift), min(n, n + shift)
+    square = overlap = target_square = 0.0
+    for i in range(n):
+        square += float(x[i]) * float(x[i])
+        target_square += float(t[i]) * float(t[i])
+    shared, moved = x[first:last], t[first - shift : last - shift]
+    for i in range(shared.shape[0]):
+        overlap += float(shared[i]) * float(moved[i])
+    if square == 0:
+        square = 1.0
+    scale = 1 / math.sqrt(square * target_square)
+    along, toward = kind(overlap * scale / square), kind(scale)
+    for i in range(n):
+        gradient[i] = along * x[i]
+    slopes = gradient[first:last]
+    for i in range(slopes.shape[0]):
+        slopes[i] -= toward * moved[i]
+    return -overlap * scale
+
+
+@njit(nogil=True)
+def _loss(measure, x, t, search, gradient):  # type: ignore[no-untyped-def]
+    """Loss of a pattern against a target, and its slopes. `search` holds the largest shift of the cross-correlation
+    and the least FWHM of a peak, in bins."""
+    if measure == COSINE:
+        return _cosine(x, t, gradient)
+    if measure == SQUARED_ERROR:
+        return _squared_error(x, t, gradient)
+    if measure == ENTROPY:
+        return _entropy(x, t, gradient)
+    return _correlation(x, t, search, gradient)
+
+
+@kept()
 def losses(  # type: ignore[no-untyped-def]
-    first, last, measure, target, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient, instrument,
-    profile, ramp, nodes, weights, loss, d_lattice
+    first, last, measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient,
+    instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice
 ):  # fmt: skip
     """Losses [B] of samples `first` to `last` against one target [n], and their gradients [B, 6] in the lattice.
 
-    `measure` is one of `similarity`'s twins; other arguments are those of the two kernels.
+    `measure` is one of `similarity`'s twins, `search` as in `_loss`; other arguments are those of the two kernels.
     """
     count, n = multiplicity.shape[1], ramp.shape[0]
     centre, d_centre, slopes = np.empty((1, count)), np.empty((1, count)), np.empty((1, 3, count))
@@ -158,42 +198,50 @@ def losses(  # type: ignore[no-untyped-def]
             0, 1, cell, indices, counts, real[b : b + 1], imaginary[b : b + 1], z, decay, coefficient, instrument,
             centre, height, fwhm, slopes,
         )  # fmt: skip
-        peaks_kernel.forward(0, 1, centre, height, fwhm, profile, ramp, nodes, weights, pattern)
-        if measure == COSINE:
-            loss[b] = _cosine(pattern[0], target, gradient[0])
-        elif measure == SQUARED_ERROR:
-            loss[b] = _squared_error(pattern[0], target, gradient[0])
-        else:
-            loss[b] = _entropy(pattern[0], target, gradient[0])
+        peaks_kernel.forward(0, 1, centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, pattern)
+        loss[b] = _loss(measure, pattern[0], target, search, gradient[0])
         peaks_kernel.backward(
-            0, 1, centre, height, fwhm, profile, ramp, nodes, weights, gradient, d_centre, d_height, d_fwhm
+            0,
+            1,
+            centre,
+            height,
+            fwhm,
+            profile,
+            ramp,
+            nodes,
+            to_points,
+            to_segments,
+            gradient,
+            d_centre,
+            d_height,
+            d_fwhm,
         )
         lattice_kernel.backward(
             0, 1, cell, indices, instrument[0], slopes, d_centre, d_height, d_fwhm, d_lattice[b : b + 1]
         )
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@kept(parallel=True)
 def losses_over(  # type: ignore[no-untyped-def]
-    bounds, measure, target, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient, instrument,
-    profile, ramp, nodes, weights, loss, d_lattice
+    bounds, measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient,
+    instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice
 ):  # fmt: skip
     """`losses` from each of the bounds to the next."""
     for i in prange(bounds.shape[0] - 1):
         losses(
-            bounds[i], bounds[i + 1], measure, target, lattice, hkl, multiplicity, real, imaginary, z, decay,
-            coefficient, instrument, profile, ramp, nodes, weights, loss, d_lattice,
+            bounds[i], bounds[i + 1], measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay,
+            coefficient, instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice,
         )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
-def entropies(patterns, target, loss, gradient):  # type: ignore[no-untyped-def]
-    """Losses [B] of patterns [B, n] by the entropy against one target [n], and their gradients [B, n]."""
+@kept()
+def losses_of_patterns(measure, patterns, target, search, loss, gradient):  # type: ignore[no-untyped-def]
+    """Losses [B] of patterns [B, n] against one target [n], and their gradients [B, n]."""
     for b in range(patterns.shape[0]):
-        loss[b] = _entropy(patterns[b], target, gradient[b])
+        loss[b] = _loss(measure, patterns[b], target, search, gradient[b])
 
 
-@njit(nogil=True, cache=True)
+@kept()
 def losses_of_moments(  # type: ignore[no-untyped-def]
     measure, intensity, along, projection, highest, target_square, target_highest, n, loss, d_intensity
 ):

@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 from xrdscape import loss_kernel
 from xrdscape.pattern import Simulator, Sums, compiles, instrument_constants
 from xrdscape.peaks import apply_first_order, peak_constants
+from xrdscape.profile import Instrument
 from xrdscape.reflections import Reflections
 from xrdscape.similarity import Objective
 from xrdscape.threads import over_samples
@@ -22,13 +23,14 @@ class _CompiledLoss(torch.autograd.Function):
     """Losses [B] of cells [B, 6]. The gradient is found on the way, and kept."""
 
     @staticmethod
-    def forward(ctx, lattice, measure, target, constants, simulator):  # type: ignore[no-untyped-def]
+    def forward(ctx, lattice, objective, target, constants, simulator):  # type: ignore[no-untyped-def]
         given = [t.contiguous().numpy() for t in (target, lattice, *constants)]
         batch, reflections = constants[1].shape
         loss, d_lattice = np.empty(batch), np.empty((batch, 6))
         over_samples(
             *(loss_kernel.losses, loss_kernel.losses_over, batch, reflections),
-            *(measure, *given, *(t.numpy() for t in simulator.form_factor_table)),
+            *(objective.twin, given[0], search_constants(objective, simulator.instrument), *given[1:]),
+            *(t.numpy() for t in simulator.form_factor_table),
             *(instrument_constants(simulator.instrument), *peak_constants(simulator.instrument, simulator.dtype)),
             *(loss, d_lattice),
         )
@@ -40,6 +42,12 @@ class _CompiledLoss(torch.autograd.Function):
     def backward(ctx, gradient):  # type: ignore[no-untyped-def]
         # In numpy: an operation on so few numbers takes torch several times as long.
         return torch.from_numpy(ctx.gradient * gradient.numpy()[:, None]), None, None, None, None
+
+
+def search_constants(objective: Objective, instrument: Instrument) -> tuple[float, float]:
+    """Largest shift of the cross-correlation and width of the narrowest peak, in bins, as `loss_kernel` takes them."""
+    largest = instrument.n_steps if objective.max_shift is None else objective.max_shift
+    return float(largest), instrument.least_fwhm_deg / instrument.step_deg
 
 
 def moving_cell_loss(
@@ -62,5 +70,5 @@ def moving_cell_loss(
         return objective.loss(simulator.patterns(lattice, reflections, sums), target)
     constants = reflections.hkl, reflections.multiplicity, *sums
     return apply_first_order(
-        _CompiledLoss, lattice.double(), objective.twin, target.to(simulator.dtype), constants, simulator
+        _CompiledLoss, lattice.double(), objective, target.to(simulator.dtype), constants, simulator
     )

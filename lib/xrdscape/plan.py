@@ -19,7 +19,7 @@ from xrdscape.structures import REFERENCE_NAMES, load_structure
 
 PLANS_FILE = DATA / "plans.yaml"
 # A shard holds about so many starts: enough for a step's fixed costs to be shared, few enough to finish in minutes.
-STARTS_PER_SHARD = 50
+STARTS_PER_SHARD = 100
 
 Rate = float | Mapping[str, float]
 Rates = Rate | tuple[Rate, ...]

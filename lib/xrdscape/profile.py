@@ -56,10 +56,15 @@ class Instrument:
             refuse("eta must lie between 0 and 1")
         if not 0 <= self.taper_deg < 180 - self.two_theta_max_deg:
             refuse("taper_deg must be at least 0 and must not reach past 180 deg")
-        if self._narrowest_squared() <= 0:
+        if self._least_square() <= 0:
             refuse("U, V, W give a peak without width inside the range")
 
-    def _narrowest_squared(self) -> float:
+    @property
+    def least_fwhm_deg(self) -> float:
+        """Width of the narrowest peak inside the range."""
+        return math.sqrt(self._least_square())
+
+    def _least_square(self) -> float:
         """Smallest H^2 over the range: with t = tan(theta), at an end or at the parabola's vertex."""
         t_max = math.tan(math.radians(self.edge_deg / 2))
         tangents = [0.0, t_max]

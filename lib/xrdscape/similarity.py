@@ -128,7 +128,7 @@ def best_shift(pattern: Patterns, target: Target, max_shift: int) -> Int[Tensor,
     return torch.where(place > max_shift, place - size, place)
 
 
-COSINE, SQUARED_ERROR, ENTROPY = range(3)
+COSINE, SQUARED_ERROR, ENTROPY, CROSS_CORRELATION = range(4)
 """Losses that `loss_kernel` computes, too."""
 
 
@@ -145,6 +145,7 @@ class Objective:
         hkl_max: largest |h|, |k|, |l| simulated; None for all. The paper clips at 6 for the mean squared
             error.
         twin: the same loss in `loss_kernel`, if it is there.
+        max_shift: of the cross-correlation, largest shift in bins; None for all.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Objective:
     similarity: Callable[[Tensor, Tensor], Tensor]
     hkl_max: int | None = None
     twin: int | None = None
+    max_shift: int | None = None
 
 
 def _negative(measure: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -245,7 +247,10 @@ OBJECTIVES = {
         Objective("cosine", "Cosine", _negative(_cosine), cosine_similarity, twin=COSINE),
         Objective("mse", "MSE", _squared_error, _negative(mean_squared_error), hkl_max=6, twin=SQUARED_ERROR),
         Objective("entropy", "Entropy", _negative(_entropic), entropy_similarity, twin=ENTROPY),
-        Objective("cross_correlation", "Cross-correlation", _negative(_correlated), cross_correlation),
+        Objective(
+            *("cross_correlation", "Cross-correlation", _negative(_correlated), cross_correlation),
+            twin=CROSS_CORRELATION,
+        ),
     )
 }
 
@@ -256,6 +261,7 @@ def cross_correlation_within(max_shift: int) -> Objective:
         OBJECTIVES["cross_correlation"],
         loss=lambda pattern, target: -_correlated(pattern, target, max_shift),
         similarity=lambda pattern, target: cross_correlation(pattern, target, max_shift),
+        max_shift=max_shift,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+from xrdscape.compiled import kept
 from xrdscape.peaks_kernel import FAST
 
 
@@ -71,7 +72,7 @@ def _shares(quarter, weight, real, imaginary):  # type: ignore[no-untyped-def]
         imaginary[m] = weight[m] * (two * s * c)
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
+@kept(fastmath=FAST, error_model="numpy")
 def forward(first, last, frac_coords, hkl, weight, strength, line, parts, factor, intensity):  # type: ignore[no-untyped-def]
     """Intensities [B, lines] of samples `first` to `last` with atoms at [B, N, 3]; hkl [3, M], weight [N, M].
 
@@ -92,7 +93,7 @@ def forward(first, last, frac_coords, hkl, weight, strength, line, parts, factor
             intensity[b, line[m]] += strength[m] * (real * real + imaginary * imaginary)
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy", cache=True)
+@kept(fastmath=FAST, error_model="numpy")
 def backward(first, last, d_intensity, hkl, strength, line, parts, factor, d_frac_coords):  # type: ignore[no-untyped-def]
     """Gradients [B, N, 3] in the coordinates from those in the intensities."""
     count, kind = hkl.shape[1], parts.dtype.type

@@ -228,12 +228,12 @@ def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
     profile = peak_constants(simulator.instrument, simulator.dtype)
 
     def to_peaks_and_back() -> None:
-        lattice_kernel.forward(0, batch, cells, *given, instrument, *peaks, slopes)  # type: ignore[call-arg]
-        lattice_kernel.backward(0, batch, cells, hkl, instrument[0], slopes, *d_peaks, d_lattice)  # type: ignore[call-arg]
+        lattice_kernel.forward(0, batch, cells, *given, instrument, *peaks, slopes)
+        lattice_kernel.backward(0, batch, cells, hkl, instrument[0], slopes, *d_peaks, d_lattice)
 
     def to_pattern_and_back() -> None:
-        peaks_kernel.forward(0, batch, *peaks, *profile, pattern)  # type: ignore[call-arg]
-        peaks_kernel.backward(0, batch, *peaks, *profile, pattern, *d_peaks)  # type: ignore[call-arg]
+        peaks_kernel.forward(0, batch, *peaks, *profile, pattern)
+        peaks_kernel.backward(0, batch, *peaks, *profile, pattern, *d_peaks)
 
     return {
         "part_operator": to_pattern_and_back,

@@ -20,13 +20,13 @@ from xrdscape.profile import Instrument, caglioti_fwhm_deg
 from xrdscape.reflections import Reflections
 
 # THE OPERATOR'S WORK at one point, counted by hand in the loops of `peaks_kernel`: count again when these change.
-# `_add_lorentzian`, two points: 2 for u, 4 for d = q + u^2, d0 d1, the division, 2 products, 2 additions.
-LORENTZ_FORWARD = 12 / 2
-# `_lorentz_sums`, two points: 2 for u, 4 for d, d0 d1, the division, 2 for r, 2 for g r, 2 for g r^2, and 2 + 2 + 4
-# for the three sums.
-LORENTZ_BACKWARD = 22 / 2
-# `exp_minus`: the argument, a polynomial of degree 8 (float32) or 13 (float64), 5 or 6 squarings.
-EXPONENTIAL = {torch.float32: 1 + 2 * 8 + 5, torch.float64: 1 + 2 * 13 + 6}
+# `_add_lorentzian`: u, 2 for q + u^2, the division, and the addition.
+LORENTZ_FORWARD = 5
+# `_lorentz_sums`: u, 2 for q + u^2, the division, g r, g r^2, and 1 + 1 + 2 for the three sums.
+LORENTZ_BACKWARD = 10
+# `exp_minus`: the argument, a polynomial of degree 7 and two powers (float32) or of degree 13 (float64), 5 or 6
+# squarings.
+EXPONENTIAL = {torch.float32: 1 + 2 * 7 + 2 + 5, torch.float64: 1 + 2 * 13 + 6}
 # Around it, `_add_gaussian`: u, 2 for z, 2 to add; `_gauss_sums`: u, 2 for z, g e, g e u, and 1 + 1 + 2 for the sums.
 GAUSS_FORWARD, GAUSS_BACKWARD = 5, 9
 
@@ -40,7 +40,7 @@ RATE_SAMPLES, PASSES = 25, 40
 class Work:
     """What the operator does for a sample, forward and backward together: peaks, and operations by what they are for.
 
-    `near` and `far`: Lorentzians point by point around each peak, and at the nodes of the other segments.
+    `near` and `far`: Lorentzians point by point around each peak, and at nodes elsewhere.
     """
 
     peaks: float
@@ -64,11 +64,15 @@ def operator_work(simulator: Simulator, lattice: Tensor, reflections: Reflection
     counts = peaks.height != 0
     instrument, kind = simulator.instrument, np.dtype(str(simulator.dtype).removeprefix("torch."))
     grid = peaks_kernel.layout(instrument.n_steps, kind)
-    nodes, points = grid.weights.shape
+    (nodes, points), ratio = grid.to_points.shape, len(grid.to_segments.T) // len(grid.to_segments)
+    blocks = -(-instrument.n_steps // (points * ratio))
     centre = ((peaks.centre_deg[counts] - instrument.two_theta_min_deg) / instrument.step_deg).double().numpy()
     half = peaks_kernel.REACH_FWHM[kind] * (peaks.fwhm_deg[counts] / instrument.step_deg).double().numpy()
     own = np.floor(centre / points)
     near = _inside((own - 1) * points, (own + 2) * points, instrument.n_steps)
+    block = np.floor(centre / (points * ratio))
+    beside = _inside(block - 1, block + 2, blocks)
+    at_segments = ratio * beside - _inside(own - 1, own + 2, ratio * blocks)
     window = _inside(np.ceil(centre - half), np.floor(centre + half) + 1, instrument.n_steps)
     stride = peaks_kernel.STRIDE
     gauss = GAUSS_FORWARD + GAUSS_BACKWARD + 2 * EXPONENTIAL[simulator.dtype]
@@ -76,10 +80,10 @@ def operator_work(simulator: Simulator, lattice: Tensor, reflections: Reflection
     return Work(
         peaks=len(centre) / batch,
         near=float(near.sum()) * lorentz / batch,
-        far=len(centre) * len(grid.nodes) * lorentz / batch,
+        far=float((at_segments + blocks - beside).sum()) * nodes * lorentz / batch,
         gaussians=float((np.ceil(window / stride) * stride).sum()) * gauss / batch,
-        # Forward and backward, a multiply-add for each point and node of its segment.
-        interpolation=2.0 * 2.0 * instrument.n_steps * nodes,
+        # Forward and backward, a multiply-add for each point and node of its segment, each node and node of its block.
+        interpolation=2.0 * 2.0 * (instrument.n_steps + blocks * ratio * nodes) * nodes,
     )
 
 
@@ -91,18 +95,21 @@ def _inside(first: NDArray[np.float64], last: NDArray[np.float64], n: int) -> ND
 def kernel_facts(instrument: Instrument | None = None) -> dict[str, Any]:
     """How the operator cuts the grid of an instrument, by the name that the appendix glues each number under.
 
-    `points` of a segment, `nodes` of a segment, `segments`, and the bound on the error of a tail (see `tail_bound`);
-    for float32 and, with the ending -64, for float64.
+    `points` of a segment, `nodes` of a segment or block, `segments`, `ratio` of block to segment, `blocks`, and the
+    bound on the error of a tail (see `tail_bound`); for float32 and, with the ending -64, for float64.
     """
     instrument = instrument or Instrument()
     facts: dict[str, Any] = {}
     for ending, name in (("", "float32"), ("-64", "float64")):
         kind = np.dtype(name)
-        nodes, points = peaks_kernel.layout(instrument.n_steps, kind).weights.shape
+        grid = peaks_kernel.layout(instrument.n_steps, kind)
+        (nodes, points), ratio = grid.to_points.shape, len(grid.to_segments.T) // len(grid.to_segments)
         facts |= {
             f"points{ending}": points,
             f"nodes{ending}": nodes,
             f"segments{ending}": -(-instrument.n_steps // points),
+            f"ratio{ending}": ratio,
+            f"blocks{ending}": -(-instrument.n_steps // (points * ratio)),
             f"tail{ending}": tail_bound(instrument, kind),
         }
     return facts
@@ -116,7 +123,7 @@ def tail_bound(instrument: Instrument, kind: np.dtype) -> float:
 
     Source: eq:tail-error of the engine chapter.
     """
-    nodes, points = peaks_kernel.layout(instrument.n_steps, kind).weights.shape
+    nodes, points = peaks_kernel.layout(instrument.n_steps, kind).to_points.shape
     ends = torch.tensor([instrument.two_theta_min_deg, instrument.edge_deg], dtype=torch.float64)
     widest = float(caglioti_fwhm_deg(ends, instrument).max())
     return widest / 2 / (points * instrument.step_deg) / math.sinh(nodes * math.acosh(3))
