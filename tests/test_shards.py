@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from xrdscape.plan import Shard
+from xrdscape.records import METHODS
 from xrdscape.shards import compute, objective_of
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3, check_every=1000,
@@ -18,7 +19,7 @@ def test_a_shard_is_the_same_again() -> None:
     pd.testing.assert_frame_equal(rows.drop(columns="seconds"), compute(SHARD).drop(columns="seconds"))
 
 
-@pytest.mark.parametrize("method", ["cosine", "mse", "cosine_constrained"])
+@pytest.mark.parametrize("method", list(METHODS))
 def test_a_descent_of_the_cell_is_the_same_alone_to_the_last_bit(method: str) -> None:
     shard = replace(SHARD, method=method, max_steps=50)
     together, alone = compute(shard).iloc[1], compute(shard, ((0.05, 1),)).iloc[0]

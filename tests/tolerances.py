@@ -25,6 +25,9 @@ near 90 deg by 4e-6 deg, on flanks as steep as 3 / deg; the engine itself adds 1
 FLOAT32_LOSS = 3e-6
 """Absolute; the project's claim. A loss is of order 1; float32 keeps 6e-8, and sums of thousands of numbers lose a
 factor of ten or so."""
+STRIDE = 1e-9
+"""Relative. Some tens of steps of a descent in float64 by the same formulas in another order: each step magnifies the
+rounding of the one before."""
 REDUCED_LOSS = 1e-10
 """Absolute. The same number in float64 by sums in another order; the project claims 1e-6."""
 REDUCED_GRADIENT = 1e-7

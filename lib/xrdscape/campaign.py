@@ -36,7 +36,17 @@ WORKER_MEMORY = {
 }
 DECISIVE_MODULES = (
     *("structures", "cell", "reflections", "scattering", "profile", "peaks", "peaks_kernel", "lattice_kernel"),
-    *("pattern", "similarity", "shift_kernel", "loss_kernel", "sites_kernel", "fixed_cell", "moving_cell"),
+    *(
+        "pattern",
+        "similarity",
+        "shift_kernel",
+        "loss_kernel",
+        "sites_kernel",
+        "fixed_cell",
+        "moving_cell",
+        "stride",
+        "stride_kernel",
+    ),
     *("noise", "parameterisation", "descent", "snap", "evaluation", "energy", "records", "plan", "shards"),
 )
 _GONE = (
@@ -216,9 +226,9 @@ def _gather(shards: list[Shard], progress: bool, workers: int | None, title: str
 
 
 def all_shards(plan: Plan) -> list[Shard]:
-    """Descents and relaxations, structure by structure, so that what is done of a plan is whole crystals."""
-    shards = [*descent_shards(plan), *relaxation_shards(plan)]
-    return sorted(shards, key=lambda shard: plan.structures.index(shard.structure))
+    """All of a plan: the descents, on which most of the paper's figures and tables rest, then the relaxations, both
+    crystal by crystal."""
+    return [*descent_shards(plan), *relaxation_shards(plan)]
 
 
 @lru_cache

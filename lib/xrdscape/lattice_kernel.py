@@ -20,7 +20,7 @@ _RADIANS = math.pi / 180
 
 
 @njit(nogil=True)
-def _reciprocal_metric(lattice, direct, inverse):  # type: ignore[no-untyped-def]
+def reciprocal_metric(lattice, direct, inverse):  # type: ignore[no-untyped-def]
     """The metric tensor and its inverse [3, 3] of a, b, c, alpha, beta, gamma; eq:metric, eq:reciprocal-metric."""
     for i in range(3):
         for j in range(3):
@@ -94,14 +94,15 @@ def forward(  # type: ignore[no-untyped-def]
     """Peaks [B, M] of samples `first` to `last` with lattice parameters [B, 6], and their slopes in s [B, 3, M].
 
     `instrument` holds wavelength, U, V, W, the end of the range in degrees, the taper, and the s past which no
-    reflection counts. A cell that is not a number gives heights that are not.
+    reflection counts. A cell that is not a number gives heights that are not. Lists may be longer than M: the rest is
+    padding.
     """
     wavelength, u, v, w, limit, taper, edge = instrument
     direct, inverse = np.empty((3, 3)), np.empty((3, 3))
     count = centre.shape[1]
     s, square, d_square = np.empty(count), np.empty(count), np.empty(count)
     for b in range(first, last):
-        _reciprocal_metric(lattice[b], direct, inverse)
+        reciprocal_metric(lattice[b], direct, inverse)
         g = inverse * (wavelength / 2) ** 2
         for m in range(count):
             h, k, l = float(hkl[b, m, 0]), float(hkl[b, m, 1]), float(hkl[b, m, 2])  # noqa: E741
@@ -141,9 +142,9 @@ def backward(  # type: ignore[no-untyped-def]
     """
     direct, inverse = np.empty((3, 3)), np.empty((3, 3))
     for b in range(first, last):
-        _reciprocal_metric(lattice[b], direct, inverse)
+        reciprocal_metric(lattice[b], direct, inverse)
         hh = kk = ll = kl = hl = hk = 0.0
-        for m in range(hkl.shape[1]):
+        for m in range(d_centre.shape[1]):
             h, k, l = float(hkl[b, m, 0]), float(hkl[b, m, 1]), float(hkl[b, m, 2])  # noqa: E741
             d_s = d_centre[b, m] * slopes[b, 0, m] + d_height[b, m] * slopes[b, 1, m] + d_fwhm[b, m] * slopes[b, 2, m]
             hh += d_s * h * h

@@ -187,12 +187,14 @@ def losses(  # type: ignore[no-untyped-def]
 
     `measure` is one of `similarity`'s twins, `search` as in `_loss`; other arguments are those of the two kernels.
     """
-    count, n = multiplicity.shape[1], ramp.shape[0]
-    centre, d_centre, slopes = np.empty((1, count)), np.empty((1, count)), np.empty((1, 3, count))
-    height, fwhm = np.empty((1, count), real.dtype), np.empty((1, count), real.dtype)
-    d_height, d_fwhm = np.empty_like(height), np.empty_like(fwhm)
+    n = ramp.shape[0]
     pattern, gradient = np.empty((1, n), real.dtype), np.empty((1, n), real.dtype)
     for b in range(first, last):
+        # Without the padding at the end of a list, so that no sample depends on the longest one's.
+        count = np.sum(multiplicity[b] > 0)
+        centre, d_centre, slopes = np.empty((1, count)), np.empty((1, count)), np.empty((1, 3, count))
+        height, fwhm = np.empty((1, count), real.dtype), np.empty((1, count), real.dtype)
+        d_height, d_fwhm = np.empty_like(height), np.empty_like(fwhm)
         cell, indices, counts = lattice[b : b + 1], hkl[b : b + 1], multiplicity[b : b + 1]
         lattice_kernel.forward(
             0, 1, cell, indices, counts, real[b : b + 1], imaginary[b : b + 1], z, decay, coefficient, instrument,

@@ -18,7 +18,7 @@ from xrdscape.cell import check_lattice, reciprocal_metric
 from xrdscape.errors import CellError, StructureError
 from xrdscape.peaks import apply_first_order, peaks_to_pattern
 from xrdscape.profile import Instrument, edge_weight, fwhm_from_tangent_deg, two_theta_grid
-from xrdscape.reflections import Reflections, enumerate_reflections, in_reach
+from xrdscape.reflections import Reflections, Sums, enumerate_reflections, in_reach
 from xrdscape.scattering import (
     form_factor_table,
     form_factors,
@@ -32,8 +32,6 @@ from xrdscape.structures import composition_matrix, to_tensors
 SAME_ANGLE_DEG = 1e-5
 # Lines weaker than this, where the strongest is 100, are left out of a reflection table; pymatgen's value.
 WEAKEST_LINE = 1e-3
-
-Sums = tuple[Tensor, Tensor]
 
 
 class Lines(NamedTuple):

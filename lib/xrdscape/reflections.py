@@ -42,10 +42,13 @@ class Reflections:
         return (hkl[:, :, None] * hkl[:, None, :]).flatten(1, 2)
 
     @cached_property
-    def _frame(self) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "3 3"]]:
-        """C^-1 with the anchor's metric G = C C^T, and the unit matrix."""
-        lower = torch.linalg.cholesky(metric(self.anchor.double()))
-        return torch.linalg.inv(lower), torch.eye(3, dtype=lower.dtype, device=lower.device)
+    def frame(self) -> Float[Tensor, "batch 3 3"]:
+        """C^-1 with the anchor's metric G = C C^T."""
+        return torch.linalg.inv(torch.linalg.cholesky(metric(self.anchor.double())))
+
+    @cached_property
+    def _one(self) -> Float[Tensor, "3 3"]:
+        return torch.eye(3, dtype=torch.float64, device=self.anchor.device)
 
     def select(self, keep: Tensor) -> "Reflections":
         """The lists of some samples only; `keep` indexes or masks the batch axis."""
@@ -95,6 +98,40 @@ def enumerate_reflections(
     return Reflections(hkl[order].to(lattice.dtype), multiplicity, lattice.detach().clone(), reach)
 
 
+Sums = tuple[Tensor, Tensor]
+
+
+def joined(which: Tensor, old: tuple[Reflections, Sums], fresh: tuple[Reflections, Sums]) -> tuple[Reflections, Sums]:
+    """Lists of a batch and the geometric sums over sites that belong to them, those of some samples replaced.
+
+    Args:
+        which: the samples to replace (bool [B]).
+        old: of all samples.
+        fresh: of those to replace, in their order.
+    """
+    lists, new = old[0], fresh[0]
+    # No longer than the longest list needs.
+    lengths = (lists.multiplicity[~which] > 0).sum(-1)
+    length = max(new.multiplicity.shape[-1], int(lengths.amax()) if len(lengths) else 1)
+
+    def join(a: Tensor, b: Tensor, axis: int) -> Tensor:
+        result = a.new_zeros([*a.shape[:axis], length, *a.shape[axis + 1 :]])
+        shared = min(length, a.shape[axis])
+        result.narrow(axis, 0, shared).copy_(a.narrow(axis, 0, shared))
+        part = result.new_zeros([len(b), *result.shape[1:]])
+        part.narrow(axis, 0, b.shape[axis]).copy_(b)
+        result[which] = part
+        return result
+
+    hkl, multiplicity = join(lists.hkl, new.hkl, 1), join(lists.multiplicity, new.multiplicity, 1)
+    # Padding repeats the sample's first reflection.
+    hkl = torch.where((multiplicity > 0)[..., None], hkl, hkl[:, :1])
+    anchor = lists.anchor.clone()
+    anchor[which] = new.anchor
+    sums = join(old[1][0], fresh[1][0], 2), join(old[1][1], fresh[1][1], 2)
+    return Reflections(hkl, multiplicity, anchor, lists.reach), sums
+
+
 def _half_box(lattice: Float[Tensor, "batch 6"], radius: float, hkl_max: int | None) -> Float[Tensor, "box 3"]:
     """Integer triples of the box around the sphere, one of each pair +-hkl, without (0, 0, 0); float64."""
     bounds = torch.floor(lattice[:, :3].double().amax(0) * radius).long()
@@ -113,7 +150,7 @@ def in_reach(reflections: Reflections, lattice: Float[Tensor, "batch 6"]) -> Ten
     With the anchor's metric G = C C^T, the largest stretch squared is the largest eigenvalue of A = C^-1 G' C^-T,
     at most 1 + |A - 1| in the Frobenius norm: a bound that costs no eigenvalues and errs on the safe side.
     """
-    frame, one = reflections._frame
+    frame = reflections.frame
     relative = frame @ metric(lattice.detach().double()) @ frame.mT
-    strain = torch.linalg.vector_norm(relative - one, dim=(-2, -1))
+    strain = torch.linalg.vector_norm(relative - reflections._one, dim=(-2, -1))
     return 1 + strain <= reflections.reach**2 * (1 + RADIUS_SLACK)

@@ -32,6 +32,7 @@ from xrdscape.descent import (
 )
 from xrdscape.parameterisation import Parameterisation
 from xrdscape.reflections import Reflections
+from xrdscape.stride import steps_at_once, stride
 
 # Steps between two questions to a device that works ahead of the interpreter; the CPU answers at once.
 LOOK_EVERY = 16
@@ -153,8 +154,9 @@ def snap(
     with tqdm(total=problem.schedule.max_steps, initial=state.step, disable=not progress, unit="step") as bar:
         try:
             while state.step < problem.schedule.max_steps and len(state.index):
+                before_it = state.step
                 state = _advance(problem, state, ledger, record_every)
-                bar.update()
+                bar.update(state.step - before_it)
                 if time.monotonic() - saved > save_every_s:
                     save()
                     saved = time.monotonic()
@@ -170,13 +172,22 @@ def snap(
 
 
 def _advance(problem: Problem, state: State, ledger: _Ledger, record_every: int) -> State:
-    """One step, entered in the ledger; samples that have stopped leave the state."""
+    """One step or, where that is all the same, several, entered in the ledger; samples that have stopped leave the
+    state."""
     look = state.parameters.device.type == "cpu" or state.step % LOOK_EVERY == 0
-    evaluated, state = state, step(problem, state, look)
-    if evaluated.step == 0:
-        ledger.start_loss[state.index] = state.loss
-    if record_every and evaluated.step % record_every == 0:
-        ledger.record(replace(evaluated, loss=state.loss))
+    recorded = record_every and state.step % record_every == 0
+    most = problem.schedule.max_steps - state.step
+    if record_every:
+        most = min(most, record_every - state.step % record_every)
+    together = 0 if recorded or state.step == 0 else steps_at_once(problem, state, most)
+    if together > 1:
+        state = stride(problem, state, together)
+    else:
+        evaluated, state = state, step(problem, state, look)
+        if evaluated.step == 0:
+            ledger.start_loss[state.index] = state.loss
+        if recorded:
+            ledger.record(replace(evaluated, loss=state.loss))
     if look and bool((state.status != RUNNING).any()):
         ledger.enter(state)
         state = select(state, state.status == RUNNING)

@@ -1,0 +1,95 @@
+"""Many steps of a descent of the cell at once, where they can be compiled; the same as `descent.step` again and again.
+
+Samples go on alone: one whose cell leaves the reach of its reflection list waits for a new list while the others
+finish, so that what becomes of a sample does not depend on its company.
+"""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xrdscape import stride_kernel
+from xrdscape.cell import project
+from xrdscape.descent import CONVERGED, IMPOSSIBLE, NOT_FINITE, REACH, RUNNING, Problem, State
+from xrdscape.moving_cell import search_constants
+from xrdscape.parameterisation import (
+    FLATTEST_UNIT_VOLUME,
+    LARGEST_VOLUME_ANGSTROM3,
+    LATTICE_CLAMPED_MOVE,
+    LATTICE_LARGEST_MOVE,
+    LatticeParameters,
+)
+from xrdscape.pattern import compiles, instrument_constants
+from xrdscape.peaks import peak_constants
+from xrdscape.reflections import RADIUS_SLACK, joined
+from xrdscape.threads import over_samples
+
+# Steps at once, all samples together: some tenths of a second, after which a run may be saved or interrupted.
+STEPS_TOGETHER = 2000
+_CODES = (RUNNING, CONVERGED, NOT_FINITE, IMPOSSIBLE)
+
+
+def steps_at_once(problem: Problem, state: State, most: int) -> int:
+    """How many of the next steps, `most` of them at most, `stride` can take: 0 or 1 where they must be taken singly."""
+    if (
+        type(state.parameterisation) is not LatticeParameters
+        or problem.objective.twin is None
+        or state.sums is None
+        or not compiles(state.parameters, state.sums)
+    ):
+        return 0
+    most = min(most, max(1, STEPS_TOGETHER // len(state.index)))
+    return next((k for k in range(most) if problem.stage(state.step + k) is not state.stage), most)
+
+
+def stride(problem: Problem, state: State, steps: int) -> State:
+    """So many steps of those that `steps_at_once` allows."""
+    parameterisation, stage, schedule = state.parameterisation, state.stage, problem.schedule
+    assert isinstance(parameterisation, LatticeParameters)
+    assert state.sums is not None
+    until, simulator = state.step + steps, stage.simulator
+    kept = {
+        name: getattr(state, name).numpy().copy()
+        for name in ("parameters", "loss", "best_loss", "best_parameters", "mark", "status")
+    }
+    done = np.full(len(state.index), state.step)
+    clamp = (LATTICE_LARGEST_MOVE, LATTICE_CLAMPED_MOVE) if parameterisation.clamp else (np.inf, 0.0)
+    batch = len(done)
+    exact = np.empty((batch, 6)), np.empty(batch), np.empty((batch, 6))
+    reflections, sums = state.reflections, state.sums
+    while True:
+        lists = reflections.hkl, reflections.multiplicity, *sums
+        over_samples(
+            *(stride_kernel.stride, stride_kernel.stride_over, batch, reflections.hkl.shape[1] * steps),
+            *(until, 0, schedule.check_every, schedule.tolerance, schedule.learning_rate, clamp),
+            *((FLATTEST_UNIT_VOLUME, LARGEST_VOLUME_ANGSTROM3), _CODES, _projector(parameterisation.family)),
+            *(reflections.frame.numpy(), reflections.reach**2 * (1 + RADIUS_SLACK), *kept.values(), done),
+            *(problem.objective.twin, stage.target.to(simulator.dtype).contiguous().numpy()),
+            *(search_constants(problem.objective, simulator.instrument), exact[0]),
+            *(t.contiguous().numpy() for t in (*lists, *simulator.form_factor_table)),
+            *(instrument_constants(simulator.instrument), *peak_constants(simulator.instrument, simulator.dtype)),
+            *exact[1:],
+        )
+        behind = torch.from_numpy((done < until) & (kept["status"] == RUNNING))
+        if not bool(behind.any()):
+            break
+        cells = torch.from_numpy(kept["parameters"])[behind]
+        fresh = simulator.reflections(cells, REACH, allow_empty=True)
+        own = simulator.sums(fresh, parameterisation.frac_coords[behind])
+        reflections, sums = joined(behind, (reflections, sums), (fresh, own))
+    changed = {name: torch.from_numpy(value) for name, value in kept.items()}
+    steps_taken = state.steps + torch.from_numpy(done - state.step)
+    return replace(state, step=until, reflections=reflections, sums=sums, steps=steps_taken, **changed)  # type: ignore[arg-type]
+
+
+@lru_cache
+def _projector(family: str | None) -> np.ndarray:
+    """The projection onto a crystal family as a matrix, its constant part last [6, 7]; empty for none."""
+    if family is None:
+        return np.empty((0, 7))
+    constant: Tensor = project(torch.zeros(6, dtype=torch.float64), family)
+    columns = project(torch.eye(6, dtype=torch.float64), family) - constant
+    return torch.cat([columns.T, constant[:, None]], 1).contiguous().numpy()

@@ -1,0 +1,123 @@
+"""Many compiled steps at once against as many single ones."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tolerances import STRIDE
+
+from xrdscape.cell import detect_family
+from xrdscape.descent import Problem, Schedule, State, constant, init, step
+from xrdscape.noise import start
+from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
+from xrdscape.pattern import Simulator
+from xrdscape.profile import Instrument
+from xrdscape.records import METHODS
+from xrdscape.similarity import OBJECTIVES, Objective
+from xrdscape.snap import snap
+from xrdscape.stride import steps_at_once, stride
+from xrdscape.structures import load_structure, to_tensors
+from xrdscape.threads import use_threads
+
+FAST = Instrument(two_theta_min_deg=10.0, step_deg=0.1)
+
+
+def make_case(
+    name: str,
+    method: str,
+    rate: float = 1e-2,
+    level: float = 0.1,
+    clamp: bool = True,
+    dtype: torch.dtype = torch.float64,
+) -> tuple[Problem, State]:
+    truth, objective = load_structure(name), OBJECTIVES[METHODS[method].objective]
+    simulator = Simulator(truth, FAST, dtype, hkl_max=objective.hkl_max)
+    target = simulator(*to_tensors([truth], dtype))[0]
+    lattice, sites = to_tensors([start(name, "lattice", level, copy, structure=truth) for copy in range(4)], dtype)
+    family = detect_family(truth) if METHODS[method].constrained else None
+    problem = Problem(constant(simulator, target), objective, Schedule(rate, 60, check_every=10, tolerance=1e-3))
+    return problem, init(problem, LatticeParameters(sites, family, clamp), lattice, sites)
+
+
+def assert_alike(one: State, other: State) -> None:
+    assert one.step == other.step
+    for name in ("status", "steps", "index"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+    for name in ("parameters", "loss", "best_loss", "best_parameters", "mark"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=STRIDE, atol=STRIDE, equal_nan=True)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("name", "rate"), [("U2Ti", 1e-2), ("NdCoO3", 1e-3), ("MnOF", 1e-2), ("U2Ti", 3.0)])
+def test_strides_are_steps(name: str, rate: float, method: str) -> None:
+    """At a rate of 3 moves are limited, cells leave their lists' reach, and some become impossible."""
+    problem, singly = make_case(name, method, rate)
+    together = singly
+    for steps in (1, 13, 7, 25):
+        for _ in range(steps):
+            singly = step(problem, singly)
+        together = stride(problem, together, steps)
+        assert_alike(together, singly)
+
+
+def test_without_the_limit_on_large_moves_too() -> None:
+    problem, singly = make_case("U2Ti", "cosine", 20.0, clamp=False)
+    together = stride(problem, singly, 5)
+    for _ in range(5):
+        singly = step(problem, singly)
+    assert_alike(together, singly)
+
+
+def test_every_way_to_stop_is_met() -> None:
+    reasons = set()
+    for rate, level in ((1e-5, 0.05), (3.0, 0.1), (300.0, 0.2)):
+        problem, state = make_case("U2Ti", "cosine", rate, level, clamp=rate < 100)
+        state = stride(problem, state, 40)
+        reasons |= set(state.status.tolist())
+    assert len(reasons) >= 3, "running, converged, impossible"
+
+
+def test_a_loss_that_is_not_a_number_ends_its_sample_alone() -> None:
+    problem, state = make_case("U2Ti", "cosine")
+    spoiled = state.sums[0].clone()
+    spoiled[2, 0, 0] = torch.nan
+    state = replace(state, sums=(spoiled, state.sums[1]))
+    singly = step(problem, state)
+    assert_alike(stride(problem, state, 1), singly)
+    assert [int(s) for s in singly.status].count(3) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_sample_is_the_same_alone_to_the_last_bit(threads: int) -> None:
+    """Even where cells leave the reach of their lists, which get new ones then."""
+    truth = load_structure("Au2S")
+    problem, state = make_case("Au2S", "cosine", 0.3, dtype=torch.float32)
+    lattice, sites = state.parameters, to_tensors([truth], torch.float32)[1].repeat(4, 1, 1)
+    use_threads(threads)
+    try:
+        whole = snap(problem, LatticeParameters(sites), lattice, sites)
+    finally:
+        use_threads(1)
+    alone = snap(problem, LatticeParameters(sites[2:3]), lattice[2:3], sites[2:3])
+    assert torch.equal(whole.lattice[2:3], alone.lattice)
+    assert torch.equal(whole.loss[2:3], alone.loss)
+
+
+def test_what_cannot_be_compiled_goes_step_by_step() -> None:
+    problem, state = make_case("U2Ti", "cosine")
+    assert steps_at_once(problem, state, 30) == 30
+    own = replace(
+        problem, objective=Objective("own", "Own", OBJECTIVES["cosine"].loss, OBJECTIVES["cosine"].similarity)
+    )
+    assert steps_at_once(own, state, 30) == 0
+    lattice = state.parameters[:1].repeat(4, 1)
+    sites = state.parameterisation.frac_coords  # type: ignore[attr-defined]
+    assert steps_at_once(problem, init(problem, CoordinateParameters(lattice), lattice, sites), 30) == 0
+
+
+def test_a_stride_ends_where_the_stage_changes() -> None:
+    problem, state = make_case("U2Ti", "cosine")
+    other = replace(state.stage)
+    annealed = replace(problem, stage=lambda k: state.stage if k < 5 else other)
+    assert steps_at_once(annealed, state, 30) == 5
+    assert steps_at_once(annealed, replace(state, step=5), 30) == 0
