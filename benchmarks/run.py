@@ -36,6 +36,7 @@ from xrdscape.timing import (
     loss_and_gradient,
     make_case,
     parts,
+    tasks_of,
 )
 from xrdscape.timing_check import check_engine, require_correct, worst
 from xrdscape.timing_record import RECORD, SCHEMA_VERSION, headline, labels, load_record, median_ms, write_record
@@ -196,7 +197,7 @@ def all_tasks(record: dict[str, Any], options: argparse.Namespace) -> dict[Key, 
     tasks: dict[Key, Task] = {}
     for crystal in tqdm(options.crystals, desc="preparing", unit="crystal"):
         calls = {**lattice_contenders(crystal, BATCH), **coordinate_contenders(crystal, BATCH), **parts(crystal, BATCH)}
-        tasks |= {(name, crystal, BATCH, 1): Task(call) for name, call in calls.items()}
+        tasks |= {(name, crystal, BATCH, 1): task for name, task in tasks_of(calls).items()}
         tasks |= {(peer.contender, crystal, BATCH, 1): Task(_all_cells(peer, crystal)) for peer in _present()}
         tasks |= _compiled(record, crystal, options)
     for crystal in REFERENCE_NAMES:

@@ -10,15 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape import lattice_kernel, noise, peaks_kernel
-from xrdscape.descent import Problem, Schedule, State, constant, evaluate, init, step
+from xrdscape import lattice_kernel, loss_kernel, noise, peaks_kernel
+from xrdscape.descent import Problem, Schedule, State, constant, evaluate, init
 from xrdscape.errors import DescentError
-from xrdscape.moving_cell import moving_cell_loss
+from xrdscape.moving_cell import moving_cell_loss, search_constants
 from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
 from xrdscape.pattern import Simulator, Sums, instrument_constants
 from xrdscape.peaks import peak_constants, peaks_to_pattern_reference
 from xrdscape.reflections import Reflections
-from xrdscape.similarity import OBJECTIVES
+from xrdscape.similarity import COSINE, OBJECTIVES
+from xrdscape.stride import stride
 from xrdscape.structures import load_structure, to_tensors
 from xrdscape.threads import thread_count, use_threads
 
@@ -28,6 +29,8 @@ LATTICE_LEVEL, COORDINATE_LEVEL = 0.1, 0.05
 LEARNING_RATE = 0.01
 # A measurement repeats a call until it takes this long, so that the clock and the first call's cold cache are nothing.
 LONG_ENOUGH_S = 0.05
+# Steps of a descent in one call.
+STEPS_A_CALL = 50
 
 Key = TypeVar("Key", bound=Hashable)
 Lattices = Float[Tensor, "batch 6"]
@@ -68,7 +71,7 @@ CONTENDERS = {
     ),
     "part_peaks": Contender("Lattice to peaks", "the peaks of cells, and the gradient back; the compiled loops alone"),
     "part_operator": Contender("Peaks to pattern", "the pattern from peaks, and the gradient back; the same"),
-    "part_evaluation": Contender("Loss and gradient", "both, the loss and all around them, inside a descent"),
+    "part_evaluation": Contender("Loss and gradient", "both and the loss between them; the compiled sweep alone"),
 }
 """By the name in a record; the peers' own are in the record."""
 
@@ -174,14 +177,14 @@ def coordinate_descent(
 
 
 def lattice_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """What moves the cell: eager torch, this engine in two precisions, a step of a descent."""
+    """What moves the cell: eager torch, this engine in two precisions, steps of a descent."""
     case, exact = make_case(crystal, batch), make_case(crystal, batch, torch.float64)
     problem, state = descent_of(case)
     return {
         "reference": lambda: loss_through(case, dense_patterns),
         "engine": lambda: loss_and_gradient(case),
         "engine_float64": lambda: loss_and_gradient(exact),
-        "step": lambda: step(problem, state),
+        "step": lambda: stride(problem, state, STEPS_A_CALL),
     }
 
 
@@ -212,10 +215,8 @@ def compiled_contender(crystal: str, batch: int) -> Callable[[], Evaluation]:
 
 
 def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """The parts of a descent's step: the two compiled loops, each with its way back, and loss and gradient as a whole.
-
-    The parts add up to less than the whole: what is left is the loss and the bookkeeping of autograd.
-    """
+    """The parts of a descent's step: the two compiled loops, each with its way back, and the sweep from lattice to loss
+    and back, of which they are the main part."""
     problem, state = descent_of(make_case(crystal, batch))
     simulator, reflections, sums = state.stage.simulator, state.reflections, state.sums
     assert sums is not None, "a descent of the cell keeps its sums"
@@ -235,19 +236,32 @@ def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
         peaks_kernel.forward(0, batch, *peaks, *profile, pattern)
         peaks_kernel.backward(0, batch, *peaks, *profile, pattern, *d_peaks)
 
+    target, loss = state.stage.target.contiguous().numpy(), np.empty(batch)
+    search = search_constants(problem.objective, simulator.instrument)
+
+    def to_loss_and_back() -> None:
+        compared = COSINE, target, search, cells, *given, instrument, *profile
+        loss_kernel.losses(0, batch, *compared, loss, d_lattice)
+
     return {
         "part_operator": to_pattern_and_back,
         "part_peaks": to_peaks_and_back,
-        "part_evaluation": lambda: evaluate(problem, state),
+        "part_evaluation": to_loss_and_back,
     }
 
 
 @dataclass(frozen=True)
 class Task:
-    """A call to be timed and the number of threads it may use."""
+    """A call to be timed, the number of threads it may use, and how often it does what the time is wanted of."""
 
     call: Callable[[], Any]
     threads: int = 1
+    repeats: int = 1
+
+
+def tasks_of(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Task]:
+    """Contenders as tasks of one thread."""
+    return {name: Task(call, repeats=STEPS_A_CALL if name == "step" else 1) for name, call in calls.items()}
 
 
 def interleaved(
@@ -265,7 +279,7 @@ def interleaved(
         seed: of the order.
 
     Yields:
-        Key and seconds a call, as soon as a sample is taken: a caller who is interrupted keeps what there is.
+        Key and seconds a call (or repeat), as soon as a sample is taken: who is interrupted keeps what there is.
     """
     threads, order = thread_count(), np.random.default_rng(seed)
     try:
@@ -277,7 +291,7 @@ def interleaved(
                     calls[key] = _calls(tasks[key], long_enough_s)
                 if calls[key] > 1:
                     _seconds(tasks[key], 1)
-                yield key, _seconds(tasks[key], calls[key]) / calls[key]
+                yield key, _seconds(tasks[key], calls[key]) / (calls[key] * tasks[key].repeats)
     finally:
         use_threads(threads)
 

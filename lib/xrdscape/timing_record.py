@@ -15,10 +15,10 @@ from xrdscape.provenance import machine
 from xrdscape.timing import (
     CONTENDERS,
     CRYSTALS,
-    Task,
     coordinate_contenders,
     interleaved,
     lattice_contenders,
+    tasks_of,
 )
 
 RECORD = ROOT / "benchmarks" / "record.json"
@@ -206,7 +206,7 @@ def live_record(crystal: str, batch: int, rounds: int, seed: int = 0) -> Record:
     calls = {**lattice_contenders(crystal, batch), **coordinate_contenders(crystal, batch)}
     keys = {name: {"contender": name, "crystal": crystal, "batch": batch, "threads": 1} for name in calls}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for name, taken in interleaved({name: Task(call) for name, call in calls.items()}, rounds, seed):
+    for name, taken in interleaved(tasks_of(calls), rounds, seed):
         seconds[name].append(taken)
     series = [{**keys[name], "seconds": taken} for name, taken in seconds.items()]
     return {"machine": machine(), "settings": {"batch": batch, "rounds": rounds}, "series": series}

@@ -25,7 +25,7 @@ BASELINES = ("reference", "compiled")
 PARTS = {
     "part_operator": ("Peaks to pattern", PALETTE["blue"], "//"),
     "part_peaks": ("Per reflection", PALETTE["sky"], ""),
-    "loss": ("Loss and autograd", PALETTE["orange"], "\\\\"),
+    "loss": ("The loss itself", PALETTE["orange"], "\\\\"),
     "rest": ("Rest of the step", PALETTE["yellow"], "xx"),
 }
 MEMORY_ROWS = {
