@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from xrdscape.provenance import cores
 from xrdscape.snap import snap
+from xrdscape.stride import stride
 from xrdscape.structures import REFERENCE_NAMES
 from xrdscape.threads import use_threads
-from xrdscape.timing import Task, descent_of, interleaved, loss_and_gradient, make_case
+from xrdscape.timing import STEPS_A_CALL, Task, descent_of, interleaved, make_case
 from xrdscape.timing_limit import operator_work
 
 HERE = Path(__file__).resolve().parent
@@ -64,12 +65,12 @@ def _rates(extra_features: str) -> list[float]:
 
 
 def measure_threads(record: dict[str, Any], crystals: tuple[str, ...], pairs: int) -> None:
-    """One thread and all cores in turn: where other programs share the machine, a core is taken away for seconds at a
-    time, and only what is timed in one breath can be compared."""
+    """Steps of a descent on one thread and on all cores, in turn: where other programs share the machine, a core is
+    taken away for seconds at a time, and only what is timed in one breath can be compared."""
     rows = []
     for crystal in tqdm(crystals, desc="threads", unit="crystal"):
-        call = partial(loss_and_gradient, make_case(crystal, BATCH))
-        tasks = {threads: Task(call, threads) for threads in (1, cores())}
+        call = partial(stride, *descent_of(make_case(crystal, BATCH)), STEPS_A_CALL)
+        tasks = {threads: Task(call, threads, STEPS_A_CALL) for threads in (1, cores())}
         seconds: dict[int, list[float]] = {threads: [] for threads in tasks}
         for threads, taken in interleaved(tasks, pairs, long_enough_s=PAIR_S):
             seconds[threads].append(plain(taken))

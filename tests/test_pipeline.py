@@ -35,7 +35,7 @@ PIPELINE = [
     ["plan"],
     ["shards"],
     ["store", "progress"],
-    ["campaign", "status", "audit", "pilot"],
+    ["campaign", "status", "audit", "pilot", "sensitivity"],
     ["derivation", "published", "tables"],
     ["figures"],
     ["book"],

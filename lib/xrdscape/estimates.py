@@ -58,6 +58,30 @@ def jeffreys_interval(successes: int, trials: int, level: float = LEVEL) -> tupl
     return low, high
 
 
+def paired_difference(before: NDArray[np.bool_], after: NDArray[np.bool_], level: float = LEVEL) -> Estimate:
+    """Difference of two rates, after less before, over the same trials.
+
+    Args:
+        before, after: outcomes [n], n at least 1.
+        level: coverage, between 0 and 1.
+
+    Returns:
+        The difference and its interval.
+
+    Raises:
+        XrdscapeError: the two differ in length or are empty.
+
+    Source: Bonett and Price, Journal of Educational and Behavioral Statistics 37, 479 (2012): Wald's interval with one
+    trial more for each of the two ways to differ.
+    """
+    if len(before) != len(after) or not len(before):
+        raise XrdscapeError(f"pairs of outcomes are needed; received {len(before)} before and {len(after)} after.")
+    n, gained, lost = len(before), int((after & ~before).sum()), int((before & ~after).sum())
+    gain, loss = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = float(scipy.stats.norm.ppf((1 + level) / 2)) * ((gain + loss - (gain - loss) ** 2) / (n + 2)) ** 0.5
+    return Estimate((gained - lost) / n, max(-1.0, gain - loss - half), min(1.0, gain - loss + half), n)
+
+
 def mutual_information(
     x: ArrayLike, y: ArrayLike, n_neighbors: int = 3, seed: int = 0, n_resamples: int = 200
 ) -> Estimate:

@@ -15,8 +15,12 @@ from xrdscape.store import Store
 FAILED_ENDS = ("loss not finite", "impossible cell", "broke down")
 
 
-def status_table(plan: Plan, store: Store) -> pd.DataFrame:
+def status_table(plan: Plan, store: Store, rows: pd.DataFrame | None = None) -> pd.DataFrame:
     """Results of each setting by where they stand.
+
+    Args:
+        plan, store: what there should be, and where it is.
+        rows: the records, if they are at hand already.
 
     Returns:
         DataFrame: noise, level, method, total, done, running, failed (the shard could not be computed), waiting, and of
@@ -26,7 +30,7 @@ def status_table(plan: Plan, store: Store) -> pd.DataFrame:
     done = store.keys()
     running = set(told["running"]) if told and told["active"] else set()
     failed = set(told["failed"]) if told else set()
-    rows = store.load(shards)
+    rows = store.load(shards) if rows is None else rows
     broken: Counter[tuple[str, float, str]] = Counter()
     if len(rows):
         bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
@@ -52,7 +56,8 @@ def _where(shard: Shard, done: set[str], running: set[str], failed: set[str]) ->
 
 def status_text(plan: Plan, store: Store) -> str:
     """The table, sums over descents and relaxations, and what the last run said."""
-    table = status_table(plan, store)
+    rows = store.load(all_shards(plan))
+    table = status_table(plan, store, rows)
     lines = [table.to_string(index=False), ""]
     for name, part in (
         ("descents", table[table["method"] != CHGNET]),
@@ -61,7 +66,7 @@ def status_text(plan: Plan, store: Store) -> str:
         sums = part[["done", "running", "failed", "waiting", "broken"]].sum()
         words = ", ".join(f"{sums[key]:,} {key}" for key in ("done", "running", "failed", "waiting"))
         lines.append(f"{part['total'].sum():,} {name}: {words}; {sums['broken']:,} of those done came to nothing")
-    return "\n".join([*lines, *_broken_ones(store.load(all_shards(plan))), *_last_run(store)])
+    return "\n".join([*lines, *_broken_ones(rows), *_last_run(store)])
 
 
 def _broken_ones(rows: pd.DataFrame) -> list[str]:

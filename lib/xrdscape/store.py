@@ -60,6 +60,18 @@ class Store:
         place = rows["shard"].map(order)
         return rows.assign(place=place).sort_values("place", kind="stable").drop(columns="place").reset_index(drop=True)
 
+    def everything(self) -> pd.DataFrame:
+        """All rows there are.
+
+        Raises:
+            RecordError: there are none, or a file is damaged or of an unknown schema.
+        """
+        frames = [records.read(path) for path in [*self._merged_files(), *self._sound_files()]]
+        if not frames:
+            folder = self.merged or self.fresh
+            raise RecordError(f"There are no records in {folder}. `xrdscape campaign {folder.name}` makes them.")
+        return pd.concat(frames, ignore_index=True).drop_duplicates(["shard", "level", "copy"])
+
     def provenance(self) -> dict[str, dict[str, Any]]:
         """By shard: its settings, and what made it (see `records.provenance`)."""
         found: dict[str, dict[str, Any]] = {}

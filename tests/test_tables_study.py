@@ -1,0 +1,48 @@
+"""Tables about how the study was made."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from xrdscape.plan import Plan, descent_shards
+from xrdscape.shards import compute
+from xrdscape.store import Store
+from xrdscape.tables_study import CHOICES, learning_rates, open_choices, records_made_again
+
+PLAN = Plan(
+    structures=("U2Ti",),
+    lattice_levels=(0.05,),
+    coordinate_levels=(),
+    copies=2,
+    max_steps=20,
+    lattice_learning_rate=(1e-3, 1e-2),
+)
+
+
+def records() -> pd.DataFrame:
+    return pd.concat([compute(shard) for shard in descent_shards(PLAN)], ignore_index=True)
+
+
+def test_every_rate_of_the_pilot_has_a_row_and_one_is_taken() -> None:
+    table = learning_rates(records())
+    assert len(table) == 10
+    assert table.groupby("Method")["Taken"].apply(lambda taken: (taken == "yes").sum()).eq(1).all()
+    assert set(table["Learning rate"]) == {"0.001", "0.01"}
+
+
+def test_a_choice_is_set_beside_the_studys() -> None:
+    rows = records()
+    slow, fast = rows[rows["learning_rate"] == 1e-3], rows[rows["learning_rate"] == 1e-2]
+    table = open_choices(fast, {"slower": slow})
+    assert list(table["Choice"].unique()) == [CHOICES["slower"]]
+    assert (table["Starts"] == 2).all()
+    assert table.loc[table["Method"] == "Cosine", "Own similarity"].iloc[0].startswith("−")
+
+
+def test_records_made_again_are_a_table(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for shard in descent_shards(PLAN)[:1]:
+        store.add(shard, compute(shard), {})
+    table = records_made_again(store, 2)
+    assert list(table["Outcome"]) == ["identical"] * 2
+    assert (table["Steps then"] == table["Steps now"]).all()
