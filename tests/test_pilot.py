@@ -6,18 +6,32 @@ import pytest
 from xrdscape.pilot import chosen_rates, pilot_table
 
 
-def test_the_rate_that_ends_most_similar_is_chosen() -> None:
-    rows = [
+def made_up(method: str, rate: float, matches: list[bool], steps: int = 10) -> list[dict[str, object]]:
+    return [
         {"noise": "lattice", "method": method, "learning_rate": rate, "structure": "NaS", "level": 0.1, "copy": copy,
-         "steps": 10, "seconds": 1.0,
-         "cosine_end": cosine, "mse_end": -error, "match_conventional_end": True, "match_tight_end": False}
-        for method in ("cosine", "mse")
-        for copy, rate, cosine, error in (
-            (0, 1e-3, 0.5, 0.1), (1, 1e-3, 0.7, 0.3), (0, 1e-2, 0.9, 0.4), (1, 1e-2, 0.5, 0.5)
-        )
+         "steps": steps, "seconds": 1.0, "cosine_end": 0.7, "mse_end": -0.2, "match_conventional_end": match,
+         "match_tight_end": False}
+        for copy, match in enumerate(matches)
     ]  # fmt: skip
-    records = pd.DataFrame(rows)
+
+
+def test_the_largest_rate_that_is_as_good_as_the_best_is_chosen() -> None:
+    """One match of eight less is within the standard error of the difference, four are not."""
+    records = pd.DataFrame(
+        [
+            *made_up("cosine", 1e-3, [True] * 6 + [False] * 2),
+            *made_up("cosine", 1e-2, [True] * 5 + [False] * 3),
+            *made_up("mse", 1e-3, [True] * 6 + [False] * 2),
+            *made_up("mse", 1e-2, [True] * 2 + [False] * 6),
+        ]
+    )
     assert chosen_rates(records) == {"lattice": {"cosine": 1e-2, "mse": 1e-3}}
     table = pilot_table(records).set_index(["method", "learning_rate"])
-    assert table.loc[("cosine", 1e-2), "similarity"] == pytest.approx(0.7)
+    assert table.loc[("cosine", 1e-3), "conventional"] == pytest.approx(0.75)
+    assert table.loc[("mse", 1e-2), "similarity"] == pytest.approx(-0.2)
     assert table["chosen"].tolist() == [False, True, True, False]
+
+
+def test_where_nothing_matches_the_largest_rate_is_chosen() -> None:
+    records = pd.DataFrame([*made_up("mse", 1e-3, [False] * 3), *made_up("mse", 1e-2, [False] * 3)])
+    assert chosen_rates(records) == {"lattice": {"mse": 1e-2}}

@@ -1,4 +1,4 @@
-"""Which learning rate? A pilot on other starts decides, by a rule that looks at nothing but what is descended."""
+"""Which learning rate? A pilot on other starts decides, by a rule."""
 
 import pandas as pd
 
@@ -41,15 +41,11 @@ def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
 def _chosen(records: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
     """Whether each row of a table has the rate that `chosen_rates` chooses."""
     chosen = pd.Series(False, index=table.index)
-    for (_, method), part in table.groupby(["noise", "method"]):
-        own = records[(records["noise"] == part["noise"].iloc[0]) & (records["method"] == method)]
+    for (noise, method), part in table.groupby(["noise", "method"]):
+        own = records[(records["noise"] == noise) & (records["method"] == method)]
         # One column a rate, one row a start.
-        ends = own.pivot(
-            index=["structure", "level", "copy"],
-            columns="learning_rate",
-            values=f"{METHODS[str(method)].objective}_end",
-        )
-        behind = ends.sub(ends[ends.mean().idxmax()], axis=0)
+        ends = own.pivot(index=["structure", "level", "copy"], columns="learning_rate", values="match_conventional_end")
+        behind = ends.astype(float).sub(ends[ends.mean().idxmax()].astype(float), axis=0)
         near = behind.mean() >= -behind.sem().fillna(0.0)
         chosen |= table.index.isin(part.index) & (table["learning_rate"] == max(ends.columns[near]))
     return chosen
@@ -58,9 +54,9 @@ def _chosen(records: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
 def chosen_rates(records: pd.DataFrame) -> dict[str, dict[str, float]]:
     """By noise and method: the largest learning rate that is as good as the best.
 
-    Best is the rate whose descents end most similar, by their own objective, in the mean; as good is one whose mean is
-    behind by no more than the standard error of that difference, over the same starts. Larger rates take fewer steps.
-    The rule uses no knowledge of the truth but its pattern, as a user of the method would have to.
+    Best is the rate with the largest share of matches (conventional criterion), which is what the study measures; as
+    good is one whose share is behind by no more than the standard error of that difference, over the same starts.
+    Larger rates take fewer steps.
     """
     table = pilot_table(records)
     chosen = table[table["chosen"]]
