@@ -181,7 +181,8 @@ def split_table(record: Record) -> pd.DataFrame:
 
     Returns:
         DataFrame: crystal, part_operator, part_peaks, loss (loss and gradient less these two), rest (the step less
-        loss and gradient), step; medians over the rounds of differences within a round.
+        loss and gradient), step; medians over the rounds of differences within a round, 0 where noise makes a
+        difference negative.
     """
     batch, rows = record["settings"]["batch"], []
     for crystal in [c for c in CRYSTALS if len(seconds_of(record, "part_operator", c, batch))]:
@@ -190,7 +191,7 @@ def split_table(record: Record) -> pd.DataFrame:
         rounds = min(len(each) for each in samples)
         operator, peaks, evaluation, whole = (1e3 * each[:rounds] / batch for each in samples)
         spent = (operator, peaks, evaluation - operator - peaks, whole - evaluation, whole)
-        rows.append((crystal, *(float(np.median(each)) for each in spent)))
+        rows.append((crystal, *(max(0.0, float(np.median(each))) for each in spent)))
     return pd.DataFrame(rows, columns=["crystal", "part_operator", "part_peaks", "loss", "rest", "step"])
 
 

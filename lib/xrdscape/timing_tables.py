@@ -159,7 +159,7 @@ def findings(record: Record) -> dict[str, Any]:
     table, limits, split = headline(record), limit_table(record), split_table(record)
     threads = max(row["threads"] for row in record["series"])
     large = max(row["batch"] for row in record["series"])
-    outside = 1 - (split["part_operator"] + split["part_peaks"]) / split["step"]
+    outside = (1 - (split["part_operator"] + split["part_peaks"]) / split["step"]).clip(lower=0)
     return {
         **_settings(record),
         "ratio-least": significant(table["ratio"].min(), 2),
