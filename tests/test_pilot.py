@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from xrdscape.pilot import chosen_rates, pilot_table
+from xrdscape.plan import load_plan
+from xrdscape.store import store_of
 
 
 def made_up(method: str, rate: float, matches: list[bool], steps: int = 10) -> list[dict[str, object]]:
@@ -32,6 +34,22 @@ def test_the_largest_rate_that_is_as_good_as_the_best_is_chosen() -> None:
     assert table["chosen"].tolist() == [False, True, True, False]
 
 
+@pytest.mark.parametrize("trials", [8, 36, 100])
+def test_a_single_start_decided_otherwise_is_within_the_standard_error(trials: int) -> None:
+    """It is exactly at it, where rounding must not decide."""
+    few = [False] * (trials - 3)
+    records = pd.DataFrame(
+        [*made_up("cosine", 1e-3, [True] * 3 + few), *made_up("cosine", 1e-2, [True] * 2 + [False] + few)]
+    )
+    assert chosen_rates(records) == {"lattice": {"cosine": 1e-2}}
+
+
 def test_where_nothing_matches_the_largest_rate_is_chosen() -> None:
     records = pd.DataFrame([*made_up("mse", 1e-3, [False] * 3), *made_up("mse", 1e-2, [False] * 3)])
     assert chosen_rates(records) == {"lattice": {"mse": 1e-2}}
+
+
+def test_the_study_runs_at_the_rates_that_the_pilot_chose() -> None:
+    plan, chosen = load_plan("study"), chosen_rates(store_of("pilot").everything())
+    assert plan.lattice_learning_rate == chosen["lattice"]
+    assert plan.coordinate_learning_rate == chosen["coordinates"]

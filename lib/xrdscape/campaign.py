@@ -226,9 +226,9 @@ def _gather(shards: list[Shard], progress: bool, workers: int | None, title: str
 
 
 def all_shards(plan: Plan) -> list[Shard]:
-    """All of a plan: the descents, on which most of the paper's figures and tables rest, then the relaxations, both
-    crystal by crystal."""
-    return [*descent_shards(plan), *relaxation_shards(plan)]
+    """All of a plan: the descents of cells, those of coordinates, then the relaxations, each crystal by crystal."""
+    descents = sorted(descent_shards(plan), key=lambda shard: shard.noise != "lattice")
+    return [*descents, *relaxation_shards(plan)]
 
 
 @lru_cache

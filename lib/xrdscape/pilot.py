@@ -46,7 +46,8 @@ def _chosen(records: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
         # One column a rate, one row a start.
         ends = own.pivot(index=["structure", "level", "copy"], columns="learning_rate", values="match_conventional_end")
         behind = ends.astype(float).sub(ends[ends.mean().idxmax()].astype(float), axis=0)
-        near = behind.mean() >= -behind.sem().fillna(0.0)
+        # One start of n decided otherwise is behind by exactly the standard error, 1/n: rounding must not decide that.
+        near = behind.mean() >= -behind.sem().fillna(0.0) - 1e-9
         chosen |= table.index.isin(part.index) & (table["learning_rate"] == max(ends.columns[near]))
     return chosen
 
