@@ -22,7 +22,7 @@ PIPELINE = [
     ["pattern"],
     ["similarity"],
     ["shift_kernel"],
-    ["loss_kernel", "sites_kernel", "stride_kernel"],
+    ["loss_kernel", "sites_kernel", "fixed_kernel", "stride_kernel"],
     ["moving_cell"],
     ["fixed_cell"],
     ["noise"],

@@ -1,5 +1,6 @@
 """Many compiled steps at once against as many single ones."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from tolerances import STRIDE
 
 from xrdscape.cell import detect_family
-from xrdscape.descent import Problem, Schedule, State, constant, init, step
+from xrdscape.descent import IMPOSSIBLE, Problem, Schedule, State, constant, init, step
 from xrdscape.noise import start
 from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
 from xrdscape.pattern import Simulator
@@ -39,6 +40,18 @@ def make_case(
     return problem, init(problem, LatticeParameters(sites, family, clamp), lattice, sites)
 
 
+def make_sites_case(
+    name: str, objective: str, rate: float = 1e-3, clamp: bool = True, dtype: torch.dtype = torch.float64
+) -> tuple[Problem, State]:
+    truth, chosen = load_structure(name), OBJECTIVES[objective]
+    simulator = Simulator(truth, FAST, dtype, hkl_max=chosen.hkl_max)
+    target = simulator(*to_tensors([truth], dtype))[0]
+    copies = [start(name, "coordinates", 0.05, copy, structure=truth) for copy in range(4)]
+    lattice, sites = to_tensors(copies, dtype)
+    problem = Problem(constant(simulator, target), chosen, Schedule(rate, 60, check_every=10, tolerance=1e-3))
+    return problem, init(problem, CoordinateParameters(lattice, clamp), lattice, sites)
+
+
 def assert_alike(one: State, other: State) -> None:
     assert one.step == other.step
     for name in ("status", "steps", "index"):
@@ -58,6 +71,28 @@ def test_strides_are_steps(name: str, rate: float, method: str) -> None:
             singly = step(problem, singly)
         together = stride(problem, together, steps)
         assert_alike(together, singly)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize(("name", "rate"), [("U2Ti", 1e-3), ("NdCoO3", 1e-4), ("MnOF", 1e-3), ("MnOF", 3.0)])
+def test_strides_of_atoms_are_steps(name: str, rate: float, objective: str) -> None:
+    """At a rate of 3 moves are limited."""
+    problem, singly = make_sites_case(name, objective, rate)
+    together = singly
+    for steps in (1, 13, 7, 25):
+        for _ in range(steps):
+            singly = step(problem, singly)
+        together = stride(problem, together, steps)
+        assert_alike(together, singly)
+
+
+def test_atoms_without_a_limit_may_be_lost() -> None:
+    problem, singly = make_sites_case("MnOF", "cosine", 3e38, clamp=False, dtype=torch.float32)
+    together = stride(problem, singly, 5)
+    for _ in range(5):
+        singly = step(problem, singly)
+    assert_alike(together, singly)
+    assert (together.status == IMPOSSIBLE).any()
 
 
 def test_without_the_limit_on_large_moves_too() -> None:
@@ -88,6 +123,22 @@ def test_a_loss_that_is_not_a_number_ends_its_sample_alone() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_atoms_go_the_same_way_alone_to_the_last_bit(objective: str, threads: int) -> None:
+    problem, state = make_sites_case("BPO4", objective, dtype=torch.float32)
+    assert isinstance(state.parameterisation, CoordinateParameters)
+    lattice, sites = state.parameterisation.lattice, state.parameters
+    use_threads(threads)
+    try:
+        whole = snap(problem, CoordinateParameters(lattice), lattice, sites)
+    finally:
+        use_threads(1)
+    alone = snap(problem, CoordinateParameters(lattice[2:3]), lattice[2:3], sites[2:3])
+    assert torch.equal(whole.frac_coords[2:3], alone.frac_coords)
+    assert torch.equal(whole.loss[2:3], alone.loss)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_sample_is_the_same_alone_to_the_last_bit(threads: int) -> None:
     """Even where cells leave the reach of their lists, which get new ones then."""
     truth = load_structure("Au2S")
@@ -103,15 +154,20 @@ def test_a_sample_is_the_same_alone_to_the_last_bit(threads: int) -> None:
     assert torch.equal(whole.loss[2:3], alone.loss)
 
 
-def test_what_cannot_be_compiled_goes_step_by_step() -> None:
-    problem, state = make_case("U2Ti", "cosine")
+@pytest.mark.parametrize("make", [make_case, make_sites_case])
+def test_what_cannot_be_compiled_goes_step_by_step(make: Callable[..., tuple[Problem, State]]) -> None:
+    problem, state = make("U2Ti", "cosine")
     assert steps_at_once(problem, state, 30) == 30
     own = replace(
         problem, objective=Objective("own", "Own", OBJECTIVES["cosine"].loss, OBJECTIVES["cosine"].similarity)
     )
-    assert steps_at_once(own, state, 30) == 0
-    lattice = state.parameters[:1].repeat(4, 1)
-    sites = state.parameterisation.frac_coords  # type: ignore[attr-defined]
+    lattice, sites = state.parameterisation.crystal(state.parameters)
+    assert steps_at_once(own, init(own, state.parameterisation, lattice, sites), 30) == 0
+
+
+def test_atoms_of_several_cells_go_step_by_step() -> None:
+    problem, state = make_case("U2Ti", "cosine")
+    lattice, sites = state.parameterisation.crystal(state.parameters)
     assert steps_at_once(problem, init(problem, CoordinateParameters(lattice), lattice, sites), 30) == 0
 
 

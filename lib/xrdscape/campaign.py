@@ -42,6 +42,7 @@ DECISIVE_MODULES = (
         "shift_kernel",
         "loss_kernel",
         "sites_kernel",
+        "fixed_kernel",
         "fixed_cell",
         "moving_cell",
         "stride",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from xrdscape.cell import check_lattice
 from xrdscape.errors import DescentError
-from xrdscape.fixed_cell import fixed_cell_loss
+from xrdscape.fixed_cell import FixedCellLoss, fixed_cell_loss
 from xrdscape.moving_cell import moving_cell_loss
 from xrdscape.parameterisation import Parameterisation
 from xrdscape.pattern import Simulator, Sums
@@ -85,7 +85,7 @@ class State:
     parameters: Tensor
     reflections: Reflections
     sums: Sums | None
-    fixed: Callable[[Tensor], Tensor] | None
+    fixed: FixedCellLoss | None
     loss: Tensor
     best_loss: Tensor
     best_parameters: Tensor
@@ -159,9 +159,7 @@ def _check_target(stage: Stage) -> None:
     refuse_empty(stage.target)
 
 
-def fixed_of(
-    problem: Problem, stage: Stage, parameterisation: Parameterisation, cells: Tensor
-) -> Callable[[Tensor], Tensor] | None:
+def fixed_of(problem: Problem, stage: Stage, parameterisation: Parameterisation, cells: Tensor) -> FixedCellLoss | None:
     """The loss as a function of the coordinates alone, if the cell stays and all samples share it."""
     if parameterisation.moves_cell or not bool((cells == cells[:1]).all()):
         return None

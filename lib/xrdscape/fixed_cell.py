@@ -5,10 +5,9 @@ The results are those of the simulator; only the work is less.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,16 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from xrdscape import loss_kernel, sites_kernel
+from xrdscape import fixed_kernel, peaks_kernel, sites_kernel
 from xrdscape.moving_cell import search_constants
 from xrdscape.pattern import Simulator
-from xrdscape.peaks import apply_first_order, peaks_to_pattern
-from xrdscape.similarity import COSINE, SQUARED_ERROR, Objective
+from xrdscape.peaks import apply_first_order, peak_constants, peaks_to_pattern
+from xrdscape.similarity import SQUARED_ERROR, Objective
+from xrdscape.threads import over_samples
 
 # Reflections whose angles differ by less are one line: far above rounding, and a thousandth of a bin.
 SAME_LINE_DEG = 1e-5
-# Objectives that know a pattern by its moments alone.
-OF_MOMENTS = (COSINE, SQUARED_ERROR)
 # Profiles computed at a time, in float64; a batch of this size stays below 10 MB.
 BATCH = 128
 
@@ -48,15 +46,16 @@ class _CompiledIntensities(torch.autograd.Function):
 
 
 class _CompiledLoss(torch.autograd.Function):
-    """Losses [B] of atoms at x [B, N, 3] as in `fixed_cell_loss`. The gradient is found on the way."""
+    """Losses [B] of atoms at x [B, N, 3] as in `FixedCellLoss`. The gradient is found on the way."""
 
     @staticmethod
-    def forward(ctx, frac_coords, cell, objective, form):  # type: ignore[no-untyped-def]
-        intensity, kept = _intensities(frac_coords, cell)
-        loss, d_intensity = (_of_moments if objective.twin in OF_MOMENTS else _of_patterns)(
-            intensity, cell, objective, form
+    def forward(ctx, frac_coords, constants):  # type: ignore[no-untyped-def]
+        places = frac_coords.detach().contiguous().numpy()
+        loss, ctx.gradient = np.empty(len(places)), np.empty_like(places)
+        over_samples(
+            *(fixed_kernel.losses, fixed_kernel.losses_over, len(places), constants.reflections),
+            *(constants.measure, places, *constants.arrays, loss, ctx.gradient),
         )
-        ctx.gradient = _coordinate_gradient(frac_coords.shape, d_intensity, kept)
         return torch.from_numpy(loss)
 
     @staticmethod
@@ -64,37 +63,7 @@ class _CompiledLoss(torch.autograd.Function):
     def backward(ctx, gradient):  # type: ignore[no-untyped-def]
         # In numpy: an operation on so few numbers takes torch several times as long.
         scale = gradient.numpy().astype(ctx.gradient.dtype)
-        return torch.from_numpy(ctx.gradient * scale[:, None, None]), None, None, None
-
-
-def _of_moments(
-    intensity: NDArray[np.float64], cell: "FixedCell", objective: Objective, form: "_ReducedForm"
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Losses [B] and their gradients [B, lines] without the pattern."""
-    intensities = torch.from_numpy(intensity)
-    along = (intensities @ form.gram).numpy()
-    highest = along
-    if objective.twin == SQUARED_ERROR:
-        place = (intensities.to(cell.profiles.dtype) @ cell.profiles).argmax(-1)
-        highest = form.profiles.T[place].numpy()
-    loss, d_intensity = np.empty(len(intensity)), np.empty_like(intensity)
-    facts = form.target_square, form.target_highest, form.profiles.shape[1]
-    loss_kernel.losses_of_moments(
-        *(objective.twin, intensity, along, form.projection, highest, *facts, loss, d_intensity)
-    )
-    return loss, d_intensity
-
-
-def _of_patterns(
-    intensity: NDArray[np.float64], cell: "FixedCell", objective: Objective, form: "_ReducedForm"
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Losses [B] and their gradients [B, lines] by way of the pattern."""
-    patterns = torch.from_numpy(intensity).to(cell.profiles.dtype) @ cell.profiles
-    loss, gradient = np.empty(len(intensity)), torch.empty_like(patterns)
-    loss_kernel.losses_of_patterns(
-        *(objective.twin, patterns.numpy(), form.target, form.search, loss, gradient.numpy())
-    )
-    return loss, (gradient @ cell.profiles.T).double().numpy()
+        return torch.from_numpy(ctx.gradient * scale[:, None, None]), None
 
 
 def compiles(given: Tensor) -> bool:
@@ -169,28 +138,44 @@ def fixed_cell(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell
     Raises:
         CellError: for a cell that does not close or shows no reflection.
     """
-    cell = _prepared(simulator, lattice)
+    cell, *_ = _prepared(simulator, lattice)
     return replace(cell, profiles=cell.profiles.to(simulator.dtype))
 
 
-@dataclass(frozen=True)
-class _ReducedForm:
-    """P P^T, P t and P of the profiles P, and <t, t> and max t of the target t, in float64; t as it is compared;
-    and, for the cross-correlation, the constants of its search."""
+class _Compiled(NamedTuple):
+    """A loss as `fixed_kernel.losses` takes it: the measure, all that is constant, and how many reflections there are,
+    by which work is divided among threads."""
 
-    gram: Float[Tensor, "lines lines"]
-    projection: Float[np.ndarray, "lines"]
-    profiles: Float[Tensor, "lines n"]
-    target_square: float
-    target_highest: float
-    target: Float[np.ndarray, "n"]
-    search: tuple[float, float]
+    measure: int
+    arrays: tuple[Any, ...]
+    reflections: int
+
+
+@dataclass(frozen=True)
+class FixedCellLoss:
+    """The loss [B] as a function of the coordinates [B, N, 3] while the cell stays; differentiable once.
+
+    Args:
+        cell: the cell, in the simulator's precision.
+        objective, target: what patterns are compared with, and how.
+        compiled: the same loss compiled; None where that cannot be.
+    """
+
+    cell: FixedCell
+    objective: Objective
+    target: Float[Tensor, "n"]
+    compiled: _Compiled | None
+
+    def __call__(self, frac_coords: Float[Tensor, "batch sites 3"]) -> Float[Tensor, "batch"]:
+        if self.compiled is None:
+            return self.objective.loss(self.cell.patterns(frac_coords), self.target)
+        return apply_first_order(_CompiledLoss, frac_coords, self.compiled)
 
 
 def fixed_cell_loss(
     simulator: Simulator, lattice: Float[Tensor, "1 6"], objective: Objective, target: Float[Tensor, "n"]
-) -> Callable[[Tensor], Tensor]:
-    """The loss [B] as a function of the coordinates [B, N, 3].
+) -> FixedCellLoss:
+    """Prepare the loss for a cell.
 
     An objective that knows a pattern x by its moments alone needs no pattern: with intensities I and profiles P,
     <x, x> = I (P P^T) I^T and <x, t> = I (P t). These matrices are in float64, where sums of both signs cancel.
@@ -200,21 +185,51 @@ def fixed_cell_loss(
 
     Source: eq:gram of the engine chapter.
     """
-    cell = _prepared(simulator, lattice)
+    cell, centre, fwhm = _prepared(simulator, lattice)
     exact, cell = cell.profiles, replace(cell, profiles=cell.profiles.to(simulator.dtype))
-    if objective.twin is None or not compiles(exact):
-        return lambda frac_coords: objective.loss(cell.patterns(frac_coords), target)
-    compared = target.double()
-    facts = float(compared @ compared), float(compared.max())
-    single = target.to(simulator.dtype).contiguous().numpy()
-    form = _ReducedForm(
-        *(exact @ exact.T, (exact @ compared).numpy(), exact, *facts, single),
-        search_constants(objective, simulator.instrument),
+    compiled = None
+    if objective.twin is not None and compiles(exact):
+        compared = target.double()
+        moments = float(compared @ compared), float(compared.max())
+        columns = exact.T.contiguous().numpy() if objective.twin == SQUARED_ERROR else np.empty((0, 0))
+        arrays = (
+            *cell.arrays,
+            *((exact @ exact.T).numpy(), (exact @ compared).numpy(), columns, moments),
+            target.to(simulator.dtype).contiguous().numpy(),
+            search_constants(objective, simulator.instrument),
+            *_bands(centre, fwhm, simulator),
+        )
+        compiled = _Compiled(objective.twin, arrays, len(cell.line))
+    return FixedCellLoss(cell, objective, target, compiled)
+
+
+def _bands(centre: Tensor, fwhm: Tensor, simulator: Simulator) -> tuple[NDArray[Any], ...]:
+    """The profiles of lines as `fixed_kernel` takes them, with the matrices from nodes to points."""
+    profile, *grid = peak_constants(simulator.instrument, simulator.dtype)
+    ramp, _, to_points, to_segments = grid
+    p, in_block = to_segments.shape
+    blocks = -(-len(ramp) // (to_points.shape[1] * (in_block // p)))
+    near, fine, coarse = (
+        np.empty((len(centre), count), ramp.dtype) for count in (len(ramp), blocks * in_block, blocks * p)
     )
-    return lambda frac_coords: apply_first_order(_CompiledLoss, frac_coords, cell, objective, form)
+    width = fwhm.numpy().astype(ramp.dtype)[:, None]
+    peaks_kernel.apart(centre.numpy()[:, None], np.ones_like(width), width, profile, *grid, near, fine, coarse)
+    return *_band(near), *_band(fine), coarse, to_points, to_segments
 
 
-def _prepared(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell:
+def _band(rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Rows without the zeros on either side: the place of the first value kept, and as many values of each row."""
+    some, n = rows != 0, rows.shape[1]
+    first = some.argmax(1)
+    length = np.where(some.any(1), n - some[:, ::-1].argmax(1) - first, 0).max()
+    # Whole vectors of the processor.
+    length = min(n, -(-max(length, 1) // 16) * 16)
+    first = np.minimum(first, n - length)
+    return first, np.ascontiguousarray(np.take_along_axis(rows, first[:, None] + np.arange(length), 1))
+
+
+def _prepared(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> tuple[FixedCell, Tensor, Tensor]:
+    """The cell with profiles in float64, and centre and FWHM of its lines in degrees [lines]."""
     reflections = simulator.reflections(lattice)
     centre, strength, factors, width = simulator.lines(lattice, reflections)
     counts = strength[0] > 0
@@ -223,10 +238,11 @@ def _prepared(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> FixedCell:
     # Any reflection of a line may stand for its angle and width.
     member = torch.zeros(int(line.max()) + 1, dtype=torch.long, device=line.device)
     member[line] = torch.arange(len(line), device=line.device)
+    centre, width = centre[member], width[member]
     profiles = [
         peaks_to_pattern(c[:, None], torch.ones_like(c)[:, None], w[:, None], simulator.instrument)
-        for c, w in zip(centre[member].split(BATCH), width[member].split(BATCH), strict=True)
+        for c, w in zip(centre.split(BATCH), width.split(BATCH), strict=True)
     ]
     hkl = reflections.hkl[0, counts].double().T.contiguous()
     weight = (simulator.occupancy @ factors[0, :, counts]).contiguous()
-    return FixedCell(hkl, weight, strength[0, counts], line, torch.cat(profiles))
+    return FixedCell(hkl, weight, strength[0, counts], line, torch.cat(profiles)), centre, width

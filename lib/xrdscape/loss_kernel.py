@@ -1,4 +1,4 @@
-"""From lattice parameters to a loss and back in one sweep, and from the moments of a pattern to a loss, compiled.
+"""From a pattern to a loss, and from lattice parameters to a loss and back in one sweep, compiled.
 
 In a sweep a pattern and its gradient stay in the processor's cache: nothing but a loss and six slopes leaves a sample.
 The measures are those of `similarity`, which defines them; the tests hold the one against the other.
@@ -166,7 +166,7 @@ def _correlation(x, t, search, gradient):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _loss(measure, x, t, search, gradient):  # type: ignore[no-untyped-def]
+def loss_of(measure, x, t, search, gradient):  # type: ignore[no-untyped-def]
     """Loss of a pattern against a target, and its slopes. `search` holds the largest shift of the cross-correlation
     and the least FWHM of a peak, in bins."""
     if measure == COSINE:
@@ -185,7 +185,7 @@ def losses(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Losses [B] of samples `first` to `last` against one target [n], and their gradients [B, 6] in the lattice.
 
-    `measure` is one of `similarity`'s twins, `search` as in `_loss`; other arguments are those of the two kernels.
+    `measure` is one of `similarity`'s twins, `search` as in `loss_of`; other arguments are those of the two kernels.
     """
     n = ramp.shape[0]
     pattern, gradient = np.empty((1, n), real.dtype), np.empty((1, n), real.dtype)
@@ -201,7 +201,7 @@ def losses(  # type: ignore[no-untyped-def]
             centre, height, fwhm, slopes,
         )  # fmt: skip
         peaks_kernel.forward(0, 1, centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, pattern)
-        loss[b] = _loss(measure, pattern[0], target, search, gradient[0])
+        loss[b] = loss_of(measure, pattern[0], target, search, gradient[0])
         peaks_kernel.backward(
             0,
             1,
@@ -234,37 +234,3 @@ def losses_over(  # type: ignore[no-untyped-def]
             bounds[i], bounds[i + 1], measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay,
             coefficient, instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice,
         )  # fmt: skip
-
-
-@kept()
-def losses_of_patterns(measure, patterns, target, search, loss, gradient):  # type: ignore[no-untyped-def]
-    """Losses [B] of patterns [B, n] against one target [n], and their gradients [B, n]."""
-    for b in range(patterns.shape[0]):
-        loss[b] = _loss(measure, patterns[b], target, search, gradient[b])
-
-
-@kept()
-def losses_of_moments(  # type: ignore[no-untyped-def]
-    measure, intensity, along, projection, highest, target_square, target_highest, n, loss, d_intensity
-):
-    """Losses [B] of patterns x = I P of n points from intensities I [B, lines], and their gradients [B, lines].
-
-    `along` is I P P^T, `projection` [lines] is P t, `highest` [B, lines] the column of P where x is highest, which the
-    squared error alone looks at; of the target t, <t, t> and max t.
-    """
-    for b in range(intensity.shape[0]):
-        square, overlap = np.sum(along[b] * intensity[b]), np.sum(projection * intensity[b])
-        if measure == COSINE:
-            if square == 0:
-                square = 1.0
-            scale = 1 / math.sqrt(square * target_square)
-            loss[b] = -overlap * scale
-            d_intensity[b] = along[b] * (overlap * scale / square) - projection * scale
-        else:
-            peak = np.sum(highest[b] * intensity[b])
-            scale, target_scale = (1 / peak if peak > 0 else 1.0), 1 / target_highest
-            square, overlap = square * scale * scale, overlap * scale * target_scale
-            loss[b] = (square - 2 * overlap + target_square * target_scale**2) / n
-            d_intensity[b] = along[b] * (2 / n * scale * scale) - projection * (2 / n * scale * target_scale)
-            if peak > 0:
-                d_intensity[b] -= highest[b] * (2 / n * scale * (square - overlap))

@@ -178,7 +178,7 @@ def _near(place, count):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _spread(weights, values, out):  # type: ignore[no-untyped-def]
+def spread(weights, values, out):  # type: ignore[no-untyped-def]
     """Add to each stretch of `out` what the weights [p, length] make of its p values."""
     p, length = weights.shape
     for s in range(-(-out.shape[0] // length)):
@@ -191,8 +191,8 @@ def _spread(weights, values, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _collect(weights, given, values):  # type: ignore[no-untyped-def]
-    """The adjoint of `_spread`: p values from each stretch of what is given."""
+def collect(weights, given, values):  # type: ignore[no-untyped-def]
+    """The adjoint of `spread`: p values from each stretch of what is given."""
     p, length = weights.shape
     values[:] = 0
     zero = weights.dtype.type(0)
@@ -314,8 +314,8 @@ def forward(  # type: ignore[no-untyped-def]
         pattern[b], fine[:], coarse[:] = 0, 0, 0
         given = b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p
         _add_peaks(*given, fine, coarse, pattern[b])
-        _spread(to_segments, coarse, fine)
-        _spread(to_points, fine, pattern[b])
+        spread(to_segments, coarse, fine)
+        spread(to_points, fine, pattern[b])
 
 
 @kept(fastmath=FAST, error_model="numpy")
@@ -327,10 +327,20 @@ def backward(  # type: ignore[no-untyped-def]
     blocks = -(-ramp.shape[0] // (points * ratio))
     fine, coarse = np.empty(blocks * ratio * p, ramp.dtype), np.empty(blocks * p, ramp.dtype)
     for b in range(first, last):
-        _collect(to_points, gradient[b], fine)
-        _collect(to_segments, fine, coarse)
+        collect(to_points, gradient[b], fine)
+        collect(to_segments, fine, coarse)
         given = b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p
         _peak_slopes(*given, fine, coarse, gradient[b], *results)
+
+
+@kept(fastmath=FAST, error_model="numpy")
+def apart(centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, near, fine, coarse):  # type: ignore[no-untyped-def]
+    """What each single peak [B, 1] adds to points, to nodes of segments and to those of blocks, a peak a row."""
+    (p, points), ratio = to_points.shape, to_segments.shape[1] // to_segments.shape[0]
+    near[:], fine[:], coarse[:] = 0, 0, 0
+    for b in range(centre.shape[0]):
+        given = b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p
+        _add_peaks(*given, fine[b], coarse[b], near[b])
 
 
 @kept(parallel=True)

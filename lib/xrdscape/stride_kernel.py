@@ -1,4 +1,4 @@
-"""Many steps of a descent of the cell at once, sample by sample, compiled.
+"""Many steps of a descent at once, sample by sample, compiled: of the cell, or of the atoms in a cell that stays.
 
 A step is that of `descent.step`, which defines it; the tests hold the one against the other. Here nothing is left of it
 but its arithmetic: for a small cell the bookkeeping of one step, operation by operation, takes longer than its pattern.
@@ -9,9 +9,29 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from xrdscape import fixed_kernel
 from xrdscape.compiled import kept
 from xrdscape.lattice_kernel import reciprocal_metric
 from xrdscape.loss_kernel import losses
+
+
+@njit(nogil=True)
+def _note(  # type: ignore[no-untyped-def]
+    b, at, start, check_every, tolerance, codes, total, parameters, loss, best_loss, best_parameters, mark, status
+):
+    """Keep the best of sample b and test it for convergence, at step `at`; `total` tells whether all is finite."""
+    running, converged, not_finite, _ = codes
+    if not math.isfinite(total):
+        status[b] = not_finite
+    elif loss[b] < best_loss[b]:
+        best_loss[b] = loss[b]
+        best_parameters[b] = parameters[b]
+    if at == start:
+        mark[b] = best_loss[b]
+    elif at % check_every == 0:
+        if status[b] == running and mark[b] - best_loss[b] < parameters.dtype.type(tolerance):
+            status[b] = converged
+        mark[b] = best_loss[b]
 
 
 @njit(nogil=True)
@@ -85,8 +105,7 @@ def stride(  # type: ignore[no-untyped-def]
         parameters, ..., status: the state of the descent, changed in place; `done` is the step that each sample is at.
         measure, ..., slopes: as `loss_kernel.losses` takes them; `cells` are the parameters in float64.
     """
-    kind = parameters.dtype.type
-    running, converged, not_finite, impossible = codes
+    running, _, _, impossible = codes
     direct, inverse, moved = np.empty((3, 3)), np.empty((3, 3)), np.empty_like(parameters[0])
     for b in range(first, last):
         while done[b] < until and status[b] == running:
@@ -103,17 +122,10 @@ def stride(  # type: ignore[no-untyped-def]
             total = float(loss[b])
             for i in range(6):
                 total += slopes[b, i]
-            if not math.isfinite(total):
-                status[b] = not_finite
-            elif loss[b] < best_loss[b]:
-                best_loss[b] = loss[b]
-                best_parameters[b] = parameters[b]
-            if done[b] == start:
-                mark[b] = best_loss[b]
-            elif done[b] % check_every == 0:
-                if status[b] == running and mark[b] - best_loss[b] < kind(tolerance):
-                    status[b] = converged
-                mark[b] = best_loss[b]
+            _note(
+                *(b, done[b], start, check_every, tolerance, codes, total),
+                *(parameters, loss, best_loss, best_parameters, mark, status),
+            )
             if status[b] == running:
                 _moved(parameters[b], slopes[b], rate, clamp, projector, moved)
                 if _possible(moved, limits):
@@ -137,4 +149,78 @@ def stride_over(  # type: ignore[no-untyped-def]
             frame, reach, parameters, loss, best_loss, best_parameters, mark, status, done,
             measure, target, search, cells, hkl, multiplicity, real, imaginary, z, decay, coefficient,
             instrument, profile, ramp, nodes, to_points, to_segments, losses_exact, slopes,
+        )  # fmt: skip
+
+
+@njit(nogil=True)
+def _displaced(places, slopes, rate, clamp, moved):  # type: ignore[no-untyped-def]
+    """Where plain gradient descent goes, and whether all of it is finite; `parameterisation.CoordinateParameters`.
+
+    `clamp` holds the largest move, and the move instead of a larger one relative to the coordinate.
+    """
+    kind, finite = places.dtype.type, True
+    for n in range(places.shape[0]):
+        for i in range(3):
+            move = kind(-rate) * slopes[n, i]
+            if abs(move) > kind(clamp[0]):
+                move = math.copysign(kind(clamp[1]) * abs(places[n, i]), move)
+            moved[n, i] = places[n, i] + move
+            finite = finite and math.isfinite(moved[n, i])
+    return finite
+
+
+@kept()
+def stride_sites(  # type: ignore[no-untyped-def]
+    first, last, until, start, check_every, tolerance, rate, clamp, codes,
+    parameters, loss, best_loss, best_parameters, mark, status, done,
+    measure, hkl, weight, strength, line, gram, projection, columns, target_moments, target, search,
+    first_point, near, first_node, fine, coarse, to_points, to_segments, losses_exact, slopes,
+):  # fmt: skip
+    """Take samples `first` to `last` to step `until` of the descent, or until they stop.
+
+    Args:
+        start, ..., codes, parameters, ..., done: as in `stride`.
+        clamp: of `_displaced`.
+        measure, ..., slopes: as `fixed_kernel.losses` takes them.
+    """
+    running, _, _, impossible = codes
+    moved = np.empty_like(parameters[0])
+    for b in range(first, last):
+        while done[b] < until and status[b] == running:
+            fixed_kernel.losses(
+                b, b + 1, measure, parameters, hkl, weight, strength, line, gram, projection, columns, target_moments,
+                target, search, first_point, near, first_node, fine, coarse, to_points, to_segments,
+                losses_exact, slopes,
+            )  # fmt: skip
+            loss[b] = losses_exact[b]
+            total = float(loss[b])
+            for n in range(moved.shape[0]):
+                for i in range(3):
+                    total += slopes[b, n, i]
+            _note(
+                *(b, done[b], start, check_every, tolerance, codes, total),
+                *(parameters, loss, best_loss, best_parameters, mark, status),
+            )
+            if status[b] == running:
+                if _displaced(parameters[b], slopes[b], rate, clamp, moved):
+                    parameters[b] = moved
+                else:
+                    status[b] = impossible
+            done[b] += 1
+
+
+@kept(parallel=True)
+def stride_sites_over(  # type: ignore[no-untyped-def]
+    bounds, until, start, check_every, tolerance, rate, clamp, codes,
+    parameters, loss, best_loss, best_parameters, mark, status, done,
+    measure, hkl, weight, strength, line, gram, projection, columns, target_moments, target, search,
+    first_point, near, first_node, fine, coarse, to_points, to_segments, losses_exact, slopes,
+):  # fmt: skip
+    """`stride_sites` from each of the bounds to the next."""
+    for i in prange(bounds.shape[0] - 1):
+        stride_sites(
+            bounds[i], bounds[i + 1], until, start, check_every, tolerance, rate, clamp, codes,
+            parameters, loss, best_loss, best_parameters, mark, status, done,
+            measure, hkl, weight, strength, line, gram, projection, columns, target_moments, target, search,
+            first_point, near, first_node, fine, coarse, to_points, to_segments, losses_exact, slopes,
         )  # fmt: skip
