@@ -9,7 +9,7 @@ from tolerances import COMPILED, FLOAT32_GRADIENT, FLOAT32_LOSS
 from torch import Tensor
 
 from xrdscape import moving_cell
-from xrdscape.moving_cell import moving_cell_loss
+from xrdscape.moving_cell import moving_cell_gradient, moving_cell_loss
 from xrdscape.noise import start
 from xrdscape.pattern import Simulator
 from xrdscape.similarity import OBJECTIVES, Objective
@@ -50,6 +50,23 @@ def test_loss_and_gradient_are_those_of_the_patterns(name: str, objective: Objec
     assert float((gradient - full[1]).abs().max() / full[1].abs().max()) < bounds[1]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("objective", [TWINS[0], plain(TWINS[0])], ids=["compiled", "traced"])
+def test_the_direct_way_is_autograds(objective: Objective, dtype: torch.dtype) -> None:
+    truth = load_structure("U2Ti")
+    simulator = Simulator(truth, COARSE, dtype)
+    target = simulator(*to_tensors([truth], dtype))[0]
+    lattice, sites = to_tensors([start("U2Ti", "lattice", 0.1, copy, structure=truth) for copy in range(3)], dtype)
+    lists = simulator.reflections(lattice)
+    given = lists, simulator.sums(lists, sites), objective, target
+    cells = lattice.clone().requires_grad_()
+    expected = moving_cell_loss(simulator, cells, *given)
+    loss, gradient = moving_cell_gradient(simulator, lattice, *given)
+    assert loss.dtype == gradient.dtype == dtype
+    assert torch.equal(loss, expected.detach().to(dtype))
+    assert torch.equal(gradient, torch.autograd.grad(expected.sum(), cells)[0])
+
+
 @pytest.mark.parametrize("objective", TWINS, ids=lambda objective: objective.name)
 def test_samples_do_not_depend_on_each_other_or_on_the_threads(objective: Objective) -> None:
     truth = load_structure("Au2S")
@@ -59,6 +76,7 @@ def test_samples_do_not_depend_on_each_other_or_on_the_threads(objective: Object
     lists = simulator.reflections(given[0])
     sums = simulator.sums(lists, given[1])
     whole = moving_cell_loss(simulator, given[0], lists, sums, objective, target)
+    assert torch.equal(moving_cell_gradient(simulator, given[0], lists, sums, objective, target)[0], whole)
     part = torch.tensor([3, 1])
     picked = moving_cell_loss(
         simulator, given[0][part], lists.select(part), (sums[0][part], sums[1][part]), objective, target

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pymatgen.core import Lattice
 
 from xrdscape import records
 from xrdscape.errors import RecordError
-from xrdscape.evaluation import jeffreys_interval
+from xrdscape.evaluation import MATCH_CRITERIA, jeffreys_interval
 from xrdscape.noise import start
 from xrdscape.structures import load_structure
 
@@ -26,6 +27,19 @@ def test_the_truth_is_judged_perfect_and_noise_worse(judged):
     assert judged["emd_end"].is_monotonic_increasing
     assert judged["cosine_end"].is_monotonic_decreasing
     assert not judged.loc[2, "match_tight_end"]
+
+
+@pytest.mark.parametrize("name", ["U2Ti", "Nd(Al2Cu)4"])
+def test_a_cell_too_small_to_reflect_is_judged_too(name):
+    """Descents of the mean squared error get there: against a pattern of few strong lines, zero is not far off."""
+    truth = load_structure(name)
+    small = truth.copy()
+    small.lattice = Lattice.from_parameters(1.29, 1.18, 1.24, 84.7, 61.3, 68.0)
+    row = records.judged(truth, [truth, small], "end").iloc[1]
+    assert row[["cosine_end", "entropy_end", "cross_correlation_end"]].to_list() == [0, 0, 0]
+    assert -1 < row["mse_end"] < 0
+    assert row["emd_end"] > 0
+    assert not any(row[f"match_{name}_end"] for name in (*MATCH_CRITERIA, "tight"))
 
 
 def test_a_crystal_survives_its_record():

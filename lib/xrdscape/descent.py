@@ -10,8 +10,8 @@ from torch import Tensor
 from xrdscape.cell import check_lattice
 from xrdscape.errors import DescentError
 from xrdscape.fixed_cell import FixedCellLoss, fixed_cell_loss
-from xrdscape.moving_cell import moving_cell_loss
-from xrdscape.parameterisation import Parameterisation
+from xrdscape.moving_cell import moving_cell_gradient, moving_cell_loss
+from xrdscape.parameterisation import LatticeParameters, Parameterisation
 from xrdscape.pattern import Simulator, Sums
 from xrdscape.reflections import Reflections, in_reach
 from xrdscape.similarity import Objective, refuse_empty
@@ -168,14 +168,18 @@ def fixed_of(problem: Problem, stage: Stage, parameterisation: Parameterisation,
 
 def evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
     """Loss [B] of the current parameters and its gradient."""
+    simulator, target = state.stage.simulator, state.stage.target
+    if type(state.parameterisation) is LatticeParameters and state.sums is not None:
+        # The parameters are the cell itself.
+        given = state.reflections, state.sums, problem.objective, target
+        return moving_cell_gradient(simulator, state.parameters, *given)
     parameters = state.parameters.detach().requires_grad_()
     lattice, frac_coords = state.parameterisation.crystal(parameters)
     if state.fixed is not None:
         loss = state.fixed(frac_coords)
     else:
-        simulator = state.stage.simulator
         sums = state.sums if state.sums is not None else simulator.sums(state.reflections, frac_coords)
-        loss = moving_cell_loss(simulator, lattice, state.reflections, sums, problem.objective, state.stage.target)
+        loss = moving_cell_loss(simulator, lattice, state.reflections, sums, problem.objective, target)
     (gradient,) = torch.autograd.grad(loss, parameters, torch.ones_like(loss))
     return loss.detach().to(parameters.dtype), gradient
 

@@ -87,7 +87,9 @@ def judged(truth: Structure, results: list[Structure], which: str) -> pd.DataFra
     """
     simulator = Simulator(truth)
     target = simulator(*to_tensors([truth]))[0]
-    patterns = simulator(*to_tensors(results))
+    lattice, frac_coords = to_tensors(results)
+    # A descent may end in a cell too small to reflect at all: its pattern is zero, which resembles nothing.
+    patterns = simulator(lattice, frac_coords, simulator.reflections(lattice, allow_empty=True))
     columns: dict[str, Any] = {
         f"{name}_{which}": objective.similarity(patterns, target).numpy() for name, objective in OBJECTIVES.items()
     }

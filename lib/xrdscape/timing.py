@@ -13,7 +13,7 @@ from torch import Tensor
 from xrdscape import lattice_kernel, loss_kernel, noise, peaks_kernel
 from xrdscape.descent import Problem, Schedule, State, constant, evaluate, init
 from xrdscape.errors import DescentError
-from xrdscape.moving_cell import moving_cell_loss, search_constants
+from xrdscape.moving_cell import moving_cell_gradient, search_constants
 from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
 from xrdscape.pattern import Simulator, Sums, instrument_constants
 from xrdscape.peaks import peak_constants, peaks_to_pattern_reference
@@ -149,10 +149,8 @@ def loss_through(case: Case, simulate: Callable[[Case, Lattices], Tensor]) -> Ev
 
 def loss_and_gradient(case: Case) -> tuple[Tensor, Tensor]:
     """Cosine loss of a case [B] and its gradient [B, 6] as a descent computes them."""
-    lattice = case.lattice.detach().requires_grad_()
-    loss = moving_cell_loss(case.simulator, lattice, case.reflections, case.sums, OBJECTIVES["cosine"], case.target)
-    (gradient,) = torch.autograd.grad(loss, lattice, torch.ones_like(loss))
-    return loss.detach(), gradient
+    given = case.reflections, case.sums, OBJECTIVES["cosine"], case.target
+    return moving_cell_gradient(case.simulator, case.lattice, *given)
 
 
 def descent_of(case: Case) -> tuple[Problem, State]:
