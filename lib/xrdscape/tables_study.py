@@ -12,7 +12,7 @@ from xrdscape.tables import LABELS
 
 CHOICES = {
     "unclamped": "No limit on large moves",
-    "mse_1": "Patterns of maximum 1, not 100",
+    "mse_100": "Patterns of maximum 100, not 1",
     "shift_100": "Shifts of at most 1°",
     "slower": "Smaller learning rate",
 }
