@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from xrdscape.snap import snap
 from xrdscape.stride import stride
 from xrdscape.structures import REFERENCE_NAMES
 from xrdscape.threads import use_threads
-from xrdscape.timing import STEPS_A_CALL, Task, descent_of, interleaved, make_case
+from xrdscape.timing import STEPS_A_CALL, Task, descent_of, interleaved, loss_and_gradient, make_case
 from xrdscape.timing_limit import operator_work
 
 HERE = Path(__file__).resolve().parent
@@ -65,16 +66,24 @@ def _rates(extra_features: str) -> list[float]:
 
 
 def measure_threads(record: dict[str, Any], crystals: tuple[str, ...], pairs: int) -> None:
-    """Steps of a descent on one thread and on all cores, in turn: where other programs share the machine, a core is
-    taken away for seconds at a time, and only what is timed in one breath can be compared."""
+    """Single evaluations and steps of a descent, on one thread and on all cores, in turn: where other programs share
+    the machine, a core is taken away for seconds at a time, and only what is timed in one breath can be compared."""
     rows = []
     for crystal in tqdm(crystals, desc="threads", unit="crystal"):
-        call = partial(stride, *descent_of(make_case(crystal, BATCH)), STEPS_A_CALL)
-        tasks = {threads: Task(call, threads, STEPS_A_CALL) for threads in (1, cores())}
-        seconds: dict[int, list[float]] = {threads: [] for threads in tasks}
-        for threads, taken in interleaved(tasks, pairs, long_enough_s=PAIR_S):
-            seconds[threads].append(plain(taken))
-        rows += [{"crystal": crystal, "threads": threads, "seconds": taken} for threads, taken in seconds.items()]
+        case = make_case(crystal, BATCH)
+        calls: dict[str, tuple[Callable[[], Any], int]] = {
+            "engine": (partial(loss_and_gradient, case), 1),
+            "step": (partial(stride, *descent_of(case), STEPS_A_CALL), STEPS_A_CALL),
+        }
+        for contender, (call, repeats) in calls.items():
+            tasks = {threads: Task(call, threads, repeats) for threads in (1, cores())}
+            seconds: dict[int, list[float]] = {threads: [] for threads in tasks}
+            for threads, taken in interleaved(tasks, pairs, long_enough_s=PAIR_S):
+                seconds[threads].append(plain(taken))
+            rows += [
+                {"contender": contender, "crystal": crystal, "threads": threads, "seconds": taken}
+                for threads, taken in seconds.items()
+            ]
     record["threads"] = {"revision": record["revision"], "date": record["date"], "batch": BATCH, "series": rows}
 
 

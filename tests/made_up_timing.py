@@ -18,7 +18,7 @@ MILLISECONDS = {
 def made_up_record() -> dict[str, Any]:
     """All four crystals; samples of the three rounds are 0.9, 1 and 1.2 times the time above. Two threads halve it."""
     return {
-        "schema": 1, "date": "2020-01-02", "revision": "abc", "interrupted": False,
+        "schema": 2, "date": "2020-01-02", "revision": "abc", "interrupted": False,
         "machine": {"system": "Linux", "processor": "A processor", "cores": 2, "memory_gib": 8.0},
         "versions": {"python": "3.11"},
         "settings": {"quick": False, "rounds": ROUNDS, "seed": 0, "cells": 1000, "batch": BATCH},
@@ -33,8 +33,9 @@ def made_up_record() -> dict[str, Any]:
         "work": [{"crystal": name, "peaks": 80.0 * k, "operations": 1e7 * k} for k, name in enumerate(CRYSTALS, 1)],
         "series": _series(),
         "threads": {"revision": "abc", "date": "2020-01-02", "batch": BATCH, "series": [
-            {"crystal": name, "threads": threads, "seconds": [0.8 / threads, 1.0 / threads, 1.2 / threads]}
-            for name in CRYSTALS for threads in (1, 2)]},
+            {"contender": contender, "crystal": name, "threads": threads,
+             "seconds": [0.8 / threads, 1.0 / threads, 1.2 / threads]}
+            for contender in ("engine", "step") for name in CRYSTALS for threads in (1, 2)]},
         "memory": [{"what": "import", "crystal": "", "batch": 0, "mib": 512.0}]
         + [{"what": what, "crystal": name, "batch": batch, "mib": mib} for name in CRYSTALS
            for what, batch, mib in (("step", 16, 640.0), ("step", 500, 1024.0), ("reference", 16, 4096.0))],

@@ -243,7 +243,7 @@ def test_record_survives_a_round_trip_on_few_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r: r.update(schema=99), "schema 99, this version reads 1. Run `make benchmark`"),
+        (lambda r: r.update(schema=99), "schema 99, this version reads 2. Run `make benchmark`"),
         (lambda r: r.pop("schema"), "schema None"),
         (lambda r: r.pop("memory"), "not a whole benchmark record: no memory"),
         (lambda r: r["series"][0].pop("seconds"), "1 series without samples or settings"),

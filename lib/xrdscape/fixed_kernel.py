@@ -12,7 +12,7 @@ from numba import njit, prange
 
 from xrdscape import sites_kernel
 from xrdscape.compiled import kept
-from xrdscape.loss_kernel import loss_of
+from xrdscape.loss_kernel import is_free, loss_of
 from xrdscape.peaks_kernel import FAST, collect, spread
 from xrdscape.similarity import COSINE, SQUARED_ERROR
 
@@ -137,10 +137,15 @@ def losses_over(  # type: ignore[no-untyped-def]
     bounds, measure, frac_coords, hkl, weight, strength, line, gram, projection, columns, target_moments,
     target, search, first_point, near, first_node, fine, coarse, to_points, to_segments, loss, d_frac_coords,
 ):  # fmt: skip
-    """`losses` from each of the bounds to the next."""
+    """`losses` on several threads, each of which begins at its own bound."""
+    batch = loss.shape[0]
+    begun = np.zeros(batch, np.uint8)
     for i in prange(bounds.shape[0] - 1):
-        losses(
-            bounds[i], bounds[i + 1], measure, frac_coords, hkl, weight, strength, line, gram, projection, columns,
-            target_moments, target, search, first_point, near, first_node, fine, coarse, to_points, to_segments,
-            loss, d_frac_coords,
-        )  # fmt: skip
+        for k in range(batch):
+            b = (bounds[i] + k) % batch
+            if is_free(begun, b):
+                losses(
+                    b, b + 1, measure, frac_coords, hkl, weight, strength, line, gram, projection, columns,
+                    target_moments, target, search, first_point, near, first_node, fine, coarse, to_points,
+                    to_segments, loss, d_frac_coords,
+                )  # fmt: skip

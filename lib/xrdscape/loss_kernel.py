@@ -178,6 +178,19 @@ def loss_of(measure, x, t, search, gradient):  # type: ignore[no-untyped-def]
     return _correlation(x, t, search, gradient)
 
 
+@njit(nogil=True)
+def is_free(begun, b):  # type: ignore[no-untyped-def]
+    """Whether no thread has begun sample b; from now on one has.
+
+    So a thread that is done takes over what slower ones have not begun. Two may find the same sample free at the same
+    moment: both then compute it, and write the same result.
+    """
+    if begun[b]:
+        return False
+    begun[b] = 1
+    return True
+
+
 @kept()
 def losses(  # type: ignore[no-untyped-def]
     first, last, measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient,
@@ -228,9 +241,14 @@ def losses_over(  # type: ignore[no-untyped-def]
     bounds, measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient,
     instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice
 ):  # fmt: skip
-    """`losses` from each of the bounds to the next."""
+    """`losses` on several threads, each of which begins at its own bound."""
+    batch = loss.shape[0]
+    begun = np.zeros(batch, np.uint8)
     for i in prange(bounds.shape[0] - 1):
-        losses(
-            bounds[i], bounds[i + 1], measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay,
-            coefficient, instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice,
-        )  # fmt: skip
+        for k in range(batch):
+            b = (bounds[i] + k) % batch
+            if is_free(begun, b):
+                losses(
+                    b, b + 1, measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay,
+                    coefficient, instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice,
+                )  # fmt: skip

@@ -23,7 +23,7 @@ from xrdscape.timing import (
 
 RECORD = ROOT / "benchmarks" / "record.json"
 # Raised whenever a field changes its meaning; readers refuse what they do not know.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FIELDS = ("schema", "date", "revision", "machine", "versions", "settings", "correctness", "peers", "rates", "work",
           "series", "threads", "memory", "descent")  # fmt: skip
 SERIES_FIELDS = {"contender", "crystal", "batch", "threads", "seconds"}

@@ -176,7 +176,8 @@ def findings(record: Record) -> dict[str, Any]:
         "threads": threads,
         "large-batch": large,
         "speed-up": _speed_up(record, large, threads),
-        "speed-up-small": _range(list(paired_speed_up(record).values())),
+        "speed-up-small": _range(list(paired_speed_up(record, "engine").values())),
+        "speed-up-step": _range(list(paired_speed_up(record, "step").values())),
         "memory-import": _memory(record, "import", 0),
         "memory-step": _memory(record, "step", record["settings"]["batch"]),
         "memory-reference": _memory(record, "reference", record["settings"]["batch"]),
@@ -185,9 +186,13 @@ def findings(record: Record) -> dict[str, Any]:
     }
 
 
-def paired_speed_up(record: Record) -> dict[str, float]:
-    """By crystal: the engine's time on one thread over that on all cores, median over pairs timed in one breath."""
-    taken = {(row["crystal"], row["threads"]): np.array(row["seconds"]) for row in record["threads"]["series"]}
+def paired_speed_up(record: Record, contender: str) -> dict[str, float]:
+    """By crystal: a contender's time on one thread over that on all cores, median over pairs timed in one breath."""
+    taken = {
+        (row["crystal"], row["threads"]): np.array(row["seconds"])
+        for row in record["threads"]["series"]
+        if row["contender"] == contender
+    }
     most = max((threads for _, threads in taken), default=1)
     return {
         crystal: float(np.median(seconds / taken[crystal, most]))
