@@ -55,7 +55,11 @@ def main() -> int:
     options = _options()
     record = _frame(options)
     if options.threads_only:
-        known = load_record(options.output)
+        try:
+            known = load_record(options.output)
+        except RecordError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
         measure_threads(record, options.crystals, options.pairs)
         write_record(options.output, {**known, "threads": record["threads"]})
         return 0

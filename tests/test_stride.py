@@ -60,30 +60,27 @@ def assert_alike(one: State, other: State) -> None:
         torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=STRIDE, atol=STRIDE, equal_nan=True)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("name", "rate"), [("U2Ti", 1e-2), ("NdCoO3", 1e-3), ("MnOF", 1e-2), ("U2Ti", 3.0)])
-def test_strides_are_steps(name: str, rate: float, method: str) -> None:
-    """At a rate of 3 moves are limited, cells leave their lists' reach, and some become impossible."""
-    problem, singly = make_case(name, method, rate)
+def assert_strides_are_steps(problem: Problem, singly: State) -> None:
     together = singly
     for steps in (1, 13, 7, 25):
         for _ in range(steps):
             singly = step(problem, singly)
         together = stride(problem, together, steps)
         assert_alike(together, singly)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("name", "rate"), [("U2Ti", 1e-2), ("NdCoO3", 1e-3), ("MnOF", 1e-2), ("U2Ti", 3.0)])
+def test_strides_are_steps(name: str, rate: float, method: str) -> None:
+    """At a rate of 3 moves are limited, cells leave their lists' reach, and some become impossible."""
+    assert_strides_are_steps(*make_case(name, method, rate))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize(("name", "rate"), [("U2Ti", 1e-3), ("NdCoO3", 1e-4), ("MnOF", 1e-3), ("MnOF", 3.0)])
 def test_strides_of_atoms_are_steps(name: str, rate: float, objective: str) -> None:
     """At a rate of 3 moves are limited."""
-    problem, singly = make_sites_case(name, objective, rate)
-    together = singly
-    for steps in (1, 13, 7, 25):
-        for _ in range(steps):
-            singly = step(problem, singly)
-        together = stride(problem, together, steps)
-        assert_alike(together, singly)
+    assert_strides_are_steps(*make_sites_case(name, objective, rate))
 
 
 def test_atoms_without_a_limit_may_be_lost() -> None:
