@@ -29,10 +29,14 @@ from xrdscape.store import Store
 from xrdscape.threads import use_threads
 
 # Dask has its workers give freed memory back to the system at once, and every step of a descent or relaxation asks for
-# it again: a third to a half of all time. Here they keep up to 1 GiB at hand.
-WORKER_MEMORY = {
+# it again: a third to a half of all time. Here they keep up to 1 GiB at hand. Nor need it look a hundred times a second
+# what its processes are doing: shards take minutes, and the looking takes a twentieth of a core.
+DASK = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "30s",
 }
 DECISIVE_MODULES = (
     *("structures", "cell", "reflections", "scattering", "profile", "peaks", "peaks_kernel", "lattice_kernel"),
@@ -166,7 +170,7 @@ def _running(client: Client, shards: dict[Future, Shard]) -> list[str]:
 
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
-    with dask.config.set(WORKER_MEMORY):
+    with dask.config.set(DASK):
         if scheduler is None:
             options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": ":0", "silence_logs": 40}
             with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster) as client:
