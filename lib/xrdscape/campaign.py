@@ -30,7 +30,7 @@ from xrdscape.threads import use_threads
 
 # Dask has its workers give freed memory back to the system at once, and every step of a descent or relaxation asks for
 # it again: a third to a half of all time. Here they keep up to 1 GiB at hand. Nor need it look a hundred times a second
-# what its processes are doing: shards take minutes, and the looking takes a twentieth of a core.
+# what its processes are doing: shards take minutes, and the looking takes each process a twentieth of a core.
 DASK = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
