@@ -84,7 +84,7 @@ def relax(
 
     begin = time.perf_counter()
     atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    atoms.calc = _calculator("efs" if noise == "lattice" else "ef")
+    atoms.calc = _calculator(stress=noise == "lattice")
     path: list[tuple[Structure, float]] = []
     steps, converged = 0, False
     with _quiet(), contextlib.suppress(*_BREAKDOWNS):
@@ -133,19 +133,34 @@ _BREAKDOWNS = (ValueError, RuntimeError, ArithmeticError, np.linalg.LinAlgError)
 
 
 @lru_cache
-def _calculator(task: str) -> Any:
-    """A calculator of what a relaxation needs: "ef" for energy and forces, "efs" for the stress too.
+def _calculator(stress: bool) -> Any:
+    """A calculator of energy, forces and, if asked for, stress.
 
-    The stress costs another pass through the model, which CHGNet's own calculator takes even where the cell is fixed.
+    CHGNet's own takes forces and stress from two backward passes that could be differentiated again, as training needs.
+    Here both come from one plain pass to the fractional coordinates f and the lattice L (vectors as rows), E(f, L):
+    force = -dE/df L^-T, stress = L^T dE/dL / V.
     """
     with _quiet():
+        import torch
+        from ase.calculators.calculator import Calculator, all_changes
         from chgnet.model import CHGNetCalculator
 
-        class OnlyNeeded(CHGNetCalculator):
-            def calculate(self, *args: Any, **kwargs: Any) -> None:
-                super().calculate(*args, **{**kwargs, "task": task})
+        class OnePass(CHGNetCalculator):
+            def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
+                Calculator.calculate(self, atoms, properties, system_changes)
+                graph = self.model.graph_converter(AseAtomsAdaptor.get_structure(atoms))
+                moving = [graph.atom_frac_coord.requires_grad_()]
+                if stress:
+                    moving.append(graph.lattice.requires_grad_())
+                energy = self.model([graph], task="e")["e"] * len(atoms)  # the model's is per atom
+                slopes = [slope.double().numpy() for slope in torch.autograd.grad(energy.sum(), moving)]
+                lattice = atoms.cell.array
+                self.results |= {"energy": energy.item(), "free_energy": energy.item()}
+                self.results["forces"] = -np.linalg.solve(lattice, slopes[0].T).T
+                if stress:
+                    self.results["stress"] = lattice.T @ slopes[1] / atoms.get_volume()
 
-        return OnlyNeeded(_model(), use_device="cpu", on_isolated_atoms="ignore")
+        return OnePass(_model(), use_device="cpu", on_isolated_atoms="ignore")
 
 
 @lru_cache(maxsize=1)
@@ -155,7 +170,7 @@ def _model() -> Any:
 
     model = CHGNet.load(verbose=False, use_device="cpu")
     # Forces need no gradient of the weights, and without it they come a little faster.
-    return model.requires_grad_(False)
+    return model.requires_grad_(False).eval()
 
 
 @contextlib.contextmanager

@@ -158,13 +158,15 @@ def descent_shards(plan: Plan) -> list[Shard]:
 
 
 def relaxation_shards(plan: Plan) -> list[Shard]:
-    """The CHGNet relaxations of a plan."""
+    """The CHGNet relaxations of a plan: one level a shard, for they are slow and share nothing."""
     copies = plan.relaxation_copies
+    if not copies:
+        return []
     return [
-        Shard(structure, noise, CHGNET, group, copies, plan.seed, plan.relaxation_steps)  # type: ignore[arg-type]
+        Shard(structure, noise, CHGNET, (level,), copies, plan.seed, plan.relaxation_steps)  # type: ignore[arg-type]
         for structure in plan.structures
         for noise, levels in (("lattice", plan.lattice_levels), ("coordinates", plan.coordinate_levels))
-        for group in _groups(levels, copies)
+        for level in levels
     ]
 
 
@@ -174,8 +176,6 @@ def _several(rates: Rates) -> tuple[Rate, ...]:
 
 def _groups(levels: tuple[float, ...], copies: int) -> list[tuple[float, ...]]:
     """Levels that share a shard."""
-    if not copies:
-        return []
     together = max(1, STARTS_PER_SHARD // copies)
     return [levels[i : i + together] for i in range(0, len(levels), together)]
 
