@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from xrdscape.engine.structures import REFERENCE_NAMES
+from xrdscape.engine.threads import use_threads
 from xrdscape.provenance import cores
-from xrdscape.snap import snap
-from xrdscape.stride import stride
-from xrdscape.structures import REFERENCE_NAMES
-from xrdscape.threads import use_threads
-from xrdscape.timing import STEPS_A_CALL, Task, descent_of, interleaved, loss_and_gradient, make_case
-from xrdscape.timing_limit import operator_work
+from xrdscape.recovery.snap import snap
+from xrdscape.recovery.stride import stride
+from xrdscape.timing.limit import operator_work
+from xrdscape.timing.measure import STEPS_A_CALL, Task, descent_of, interleaved, loss_and_gradient, make_case
 
 HERE = Path(__file__).resolve().parent
 BATCH, LARGE_BATCH = 16, 500
@@ -60,7 +60,7 @@ def _rates(extra_features: str) -> list[float]:
         if not features.get("avx512f"):
             return []
         environment["NUMBA_CPU_FEATURES"] = f"{features.flatten()},{extra_features}"
-    code = "import json; from xrdscape.timing_limit import multiply_add_rates as r; print(json.dumps(r().tolist()))"
+    code = "import json; from xrdscape.timing.limit import multiply_add_rates as r; print(json.dumps(r().tolist()))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     return [float(f"{rate:.4g}") for rate in json.loads(done.stdout)] if done.returncode == 0 else []
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 from torch import Tensor
 
-from xrdscape import noise
-from xrdscape.pattern import Simulator
-from xrdscape.peaks import peaks_to_pattern_reference
-from xrdscape.profile import Instrument, caglioti_fwhm_deg
-from xrdscape.similarity import OBJECTIVES
-from xrdscape.structures import load_structure, to_tensors
-from xrdscape.timing import LATTICE_LEVEL
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.peaks import peaks_to_pattern_reference
+from xrdscape.engine.profile import Instrument, caglioti_fwhm_deg
+from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.recovery import noise
+from xrdscape.timing.measure import LATTICE_LEVEL
 
 INSTRUMENT = Instrument()
 FWHM_DEG = 0.35

@@ -19,12 +19,13 @@ from tqdm import tqdm
 
 from others import BATCH, descend, measure_limit, measure_memory, measure_threads, plain
 from peers import PEERS, Peer, cells, difference
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
+from xrdscape.engine.threads import use_threads
 from xrdscape.errors import RecordError, XrdscapeError
 from xrdscape.paths import ROOT
 from xrdscape.provenance import cores, machine, revision
-from xrdscape.structures import REFERENCE_NAMES, load_structure
-from xrdscape.threads import use_threads
-from xrdscape.timing import (
+from xrdscape.timing.check import check_engine, require_correct, worst
+from xrdscape.timing.measure import (
     CRYSTALS,
     LATTICE_LEVEL,
     LEARNING_RATE,
@@ -38,8 +39,7 @@ from xrdscape.timing import (
     parts,
     tasks_of,
 )
-from xrdscape.timing_check import check_engine, require_correct, worst
-from xrdscape.timing_record import RECORD, SCHEMA_VERSION, headline, labels, load_record, median_ms, write_record
+from xrdscape.timing.record import RECORD, SCHEMA_VERSION, headline, labels, load_record, median_ms, write_record
 
 PACKAGES = ("xrdscape", "torch", "numba", "llvmlite", "numpy", "scipy", "pymatgen")
 # What is timed over batch sizes and threads.

@@ -8,8 +8,8 @@ import torch
 from pymatgen.core import Lattice, Structure
 from torch import Tensor
 
-from xrdscape.pattern import Instrument, Simulator
-from xrdscape.structures import load_structure, to_tensors
+from xrdscape.engine.pattern import Instrument, Simulator
+from xrdscape.engine.structures import load_structure, to_tensors
 
 DATA = Path(__file__).parent / "data"
 CARRIED = tuple(sorted(path.stem for path in DATA.glob("*.cif")))

@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 from pymatgen.core import Structure
 
-from xrdscape import noise
-from xrdscape.records import METHODS, geometry
-from xrdscape.structures import load_structure
-from xrdscape.tables import STATISTICS
+from xrdscape.engine.structures import load_structure
+from xrdscape.recovery import noise
+from xrdscape.study.records import METHODS, geometry
+from xrdscape.tables.results import STATISTICS
 
 STRUCTURES = ("U2Ti", "BPO4")
 LEVELS = {"lattice": (0.05, 0.1), "coordinates": (0.05, 0.1)}

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from xrdscape.timing import CONTENDERS, CRYSTALS
-from xrdscape.timing_check import BOUNDS
+from xrdscape.timing.check import BOUNDS
+from xrdscape.timing.measure import CONTENDERS, CRYSTALS
 
 BATCH, ROUNDS = 16, 3
 MILLISECONDS = {

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xrdscape.audit import DIFFERENT, EQUAL, IDENTICAL, audit, compared
 from xrdscape.errors import RecordError
-from xrdscape.plan import Plan, descent_shards
-from xrdscape.shards import compute
-from xrdscape.store import Store
+from xrdscape.study.audit import DIFFERENT, EQUAL, IDENTICAL, audit, compared
+from xrdscape.study.plan import Plan, descent_shards
+from xrdscape.study.shards import compute
+from xrdscape.study.store import Store
 
 PLAN = Plan(structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.01,), copies=2, max_steps=20)
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from xrdscape import campaign, records
-from xrdscape.campaign import descents, run
 from xrdscape.errors import RecordError
 from xrdscape.paths import STRUCTURES
-from xrdscape.plan import Plan, Shard, descent_shards
-from xrdscape.progress import read_progress
-from xrdscape.status import status_table
-from xrdscape.store import Store
+from xrdscape.study import campaign, records
+from xrdscape.study.campaign import descents, run
+from xrdscape.study.plan import Plan, Shard, descent_shards
+from xrdscape.study.progress import read_progress
+from xrdscape.study.status import status_table
+from xrdscape.study.store import Store
 
 SMALL = Plan(
     structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.01,), methods=("cosine",), copies=2, max_steps=3

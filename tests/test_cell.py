@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 from tolerances import ROUNDING
 
-from xrdscape.cell import (
+from xrdscape.engine.cell import (
     FAMILIES,
     check_lattice,
     closes,
@@ -20,8 +20,8 @@ from xrdscape.cell import (
     unit_volume,
     vectors_to_lattice,
 )
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, reference_facts
 from xrdscape.errors import CellError, StructureError
-from xrdscape.structures import REFERENCE_NAMES, load_structure, reference_facts
 
 RNG_SEED = 7
 

@@ -8,12 +8,13 @@ import tolerances
 from click.testing import CliRunner, Result
 from fixture_book import HEADER, write_fixture_book
 
-from xrdscape import __version__, book, store
+from xrdscape import __version__, book
 from xrdscape.cli import app
-from xrdscape.pattern import Instrument, simulate
-from xrdscape.plan import descent_shards, load_plan
-from xrdscape.shards import compute
-from xrdscape.structures import load_structure
+from xrdscape.engine.pattern import Instrument, simulate
+from xrdscape.engine.structures import load_structure
+from xrdscape.study import store
+from xrdscape.study.plan import descent_shards, load_plan
+from xrdscape.study.shards import compute
 
 
 def call(*words: str | Path) -> Result:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from tolerances import DEMONSTRATED_GRADIENT, JUMP, KNOWN_DISTANCE, ORACLE_ANGLE_DEG, ORACLE_INTENSITY, SUMMED
 
-from xrdscape.derivation import (
+from xrdscape.analysis.derivation import (
     edge_crossings,
     elements_of,
     isotropic_loss,
@@ -18,8 +18,7 @@ from xrdscape.derivation import (
     readable,
     structure_factors,
 )
-from xrdscape.errors import CellError
-from xrdscape.noise_effects import (
+from xrdscape.analysis.noise_effects import (
     coordinate_draws,
     coordinate_noise_in_words,
     lattice_draws,
@@ -27,8 +26,9 @@ from xrdscape.noise_effects import (
     shortest_distance,
     start_table,
 )
-from xrdscape.pattern import Instrument
-from xrdscape.structures import load_structure
+from xrdscape.engine.pattern import Instrument
+from xrdscape.engine.structures import load_structure
+from xrdscape.errors import CellError
 
 COARSE = Instrument(step_deg=0.1)
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from pymatgen.core import Structure
-from tolerances import ENERGY, RELAXED_ENERGY
+from pymatgen.io.ase import AseAtomsAdaptor
+from tolerances import ENERGY, RELAXED_ENERGY, SINGLE_PRECISION_ENERGY
 
-from xrdscape.energy import energies, relax
+from xrdscape.analysis.evaluation import matches
+from xrdscape.engine.structures import load_structure
 from xrdscape.errors import EnergyError
-from xrdscape.evaluation import matches
-from xrdscape.noise import start
-from xrdscape.structures import load_structure
+from xrdscape.recovery.energy import _calculator, _model, energies, relax
+from xrdscape.recovery.noise import start
 
 
 def test_energies_are_per_atom_and_batching_changes_nothing():
@@ -20,6 +21,20 @@ def test_energies_are_per_atom_and_batching_changes_nothing():
     np.testing.assert_allclose(together[0], together[1], atol=ENERGY)
     np.testing.assert_allclose(energies([cell]), together[:1], atol=ENERGY)
     assert energies([]).shape == (0,)
+
+
+def test_one_pass_gives_the_forces_and_stress_of_chgnet():
+    from chgnet.model import CHGNetCalculator
+
+    for noise in ("lattice", "coordinates"):
+        ours = AseAtomsAdaptor.get_atoms(start("BPO4", noise, 0.05, 0), msonable=False)
+        theirs = ours.copy()
+        ours.calc, theirs.calc = _calculator(stress=True), CHGNetCalculator(_model(), use_device="cpu")
+        assert ours.get_potential_energy() == pytest.approx(theirs.get_potential_energy(), rel=SINGLE_PRECISION_ENERGY)
+        for quantity in ("get_forces", "get_stress"):
+            expected = getattr(theirs, quantity)()
+            bound = SINGLE_PRECISION_ENERGY * np.abs(expected).max()
+            np.testing.assert_allclose(getattr(ours, quantity)(), expected, atol=bound, rtol=0)
 
 
 @pytest.mark.parametrize("noise", ["lattice", "coordinates"])

@@ -6,8 +6,7 @@ from pymatgen.core import Lattice, Structure
 from scipy import stats
 from tolerances import KNOWN_DISTANCE, MI_BIAS, QUANTILE, SIMILARITY
 
-from xrdscape.errors import RecordError, XrdscapeError
-from xrdscape.evaluation import (
+from xrdscape.analysis.evaluation import (
     MATCH_CRITERIA,
     emd,
     jeffreys_interval,
@@ -17,9 +16,10 @@ from xrdscape.evaluation import (
     spearman,
     tight_match,
 )
-from xrdscape.noise import distort_coordinates, distort_lattice
-from xrdscape.published import published_table
-from xrdscape.structures import REFERENCE_NAMES, load_structure
+from xrdscape.analysis.published import published_table
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
+from xrdscape.errors import RecordError, XrdscapeError
+from xrdscape.recovery.noise import distort_coordinates, distort_lattice
 
 
 def reshaped(structure, lattice=None, coords=None):

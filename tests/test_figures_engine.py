@@ -6,7 +6,7 @@ from made_up_timing import made_up_record
 
 from xrdscape.figures import contenders_figure, memory_figure, scaling_figure, split_figure, use_style
 from xrdscape.figures.engine import CRYSTAL_STYLE, LIMIT_LABEL, PARTS
-from xrdscape.timing import CONTENDERS, CRYSTALS
+from xrdscape.timing.measure import CONTENDERS, CRYSTALS
 
 
 @pytest.fixture(autouse=True)

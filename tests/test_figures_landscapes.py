@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xrdscape.analysis.landscape import Slice
+from xrdscape.engine.pattern import Pattern
 from xrdscape.figures import (
     all_slices_figure,
     endpoints_figure,
@@ -14,8 +16,6 @@ from xrdscape.figures import (
     trajectories_figure,
     use_style,
 )
-from xrdscape.landscape import Slice
-from xrdscape.pattern import Pattern
 
 PATTERN = Pattern(np.linspace(0, 90, 50), np.abs(np.sin(np.arange(50.0))) + 0.1)
 

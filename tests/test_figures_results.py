@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from pymatgen.core import Lattice, Structure
 
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.figures import (
     METHOD_STYLE,
     case_figure,
@@ -22,10 +23,9 @@ from xrdscape.figures import (
 )
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, with_face_images
 from xrdscape.figures.results import LABEL_DISTANCE_DEG, LABELLED_LINES, hkl_text
-from xrdscape.records import match_rates
-from xrdscape.structures import REFERENCE_NAMES, load_structure
-from xrdscape.tables import STATISTICS
-from xrdscape.tables_case import choose_case
+from xrdscape.study.records import match_rates
+from xrdscape.tables.case import choose_case
+from xrdscape.tables.results import STATISTICS
 
 
 @pytest.fixture(autouse=True)

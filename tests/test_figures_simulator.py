@@ -5,7 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xrdscape.derivation import edge_crossings, isotropic_loss, loss_derivative, pattern_derivative, projections
+from xrdscape.analysis.derivation import (
+    edge_crossings,
+    isotropic_loss,
+    loss_derivative,
+    pattern_derivative,
+    projections,
+)
+from xrdscape.engine.pattern import Instrument, reflection_table, simulate
+from xrdscape.engine.structures import load_structure
 from xrdscape.figures import (
     METHOD_STYLE,
     coordinate_noise_figure,
@@ -24,9 +32,7 @@ from xrdscape.figures import (
     width_figure,
 )
 from xrdscape.figures.style import formula, joined_indices
-from xrdscape.noise import start
-from xrdscape.pattern import Instrument, reflection_table, simulate
-from xrdscape.structures import load_structure
+from xrdscape.recovery.noise import start
 
 COARSE = Instrument(step_deg=0.1)
 

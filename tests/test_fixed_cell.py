@@ -4,14 +4,14 @@ import pytest
 import torch
 from tolerances import FLOAT32_GRADIENT, FLOAT32_LOSS, FLOAT32_PATTERN, REDUCED_GRADIENT, REDUCED_LOSS, SUMMED
 
-from xrdscape.descent import Problem, Schedule, constant, fixed_of, init
-from xrdscape.fixed_cell import fixed_cell, fixed_cell_loss
-from xrdscape.noise import start
-from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
-from xrdscape.pattern import Simulator
-from xrdscape.profile import Instrument
-from xrdscape.similarity import OBJECTIVES, Objective
-from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.engine.fixed_cell import fixed_cell, fixed_cell_loss
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.profile import Instrument
+from xrdscape.engine.similarity import OBJECTIVES, Objective
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.recovery.descent import Problem, Schedule, constant, fixed_of, init
+from xrdscape.recovery.noise import start
+from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters
 
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)

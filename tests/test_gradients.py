@@ -9,9 +9,9 @@ from pymatgen.core import Structure
 from tolerances import FLOAT32_GRADIENT, GRADCHECK
 from torch import Tensor
 
-from xrdscape.pattern import Instrument, Simulator
-from xrdscape.similarity import cosine_similarity
-from xrdscape.structures import load_structure, to_tensors
+from xrdscape.engine.pattern import Instrument, Simulator
+from xrdscape.engine.similarity import cosine_similarity
+from xrdscape.engine.structures import load_structure, to_tensors
 
 GRID = Instrument(two_theta_min_deg=15.0, two_theta_max_deg=60.0, step_deg=1.5, U=0.5, W=0.8)
 """Few values, and peaks wide enough for each to be seen by several of them."""

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from xrdscape.analysis.landscape import energy_slice, slice_descent, slice_pattern, xrd_slice
+from xrdscape.engine.pattern import simulate
+from xrdscape.engine.profile import Instrument
+from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.engine.structures import load_structure
 from xrdscape.errors import CellError
-from xrdscape.landscape import energy_slice, slice_descent, slice_pattern, xrd_slice
-from xrdscape.pattern import simulate
-from xrdscape.profile import Instrument
-from xrdscape.similarity import OBJECTIVES
-from xrdscape.snap import Schedule
-from xrdscape.structures import load_structure
+from xrdscape.recovery.snap import Schedule
 
 COARSE = Instrument(step_deg=0.1)
 

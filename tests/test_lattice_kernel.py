@@ -9,11 +9,11 @@ from pymatgen.core import Structure
 from tolerances import COMPILED, CUDA, FLOAT32_GRADIENT, KERNEL_FLOAT32
 from torch import Tensor
 
-from xrdscape.noise import distort_lattice, generator
-from xrdscape.pattern import Simulator
-from xrdscape.peaks import peaks_to_pattern_reference
-from xrdscape.profile import Instrument, two_theta_grid
-from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.peaks import peaks_to_pattern_reference
+from xrdscape.engine.profile import Instrument, two_theta_grid
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.recovery.noise import distort_lattice, generator
 
 CRYSTALS = [*((name, load_structure(name)) for name in REFERENCE_NAMES), *((name, carried(name)) for name in CARRIED)]
 INSTRUMENTS = {

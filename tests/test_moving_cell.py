@@ -8,13 +8,13 @@ from crystals import COARSE
 from tolerances import COMPILED, FLOAT32_GRADIENT, FLOAT32_LOSS
 from torch import Tensor
 
-from xrdscape import moving_cell
-from xrdscape.moving_cell import moving_cell_gradient, moving_cell_loss
-from xrdscape.noise import start
-from xrdscape.pattern import Simulator
-from xrdscape.similarity import OBJECTIVES, Objective
-from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
-from xrdscape.threads import use_threads
+from xrdscape.engine import moving_cell
+from xrdscape.engine.moving_cell import moving_cell_gradient, moving_cell_loss
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.similarity import OBJECTIVES, Objective
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.engine.threads import use_threads
+from xrdscape.recovery.noise import start
 
 TWINS = [objective for objective in OBJECTIVES.values() if objective.twin is not None]
 

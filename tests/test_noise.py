@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 from tolerances import PINNED_DRAW, STANDARD_ERRORS
 
+from xrdscape.engine.structures import load_structure
 from xrdscape.errors import StructureError
-from xrdscape.noise import (
+from xrdscape.recovery.noise import (
     COORDINATE_LEVELS,
     LATTICE_LEVEL_LIMIT,
     LATTICE_LEVELS,
@@ -19,7 +20,6 @@ from xrdscape.noise import (
     start,
     strain_matrix,
 )
-from xrdscape.structures import load_structure
 
 
 def strain_of(structure, distorted):
@@ -102,7 +102,7 @@ def test_every_key_gives_another_draw():
 def test_draws_are_the_stored_ones_in_any_process():
     """Records name starts by their key: these literals may never change."""
     code = (
-        "from xrdscape.noise import start;"
+        "from xrdscape.recovery.noise import start;"
         "print(start('U2Ti','lattice',0.1,7).lattice.matrix.ravel().tolist());"
         "print(start('U2Ti','coordinates',0.01,7).frac_coords.ravel().tolist())"
     )

@@ -14,9 +14,9 @@ from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tolerances import ORACLE_ANGLE_DEG, ORACLE_INTENSITY, SUMMED
 
+from xrdscape.engine.pattern import Instrument, reflection_table, simulate
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.paths import ROOT
-from xrdscape.pattern import Instrument, reflection_table, simulate
-from xrdscape.structures import REFERENCE_NAMES, load_structure
 
 MP20 = ROOT.parent / "shared" / "data" / "mp20_sample.csv.gz"
 SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")

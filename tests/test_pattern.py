@@ -9,10 +9,10 @@ from crystals import CARRIED, COARSE, carried, pattern_of
 from pymatgen.core import Lattice, Structure
 from tolerances import FLOAT32_PATTERN, JUMP, ROUNDING, SUMMED
 
+from xrdscape.engine.pattern import Instrument, Pattern, Simulator, reflection_table, simulate
+from xrdscape.engine.profile import caglioti_fwhm_deg, pseudo_voigt
+from xrdscape.engine.structures import load_structure, to_tensors
 from xrdscape.errors import CellError, StructureError
-from xrdscape.pattern import Instrument, Pattern, Simulator, reflection_table, simulate
-from xrdscape.profile import caglioti_fwhm_deg, pseudo_voigt
-from xrdscape.structures import load_structure, to_tensors
 
 
 def close(result: torch.Tensor, expected: torch.Tensor, tolerance: float = SUMMED) -> bool:

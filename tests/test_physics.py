@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 from tolerances import ABSENT, SUMMED
 from torch import Tensor
 
-from xrdscape.pattern import Instrument, Simulator, reflection_table
-from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.engine.pattern import Instrument, Simulator, reflection_table
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
 
 SEED = 11
 EXAMPLES = ("triclinic_alloy", "triclinic_oblique", "CuO", "CaCO3_aragonite", "SiO2_quartz", "ZnS", "CaC2", "Si")

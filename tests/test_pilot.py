@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from xrdscape.pilot import chosen_rates, pilot_table
-from xrdscape.plan import load_plan
-from xrdscape.store import store_of
+from xrdscape.study.pilot import chosen_rates, pilot_table
+from xrdscape.study.plan import load_plan
+from xrdscape.study.store import store_of
 
 
 def made_up(method: str, rate: float, matches: list[bool], steps: int = 10) -> list[dict[str, object]]:

@@ -5,8 +5,17 @@ from dataclasses import asdict, replace
 import pytest
 
 from xrdscape.errors import RecordError
-from xrdscape.plan import PLANS_FILE, STARTS_PER_SHARD, Plan, Shard, descent_shards, load_plan, plans, relaxation_shards
-from xrdscape.records import METHODS
+from xrdscape.study.plan import (
+    PLANS_FILE,
+    STARTS_PER_SHARD,
+    Plan,
+    Shard,
+    descent_shards,
+    load_plan,
+    plans,
+    relaxation_shards,
+)
+from xrdscape.study.records import METHODS
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3)
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tolerances import ROUNDING
 
+from xrdscape.engine.profile import Instrument, caglioti_fwhm_deg, edge_weight, pseudo_voigt, two_theta_grid
 from xrdscape.errors import InstrumentError
-from xrdscape.profile import Instrument, caglioti_fwhm_deg, edge_weight, pseudo_voigt, two_theta_grid
 
 IMPOSSIBLE = {
     "NaN": ({"U": float("nan")}, "finite number"),

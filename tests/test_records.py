@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from pymatgen.core import Lattice
 
-from xrdscape import records
+from xrdscape.analysis.evaluation import MATCH_CRITERIA, jeffreys_interval
+from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
-from xrdscape.evaluation import MATCH_CRITERIA, jeffreys_interval
-from xrdscape.noise import start
-from xrdscape.structures import load_structure
+from xrdscape.recovery.noise import start
+from xrdscape.study import records
 
 
 @pytest.fixture(scope="module")

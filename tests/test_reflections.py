@@ -6,9 +6,9 @@ import torch
 from crystals import CARRIED, carried, parameters_of, random_lattice, strained
 from pymatgen.core import Lattice
 
-from xrdscape.cell import reciprocal_metric
+from xrdscape.engine.cell import reciprocal_metric
+from xrdscape.engine.reflections import Reflections, enumerate_reflections, in_reach
 from xrdscape.errors import CellError
-from xrdscape.reflections import Reflections, enumerate_reflections, in_reach
 
 RADIUS = 0.92
 """1/angstrom; 2theta = 90 deg for copper radiation."""

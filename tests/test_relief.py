@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xrdscape.errors import CellError
-from xrdscape.landscape import Slice
-from xrdscape.relief import (
+from xrdscape.analysis.landscape import Slice
+from xrdscape.analysis.relief import (
     compared,
     descents_table,
     endpoints,
@@ -19,8 +18,9 @@ from xrdscape.relief import (
     three_descents,
     uphill,
 )
-from xrdscape.snap import Schedule
-from xrdscape.structures import load_structure
+from xrdscape.engine.structures import load_structure
+from xrdscape.errors import CellError
+from xrdscape.recovery.snap import Schedule
 
 
 def slice_of(value, y_name="b", truth=None):

@@ -9,14 +9,14 @@ from pymatgen.analysis.diffraction.xrd import ATOMIC_SCATTERING_PARAMS
 from pymatgen.core import Element
 from tolerances import ROUNDING
 
-from xrdscape.errors import StructureError
-from xrdscape.scattering import (
+from xrdscape.engine.scattering import (
     form_factor_table,
     form_factors,
     geometric_sums,
     lorentz_polarisation,
     structure_factor_squared,
 )
+from xrdscape.errors import StructureError
 
 ALL_ELEMENTS = tuple(ATOMIC_SCATTERING_PARAMS)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xrdscape.analysis.estimates import paired_difference
 from xrdscape.errors import XrdscapeError
-from xrdscape.estimates import paired_difference
-from xrdscape.sensitivity import sensitivity_table
+from xrdscape.study.sensitivity import sensitivity_table
 
 
 def made_up(matched: list[bool], similarity: float, steps: int, copies: int) -> pd.DataFrame:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xrdscape.noise import Noise
-from xrdscape.plan import Shard
-from xrdscape.records import METHODS
-from xrdscape.shards import compute, objective_of
+from xrdscape.recovery.noise import Noise
+from xrdscape.study.plan import Shard
+from xrdscape.study.records import METHODS
+from xrdscape.study.shards import compute, objective_of
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3, check_every=1000,
               tolerance=1e-4, learning_rate=1e-2, clamp=True, dtype="float32")  # fmt: skip

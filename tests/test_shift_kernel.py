@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from xrdscape.noise import start
-from xrdscape.pattern import Simulator
-from xrdscape.profile import Instrument
-from xrdscape.shift_kernel import best_shift
-from xrdscape.similarity import best_shift as best_shift_of_all
-from xrdscape.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.engine.kernels.shift_kernel import best_shift
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.profile import Instrument
+from xrdscape.engine.similarity import best_shift as best_shift_of_all
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.recovery.noise import start
 
 # Overlaps in float32, and shifts that are equally good to rounding.
 ROUNDING = 1e-5

@@ -7,8 +7,7 @@ from scipy import stats
 from scipy.spatial import distance
 from tolerances import GRADCHECK, SIMILARITY, SIMILARITY_FLOAT32
 
-from xrdscape.errors import InstrumentError
-from xrdscape.similarity import (
+from xrdscape.engine.similarity import (
     OBJECTIVES,
     best_shift,
     cosine_similarity,
@@ -16,6 +15,7 @@ from xrdscape.similarity import (
     entropy_similarity,
     mean_squared_error,
 )
+from xrdscape.errors import InstrumentError
 
 SIMILARITIES = [objective.similarity for objective in OBJECTIVES.values()]
 NAMES = list(OBJECTIVES)

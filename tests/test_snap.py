@@ -12,14 +12,15 @@ from tolerances import RECOVERED, ROUNDING
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xrdscape import descent, fixed_cell, moving_cell, pattern, peaks
-from xrdscape.cell import project
+from xrdscape.engine import fixed_cell, moving_cell, pattern, peaks
+from xrdscape.engine.cell import project
+from xrdscape.engine.pattern import Instrument, Simulator
+from xrdscape.engine.similarity import OBJECTIVES, Objective
+from xrdscape.engine.structures import load_structure, to_tensors
 from xrdscape.errors import CellError, DescentError, RecordError
-from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
-from xrdscape.pattern import Instrument, Simulator
-from xrdscape.similarity import OBJECTIVES, Objective
-from xrdscape.snap import Problem, Schedule, SnapResult, Stage, State, constant, init, snap, step
-from xrdscape.structures import load_structure, to_tensors
+from xrdscape.recovery import descent
+from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters
+from xrdscape.recovery.snap import Problem, Schedule, SnapResult, Stage, State, constant, init, snap, step
 
 FAST = Instrument(two_theta_min_deg=10.0, step_deg=0.2)
 COSINE = OBJECTIVES["cosine"]
@@ -85,7 +86,7 @@ def watched(before_call: Callable[[int], None]) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(descent, "evaluate", watch)
-        patch.setattr("xrdscape.snap.steps_at_once", lambda problem, state, most: 0)
+        patch.setattr("xrdscape.recovery.snap.steps_at_once", lambda problem, state, most: 0)
         yield
 
 

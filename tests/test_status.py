@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from xrdscape.campaign import all_shards
-from xrdscape.plan import Plan, Shard
-from xrdscape.progress import FILE, Progress, read_progress, spoken
-from xrdscape.status import status_table, status_text
-from xrdscape.store import Store
+from xrdscape.study.campaign import all_shards
+from xrdscape.study.plan import Plan, Shard
+from xrdscape.study.progress import FILE, Progress, read_progress, spoken
+from xrdscape.study.status import status_table, status_text
+from xrdscape.study.store import Store
 
 PLAN = Plan(
     structures=("U2Ti", "NaS"), lattice_levels=(0.05, 0.1), coordinate_levels=(0.01,), methods=("cosine", "mse")

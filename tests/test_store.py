@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from xrdscape import records
 from xrdscape.errors import RecordError
-from xrdscape.plan import Shard
-from xrdscape.store import Store
+from xrdscape.study import records
+from xrdscape.study.plan import Shard
+from xrdscape.study.store import Store
 
 FIRST = Shard("U2Ti", "lattice", "cosine", (0.05, 0.1), copies=2, seed=0)
 SECOND = replace(FIRST, method="mse")

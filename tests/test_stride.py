@@ -7,18 +7,18 @@ import pytest
 import torch
 from tolerances import STRIDE
 
-from xrdscape.cell import detect_family
-from xrdscape.descent import IMPOSSIBLE, Problem, Schedule, State, constant, init, step
-from xrdscape.noise import start
-from xrdscape.parameterisation import CoordinateParameters, LatticeParameters
-from xrdscape.pattern import Simulator
-from xrdscape.profile import Instrument
-from xrdscape.records import METHODS
-from xrdscape.similarity import OBJECTIVES, Objective
-from xrdscape.snap import snap
-from xrdscape.stride import steps_at_once, stride
-from xrdscape.structures import load_structure, to_tensors
-from xrdscape.threads import use_threads
+from xrdscape.engine.cell import detect_family
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.profile import Instrument
+from xrdscape.engine.similarity import OBJECTIVES, Objective
+from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.engine.threads import use_threads
+from xrdscape.recovery.descent import IMPOSSIBLE, Problem, Schedule, State, constant, init, step
+from xrdscape.recovery.noise import start
+from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters
+from xrdscape.recovery.snap import snap
+from xrdscape.recovery.stride import steps_at_once, stride
+from xrdscape.study.records import METHODS
 
 FAST = Instrument(two_theta_min_deg=10.0, step_deg=0.1)
 

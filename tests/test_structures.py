@@ -7,8 +7,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 from tolerances import CIF_COORDINATE, CIF_FRACTION, TENSOR_ROUND_TRIP
 
-from xrdscape.errors import CellError, StructureError
-from xrdscape.structures import (
+from xrdscape.engine.structures import (
     REFERENCE_NAMES,
     composition_matrix,
     from_tensors,
@@ -17,6 +16,7 @@ from xrdscape.structures import (
     reference_path,
     to_tensors,
 )
+from xrdscape.errors import CellError, StructureError
 
 # The space groups that the paper lists in its picture of the ten structures, and how many sites each cell holds.
 SPACE_GROUPS = {

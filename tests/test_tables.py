@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from made_up import COPIES, made_up_correlations, made_up_records, made_up_relaxations
 
-from xrdscape import tables
+from xrdscape.analysis.landscape import Slice
 from xrdscape.book import Book, chapter_parameters
 from xrdscape.errors import RecordError
-from xrdscape.landscape import Slice
-from xrdscape.plan import Plan
-from xrdscape.tables_case import case_sentence, choose_case
-from xrdscape.tables_findings import (
+from xrdscape.study.plan import Plan
+from xrdscape.tables import results as tables
+from xrdscape.tables.case import case_sentence, choose_case
+from xrdscape.tables.findings import (
     NOT_SEEN,
     SEEN,
     correlation_findings,

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from xrdscape.plan import Plan, descent_shards
-from xrdscape.shards import compute
-from xrdscape.store import Store
-from xrdscape.tables_study import CHOICES, learning_rates, open_choices, records_made_again
+from xrdscape.study.plan import Plan, descent_shards
+from xrdscape.study.shards import compute
+from xrdscape.study.store import Store
+from xrdscape.tables.study import CHOICES, learning_rates, open_choices, records_made_again
 
 PLAN = Plan(
     structures=("U2Ti",),

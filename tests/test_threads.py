@@ -8,11 +8,11 @@ import numba
 import pytest
 import torch
 
-from xrdscape import threads
-from xrdscape.noise import start
-from xrdscape.pattern import Simulator
-from xrdscape.structures import load_structure, to_tensors
-from xrdscape.threads import over_samples, use_threads
+from xrdscape.engine import threads
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.engine.threads import over_samples, use_threads
+from xrdscape.recovery.noise import start
 
 
 @pytest.fixture(autouse=True)

@@ -15,13 +15,16 @@ import torch
 from made_up_timing import BATCH, ROUNDS, made_up_record
 from tolerances import KERNEL, ROUNDING
 
-from xrdscape import peaks_kernel, timing_limit
+from xrdscape.engine.kernels import peaks_kernel
+from xrdscape.engine.pattern import Instrument, Simulator
+from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.engine.threads import thread_count
 from xrdscape.errors import DescentError, RecordError
 from xrdscape.paths import ROOT
-from xrdscape.pattern import Instrument, Simulator
-from xrdscape.structures import load_structure, to_tensors
-from xrdscape.threads import thread_count
-from xrdscape.timing import (
+from xrdscape.timing import limit as timing_limit
+from xrdscape.timing.check import BOUNDS, EDGE_DEG, cell_pairs, check_engine, lattice_errors, require_correct, worst
+from xrdscape.timing.limit import kernel_facts, multiply_add_rates, operator_work, tail_bound
+from xrdscape.timing.measure import (
     CONTENDERS,
     CRYSTALS,
     Task,
@@ -35,9 +38,7 @@ from xrdscape.timing import (
     make_case,
     parts,
 )
-from xrdscape.timing_check import BOUNDS, EDGE_DEG, cell_pairs, check_engine, lattice_errors, require_correct, worst
-from xrdscape.timing_limit import kernel_facts, multiply_add_rates, operator_work, tail_bound
-from xrdscape.timing_record import (
+from xrdscape.timing.record import (
     RECORD,
     SCHEMA_VERSION,
     headline,
@@ -50,7 +51,7 @@ from xrdscape.timing_record import (
     summary,
     write_record,
 )
-from xrdscape.timing_tables import (
+from xrdscape.timing.tables import (
     coordinates_table,
     correctness_table,
     descent_sentence,

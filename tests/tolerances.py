@@ -81,6 +81,8 @@ MI_BIAS = 0.04
 """Nats. Mean of twelve estimates of sampling sd 0.04 (n = 400), so 0.012, plus a bias of at most 0.02."""
 ENERGY = 1e-4
 """eV/atom. The network runs in float32, whose sums differ with batching by some 1e-6 of 10 eV."""
+SINGLE_PRECISION_ENERGY = 1e-5
+"""Of the largest force or stress. CHGNet's float32 gradients, summed in another order: some 1e-6 was seen."""
 RELAXED_ENERGY = 2e-3
 """eV/atom. Two starts relax to one minimum up to forces of 0.02 eV/angstrom."""
 

@@ -13,7 +13,7 @@ from xrdscape.errors import XrdscapeError
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from xrdscape.pattern import Instrument, Pattern
+    from xrdscape.engine.pattern import Instrument, Pattern
 
 
 class _Commands(click.Group):
@@ -108,9 +108,9 @@ def simulate(
     _free(output, (".xy",), force)
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
-    from xrdscape.pattern import Instrument
-    from xrdscape.pattern import simulate as simulate_pattern
-    from xrdscape.structures import load_structure
+    from xrdscape.engine.pattern import Instrument
+    from xrdscape.engine.pattern import simulate as simulate_pattern
+    from xrdscape.engine.structures import load_structure
 
     instrument = Instrument(**settings, **dict(zip("UVW", caglioti, strict=True)))
     structure = load_structure(file)
@@ -144,12 +144,12 @@ def campaign(
     structures: tuple[str, ...],
 ) -> None:
     """Compute and store what is missing of a PLAN; interrupt it and go on whenever you like."""
-    from xrdscape.campaign import all_shards
-    from xrdscape.campaign import run as run_campaign
-    from xrdscape.plan import load_plan
-    from xrdscape.records import CHGNET
-    from xrdscape.status import status_text
-    from xrdscape.store import store_of
+    from xrdscape.study.campaign import all_shards
+    from xrdscape.study.campaign import run as run_campaign
+    from xrdscape.study.plan import load_plan
+    from xrdscape.study.records import CHGNET
+    from xrdscape.study.status import status_text
+    from xrdscape.study.store import store_of
 
     settings, store = load_plan(plan, plans), store_of(plan)
     unknown = [name for name in structures if name not in settings.structures]
@@ -175,9 +175,9 @@ def campaign(
 @_PLANS_FILE
 def status(plan: str, plans: Path | None) -> None:
     """Tell how far a PLAN is, setting by setting, and whether a run is under way."""
-    from xrdscape.plan import load_plan
-    from xrdscape.status import status_text
-    from xrdscape.store import store_of
+    from xrdscape.study.plan import load_plan
+    from xrdscape.study.status import status_text
+    from xrdscape.study.store import store_of
 
     click.echo(status_text(load_plan(plan, plans), store_of(plan)))
 
@@ -188,10 +188,10 @@ def status(plan: str, plans: Path | None) -> None:
 @click.option("--seed", default=0, help="Of the choice.")
 def audit(plan: str, sample: int, seed: int) -> None:
     """Make random records of a PLAN again, from their seeds alone, and compare; exit code 1 if one differs."""
-    from xrdscape.audit import DIFFERENT
-    from xrdscape.audit import audit as audit_store
-    from xrdscape.store import store_of
-    from xrdscape.threads import use_threads
+    from xrdscape.engine.threads import use_threads
+    from xrdscape.study.audit import DIFFERENT
+    from xrdscape.study.audit import audit as audit_store
+    from xrdscape.study.store import store_of
 
     use_threads(1)
     verdicts = []

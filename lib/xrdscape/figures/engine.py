@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from xrdscape.figures.style import PALETTE, formula, letter_panels, new_figure
-from xrdscape.timing import CONTENDERS, CRYSTALS
-from xrdscape.timing_record import Record, labels, limit_table, ratio, split_table, summary
+from xrdscape.timing.measure import CONTENDERS, CRYSTALS
+from xrdscape.timing.record import Record, labels, limit_table, ratio, split_table, summary
 
 CRYSTAL_STYLE = dict(
     zip(

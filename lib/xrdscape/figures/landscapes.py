@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from xrdscape.analysis.landscape import Slice
+from xrdscape.engine.pattern import Pattern
 from xrdscape.figures.style import (
     ENERGY_MAP,
     LOSS_MAP,
@@ -24,8 +26,6 @@ from xrdscape.figures.style import (
     letter_panels,
     new_figure,
 )
-from xrdscape.landscape import Slice
-from xrdscape.pattern import Pattern
 
 PATH_STYLES = (
     (PALETTE["vermillion"], "o", 1.6, 6.5),

@@ -10,13 +10,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 from pymatgen.util.string import latexify_spacegroup
 
+from xrdscape.engine.pattern import Pattern, reflection_table, simulate
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, reference_facts
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, element_legend, same_scale
 from xrdscape.figures.style import METHOD_STYLE, PALETTE, TWO_THETA, formula, letter_panels, new_figure
-from xrdscape.pattern import Pattern, reflection_table, simulate
-from xrdscape.records import METHODS
-from xrdscape.structures import REFERENCE_NAMES, load_structure, reference_facts
-from xrdscape.tables import STATISTICS, estimate_text
-from xrdscape.tables_case import Case
+from xrdscape.study.records import METHODS
+from xrdscape.tables.case import Case
+from xrdscape.tables.results import STATISTICS, estimate_text
 
 NOISE_LABELS = {
     "lattice": ("Lattice noise", "Noise level (largest strain)"),

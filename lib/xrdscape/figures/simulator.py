@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pymatgen.core import Element
 
+from xrdscape.engine.pattern import Pattern
+from xrdscape.engine.profile import Instrument, caglioti_fwhm_deg, pseudo_voigt
+from xrdscape.engine.scattering import form_factor_table, form_factors, lorentz_polarisation
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, TWO_THETA, joined_indices, letter_panels, new_figure
-from xrdscape.pattern import Pattern
-from xrdscape.profile import Instrument, caglioti_fwhm_deg, pseudo_voigt
-from xrdscape.scattering import form_factor_table, form_factors, lorentz_polarisation
 
 
 def form_factor_figure(elements: Sequence[str], instrument: Instrument | None = None) -> Figure:

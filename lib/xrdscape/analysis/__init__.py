@@ -1,0 +1,1 @@
+"""What came out: matches, distances, statistics, landscapes."""

@@ -1,0 +1,1 @@
+"""From a crystal to its pattern and the gradient: the differentiable simulator."""

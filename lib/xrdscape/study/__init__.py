@@ -1,0 +1,1 @@
+"""The experiment at full scale: plan, shards, records, execution, audit."""

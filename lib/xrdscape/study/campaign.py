@@ -1,0 +1,233 @@
+"""The study: the shards of a plan, spread over workers, stored one by one, resumed where they were left.
+
+Workers are processes of this machine, or those of any dask scheduler. They compute and return records; this process
+alone writes files, so workers need no common disk.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dask
+import pandas as pd
+from distributed import Client, Future, LocalCluster, wait
+from tqdm.auto import tqdm
+
+from xrdscape.engine.threads import use_threads
+from xrdscape.errors import RecordError
+from xrdscape.paths import BOOK_RECORDS
+from xrdscape.provenance import cores, provenance
+from xrdscape.study.plan import Plan, Shard, descent_shards, relaxation_shards
+from xrdscape.study.progress import Progress
+from xrdscape.study.shards import compute
+from xrdscape.study.store import Store
+
+# Dask has its workers give freed memory back to the system at once, and every step of a descent or relaxation asks for
+# it again: a third to a half of all time. Here they keep up to 1 GiB at hand. Nor need it look a hundred times a second
+# what its processes are doing: shards take minutes, and the looking takes each process a twentieth of a core.
+DASK = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "30s",
+}
+# Folders and modules of the package that decide what a record holds.
+DECISIVE = ("engine", "recovery", "analysis/evaluation.py", "study/records.py", "study/plan.py", "study/shards.py")
+_GONE = (
+    "The scheduler is gone, or has dropped this run. What was finished is stored; start a scheduler and give the same "
+    "command again."
+)
+# Seconds between two looks at the workers while none has finished.
+LOOK_EVERY_S = 5.0
+
+
+class Outcome(NamedTuple):
+    """What a worker sends back: the rows of a shard, what made them, and the seconds it took."""
+
+    rows: pd.DataFrame
+    provenance: dict[str, Any]
+    seconds: float
+
+
+def work(shard: Shard) -> Outcome:
+    """Compute one shard: the unit of work of a worker."""
+    use_threads(1)
+    begin = time.perf_counter()
+    rows = compute(shard)
+    return Outcome(rows, provenance(), time.perf_counter() - begin)
+
+
+def run(
+    shards: Sequence[Shard],
+    store: Store,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: bool = True,
+    title: str = "Shards",
+) -> None:
+    """Compute and store what is missing of some shards, in their order.
+
+    Args:
+        shards: what there should be.
+        store: where it goes.
+        workers: processes on this machine; one a core if left out.
+        scheduler: a dask scheduler whose workers to use instead: its address ("tcp://host:8786") or its file (.json).
+        progress: show a bar with the remaining time.
+
+    Raises:
+        RecordError: when shards failed, a file could not be written, or the scheduler was lost. The message says what
+            to do; what was finished is stored.
+    """
+    for told in store.repair():
+        tqdm.write(f"set aside, to be computed again: {told}")
+    finished = store.keys()
+    missing = [shard for shard in shards if shard.key not in finished]
+    state = Progress(store.fresh, {shard.key: shard for shard in missing})
+    if missing:
+        with (
+            _client(min(workers or cores(), len(missing)), scheduler) as client,
+            _bar(shards, missing, progress, title) as bar,
+        ):
+            try:
+                _compute(client, missing, store, state, bar)
+            except (OSError, TimeoutError, CancelledError, asyncio.CancelledError) as problem:
+                raise RecordError(_GONE) from problem
+    store.merge()
+    if state.failed:
+        names = {shard.key: f"{shard.structure} {shard.noise} {shard.method}" for shard in missing}
+        told = "; ".join(f"{names[key]}: {message}" for key, message in state.failed.items())
+        raise RecordError(
+            f"{len(state.failed)} of {len(missing)} shards failed ({told}). The others are stored; run the same "
+            "command again to retry these alone."
+        )
+
+
+def _compute(client: Client, missing: Sequence[Shard], store: Store, state: Progress, bar: tqdm) -> None:
+    shards: dict[Future, Shard] = {
+        client.submit(work, shard, pure=False, priority=-place): shard for place, shard in enumerate(missing)
+    }
+    try:
+        while shards:
+            for future in _finished(client, list(shards)):
+                shard = shards.pop(future)
+                error = future.exception()
+                if error is None:
+                    outcome: Outcome = future.result()
+                    store.add(shard, outcome.rows, outcome.provenance)
+                    state.done(shard, outcome.seconds)
+                else:
+                    state.fail(shard, error)
+                bar.update(shard.starts)
+            state.look(_running(client, shards), len(client.nthreads()))
+            bar.set_postfix_str(state.told)
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.cancel(list(shards))
+        state.stop()
+
+
+def _finished(client: Client, futures: list[Future]) -> list[Future]:
+    """Those that are finished; none after a while without any.
+
+    Raises:
+        CancelledError: the scheduler is gone, or has dropped them.
+    """
+    try:
+        done = list(wait(futures, timeout=LOOK_EVERY_S, return_when="FIRST_COMPLETED").done)
+    except TimeoutError:
+        done = []
+    if client.status != "running" or any(future.status in ("cancelled", "lost") for future in done):
+        raise CancelledError
+    return done
+
+
+def _running(client: Client, shards: dict[Future, Shard]) -> list[str]:
+    """Keys of the shards that workers have in hand."""
+    busy = {key for keys in client.processing().values() for key in keys}
+    return [shard.key for future, shard in shards.items() if future.key in busy]
+
+
+@contextmanager
+def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
+    with dask.config.set(DASK):
+        if scheduler is None:
+            options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": ":0", "silence_logs": 40}
+            with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster) as client:
+                yield client
+            return
+        try:
+            client = Client(**_address(scheduler), timeout="10s")
+        except (OSError, ValueError) as problem:
+            raise RecordError(
+                f"No dask scheduler answers at {scheduler}. Start one with `dask scheduler`, and workers with "
+                f"`dask worker {scheduler} --nthreads 1`, from this project's environment."
+            ) from problem
+        with client:
+            yield client
+
+
+def _address(scheduler: str) -> dict[str, str]:
+    """A scheduler is named by its address, or by the file in which it leaves that."""
+    return {"scheduler_file" if scheduler.endswith(".json") else "address": scheduler}
+
+
+def _bar(shards: Sequence[Shard], missing: Sequence[Shard], show: bool, title: str) -> tqdm:
+    total, left = (sum(shard.starts for shard in group) for group in (shards, missing))
+    return tqdm(
+        total=total,
+        initial=total - left,
+        desc=title,
+        disable=not show,
+        bar_format="{desc}: {percentage:3.0f}% {bar} {n_fmt} of {total_fmt}, {elapsed} gone {postfix}",
+    )
+
+
+def descents(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
+    """Records of all descents of a plan, computing what is missing; kept until the code that decides them changes.
+
+    Args:
+        plan: what to run.
+        progress: show a bar with the remaining time.
+        workers: processes; one a core if left out.
+
+    Raises:
+        RecordError: when shards failed; it names them, and the others are stored.
+    """
+    return _gather(descent_shards(plan), progress, workers, "Descents")
+
+
+def relaxations(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
+    """Records of all relaxations of a plan, computing what is missing; arguments as `descents`."""
+    return _gather(relaxation_shards(plan), progress, workers, "Relaxations")
+
+
+def _gather(shards: list[Shard], progress: bool, workers: int | None, title: str) -> pd.DataFrame:
+    store = Store(BOOK_RECORDS / _code_digest())
+    # The longest first, so that no core is left with a long one at the end.
+    longest_first = sorted(shards, key=lambda shard: -shard.cost)
+    run(longest_first, store, workers, progress=progress, title=title)
+    return store.load(shards)
+
+
+def all_shards(plan: Plan) -> list[Shard]:
+    """All of a plan: the descents of cells, those of coordinates, then the relaxations, each crystal by crystal."""
+    descents = sorted(descent_shards(plan), key=lambda shard: shard.noise != "lattice")
+    return [*descents, *relaxation_shards(plan)]
+
+
+@lru_cache
+def _code_digest() -> str:
+    """Fingerprint of the code that decides what a record holds."""
+    digest, package = hashlib.sha256(), Path(__file__).parents[1]
+    for place in DECISIVE:
+        path = package / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

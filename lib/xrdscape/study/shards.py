@@ -1,0 +1,122 @@
+"""The work itself: descend or relax the starts of a shard, and judge what came out."""
+
+import time
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import torch
+from pymatgen.core import Structure
+
+from xrdscape.engine.cell import detect_family
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.profile import Instrument
+from xrdscape.engine.similarity import OBJECTIVES, Objective, cross_correlation_within
+from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
+from xrdscape.recovery.energy import Relaxation, relax
+from xrdscape.recovery.noise import start
+from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters, Parameterisation
+from xrdscape.recovery.snap import Problem, Schedule, SnapResult, constant, snap
+from xrdscape.study import records
+from xrdscape.study.plan import Shard
+from xrdscape.study.records import CHGNET, METHODS
+
+Named = tuple[tuple[float, int], ...]
+"""Level and copy of some starts."""
+
+
+def compute(shard: Shard, named: Named | None = None) -> pd.DataFrame:
+    """The records of a shard, or of some of its starts: one row each.
+
+    Args:
+        shard: what to compute.
+        named: level and number of the copies wanted; all of the shard's if left out.
+    """
+    truth = load_structure(shard.structure)
+    named = named or tuple((level, copy) for level in shard.levels for copy in range(shard.copies))
+    starts = [start(shard.structure, shard.noise, level, copy, shard.seed, truth) for level, copy in named]
+    begin = time.perf_counter()
+    rows, ends = (_relaxed if shard.method == CHGNET else _descended)(shard, truth, starts)
+    if "seconds" not in rows:
+        rows["seconds"] = (time.perf_counter() - begin) / len(rows)
+    told = pd.DataFrame(list(named), columns=["level", "copy"])
+    told.insert(0, "structure", shard.structure)
+    told.insert(1, "noise", shard.noise)
+    told["method"], told["seed"], told["shard"] = shard.method, shard.seed, shard.key
+    told["learning_rate"] = np.nan if shard.method == CHGNET else shard.learning_rate
+    geometry = pd.DataFrame(
+        [{**records.geometry(s, "start"), **records.geometry(e, "end")} for s, e in zip(starts, ends, strict=True)]
+    )
+    before = _judged_starts(shard.structure, shard.noise, named, shard.seed)
+    return pd.concat([told, rows, geometry, before, records.judged(truth, ends, "end")], axis=1)
+
+
+@lru_cache(maxsize=4)
+def _judged_starts(structure: str, noise: str, named: Named, seed: int) -> pd.DataFrame:
+    """Shards that differ in their method alone have the same starts."""
+    truth = load_structure(structure)
+    return records.judged(truth, [start(structure, noise, level, copy, seed, truth) for level, copy in named], "start")
+
+
+def objective_of(shard: Shard) -> Objective:
+    """What the shard descends."""
+    objective = OBJECTIVES[METHODS[shard.method].objective]
+    return objective if shard.max_shift is None else cross_correlation_within(shard.max_shift)
+
+
+def descend(shard: Shard, truth: Structure, starts: list[Structure]) -> SnapResult:
+    """Descend some starts as the shard says."""
+    objective, dtype = objective_of(shard), getattr(torch, shard.dtype)
+    simulator = Simulator(truth, Instrument(), dtype, hkl_max=objective.hkl_max)
+    # In float64 first: rounding the true cell would move its peaks.
+    exact = Simulator(truth, Instrument(), hkl_max=objective.hkl_max)
+    target = exact(*to_tensors([truth]))[0].to(dtype)
+    lattice, frac_coords = to_tensors(starts, dtype=dtype)
+    parameterisation: Parameterisation
+    if shard.noise == "lattice":
+        family = detect_family(truth) if METHODS[shard.method].constrained else None
+        parameterisation = LatticeParameters(frac_coords, family, shard.clamp)
+    else:
+        parameterisation = CoordinateParameters(lattice, shard.clamp)
+    scale = shard.mse_maximum**2
+    schedule = Schedule(shard.learning_rate * scale, shard.max_steps, shard.check_every, shard.tolerance / scale)
+    return snap(Problem(constant(simulator, target), objective, schedule), parameterisation, lattice, frac_coords)
+
+
+def _descended(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:
+    result = descend(shard, truth, starts)
+    ends = [
+        from_tensors(truth, *crystal)
+        for crystal in zip(result.lattice.double(), result.frac_coords.double(), strict=True)
+    ]
+    rows = pd.DataFrame(
+        {
+            "start_loss": result.start_loss.double().numpy(),
+            "end_loss": result.loss.double().numpy(),
+            "steps": result.steps.numpy(),
+            "stop_reason": list(result.stop_reason),
+            "seconds": result.seconds / len(starts),
+        }
+    )
+    return rows, ends
+
+
+def _relaxed(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:
+    results = [relax(crystal, shard.noise, max_steps=shard.max_steps) for crystal in starts]
+    rows = pd.DataFrame(
+        {
+            "energy_start": [r.energy_start_ev_per_atom for r in results],
+            "energy_end": [r.energy_ev_per_atom for r in results],
+            "converged": [r.converged for r in results],
+            "steps": [r.steps for r in results],
+            "stop_reason": [_end_of(r, shard.max_steps) for r in results],
+            "seconds": [r.seconds for r in results],
+        }
+    )
+    return rows, [r.structure for r in results]
+
+
+def _end_of(result: Relaxation, max_steps: int) -> str:
+    if result.converged:
+        return "converged"
+    return "out of steps" if result.steps >= max_steps else "broke down"

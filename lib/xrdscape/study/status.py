@@ -1,0 +1,92 @@
+"""How far a plan is: done, running, failed and waiting for each setting, read from files alone, at any time."""
+
+from collections import Counter
+from typing import Any, cast
+
+import pandas as pd
+
+from xrdscape.study.campaign import all_shards
+from xrdscape.study.plan import Plan, Shard
+from xrdscape.study.progress import read_progress, spoken
+from xrdscape.study.records import CHGNET
+from xrdscape.study.store import Store
+
+# Ends of a descent or relaxation that are failures of it, though the record is complete.
+FAILED_ENDS = ("loss not finite", "impossible cell", "broke down")
+
+
+def status_table(plan: Plan, store: Store, rows: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Results of each setting by where they stand.
+
+    Args:
+        plan, store: what there should be, and where it is.
+        rows: the records, if they are at hand already.
+
+    Returns:
+        DataFrame: noise, level, method, total, done, running, failed (the shard could not be computed), waiting, and of
+        those done broken (the descent or relaxation came to nothing: see `FAILED_ENDS`).
+    """
+    shards, told = all_shards(plan), read_progress(store.fresh)
+    done = store.keys()
+    running = set(told["running"]) if told and told["active"] else set()
+    failed = set(told["failed"]) if told else set()
+    rows = store.load(shards) if rows is None else rows
+    broken: Counter[tuple[str, float, str]] = Counter()
+    if len(rows):
+        bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
+        broken.update(zip(bad["noise"], bad["level"], bad["method"], strict=True))
+    counts: dict[tuple[str, float, str], Counter[str]] = {}
+    for shard in shards:
+        where = _where(shard, done, running, failed)
+        for level in shard.levels:
+            counts.setdefault((shard.noise, level, shard.method), Counter())[where] += shard.copies
+    columns = ("done", "running", "failed", "waiting")
+    return pd.DataFrame(
+        [(*key, sum(count.values()), *(count[name] for name in columns), broken[key]) for key, count in counts.items()],
+        columns=["noise", "level", "method", "total", *columns, "broken"],
+    )
+
+
+def _where(shard: Shard, done: set[str], running: set[str], failed: set[str]) -> str:
+    for name, keys in (("done", done), ("running", running), ("failed", failed)):
+        if shard.key in keys:
+            return name
+    return "waiting"
+
+
+def status_text(plan: Plan, store: Store) -> str:
+    """The table, sums over descents and relaxations, and what the last run said."""
+    rows = store.load(all_shards(plan))
+    table = status_table(plan, store, rows)
+    lines = [table.to_string(index=False), ""]
+    for name, part in (
+        ("descents", table[table["method"] != CHGNET]),
+        ("relaxations", table[table["method"] == CHGNET]),
+    ):
+        sums = part[["done", "running", "failed", "waiting", "broken"]].sum()
+        words = ", ".join(f"{sums[key]:,} {key}" for key in ("done", "running", "failed", "waiting"))
+        lines.append(f"{part['total'].sum():,} {name}: {words}; {sums['broken']:,} of those done came to nothing")
+    return "\n".join([*lines, *_broken_ones(rows), *_last_run(store)])
+
+
+def _broken_ones(rows: pd.DataFrame) -> list[str]:
+    """Which results came to nothing, and why."""
+    if rows.empty:
+        return []
+    bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
+    groups = bad.groupby(["structure", "noise", "level", "method", "stop_reason"])["copy"].apply(sorted)
+    return [
+        f"came to nothing: {' '.join(map(str, key[:-1]))}, copies {', '.join(map(str, copies))}: {key[-1]}"
+        for key, copies in cast(dict[tuple[Any, ...], list[int]], groups.to_dict()).items()
+    ]
+
+
+def _last_run(store: Store) -> list[str]:
+    told = read_progress(store.fresh)
+    if not told:
+        return []
+    lines = [f"failed: shard {key}: {message}" for key, message in told["failed"].items()]
+    if told["active"]:
+        left = "" if told["remaining_s"] is None else f", about {spoken(told['remaining_s'])} to go"
+        return [*lines, f"a run is under way: process {told['pid']} on {told['host']}, {told['workers']} workers{left}"]
+    return lines

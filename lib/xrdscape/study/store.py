@@ -1,0 +1,142 @@
+"""Where records stand: one file a shard as soon as it is finished, and one file a structure once merged.
+
+The merged files belong to the repository; a shard's own file is deleted when it has gone into one. Every file is either
+whole or not there, so whatever kills a run leaves what was finished.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xrdscape.errors import RecordError
+from xrdscape.paths import CAMPAIGN, RECORDS
+from xrdscape.study import records
+from xrdscape.study.plan import Shard
+
+ENDING = ".parquet"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The records of one plan.
+
+    Args:
+        fresh: folder of the shards' own files.
+        merged: folder of one file a structure; None for records that are not merged.
+    """
+
+    fresh: Path
+    merged: Path | None = None
+
+    def keys(self) -> set[str]:
+        """Keys of the shards that are finished; one whose file is damaged is not."""
+        return set(self.provenance())
+
+    def add(self, shard: Shard, rows: pd.DataFrame, provenance: dict[str, str]) -> None:
+        """Store a finished shard.
+
+        Raises:
+            RecordError: when it cannot be written (a full disk, say); nothing else is touched.
+        """
+        made = {shard.key: {"settings": asdict(shard), **provenance}}
+        records.write(self.fresh / f"{shard.key}{ENDING}", rows, made)
+
+    def load(self, shards: Iterable[Shard]) -> pd.DataFrame:
+        """Rows of these shards, in their order; those of missing shards are left out.
+
+        Raises:
+            RecordError: for a damaged file, or one of an unknown schema.
+        """
+        order = {shard.key: place for place, shard in enumerate(shards)}
+        paths = [*self._merged_files(), *(path for path in self._sound_files() if path.stem in order)]
+        frames = [records.read(path) for path in paths]
+        if not frames:
+            return pd.DataFrame()
+        rows = pd.concat(frames, ignore_index=True)
+        rows = rows[rows["shard"].isin(order)].drop_duplicates(["shard", "level", "copy"])
+        place = rows["shard"].map(order)
+        return rows.assign(place=place).sort_values("place", kind="stable").drop(columns="place").reset_index(drop=True)
+
+    def everything(self) -> pd.DataFrame:
+        """All rows there are.
+
+        Raises:
+            RecordError: there are none, or a file is damaged or of an unknown schema.
+        """
+        frames = [records.read(path) for path in [*self._merged_files(), *self._sound_files()]]
+        if not frames:
+            folder = self.merged or self.fresh
+            raise RecordError(f"There are no records in {folder}. `xrdscape campaign {folder.name}` makes them.")
+        return pd.concat(frames, ignore_index=True).drop_duplicates(["shard", "level", "copy"])
+
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """By shard: its settings, and what made it (see `records.provenance`)."""
+        found: dict[str, dict[str, Any]] = {}
+        for path in [*self._merged_files(), *self._sound_files()]:
+            found |= records.made(path)
+        return found
+
+    def repair(self) -> list[str]:
+        """Set aside shards' files that cannot be read, so that they are made anew; what was set aside, in words."""
+        told = []
+        for path in self._fresh_files():
+            try:
+                records.read(path)
+            except RecordError as problem:
+                path.replace(path.with_suffix(".damaged"))
+                told.append(f"{path.name}: {problem}")
+        return told
+
+    def merge(self) -> int:
+        """Move finished shards into the files of their structures; how many there were.
+
+        Interrupted between the two steps a shard is in both places, which does no harm.
+        """
+        if self.merged is None:
+            return 0
+        groups: dict[str, list[Path]] = {}
+        for path in self._sound_files():
+            (entry,) = records.made(path).values()
+            groups.setdefault(entry["settings"]["structure"], []).append(path)
+        for structure, paths in groups.items():
+            target = self.merged / f"{label(structure)}{ENDING}"
+            sources = [target, *paths] if target.exists() else paths
+            rows = pd.concat([records.read(path) for path in sources], ignore_index=True)
+            rows = rows.drop_duplicates(["shard", "level", "copy"], keep="last")
+            rows = rows.sort_values(["noise", "method", "level", "learning_rate", "shard", "copy"], kind="stable")
+            made = {key: entry for path in sources for key, entry in records.made(path).items()}
+            records.write(target, rows.reset_index(drop=True), made)
+            for path in paths:
+                path.unlink()
+        return sum(map(len, groups.values()))
+
+    def _fresh_files(self) -> list[Path]:
+        return sorted(self.fresh.glob(f"[!.]*{ENDING}"))
+
+    def _sound_files(self) -> list[Path]:
+        """Shards' own files that can be read, judged by their ends, where a file that was cut off is cut off."""
+        return [path for path in self._fresh_files() if _is_sound(path)]
+
+    def _merged_files(self) -> list[Path]:
+        return sorted(self.merged.glob(f"[!.]*{ENDING}")) if self.merged is not None else []
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        records.made(path)
+    except RecordError:
+        return False
+    return True
+
+
+def label(structure: str) -> str:
+    """A structure's name as part of a file's."""
+    return Path(structure).stem.replace("(", "_").replace(")", "_")
+
+
+def store_of(plan: str) -> Store:
+    """The store of a named plan: its merged files come with the repository."""
+    return Store(CAMPAIGN / plan, RECORDS / plan)

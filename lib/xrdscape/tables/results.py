@@ -1,0 +1,243 @@
+"""The tables of the book, made from records: ours beside what the paper printed."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from xrdscape.analysis.landscape import Slice, energy_slice, xrd_slice
+from xrdscape.analysis.published import published_table
+from xrdscape.analysis.relief import minima_with_barriers
+from xrdscape.engine.structures import load_structure
+from xrdscape.errors import RecordError
+from xrdscape.study.plan import Plan
+from xrdscape.study.records import CHGNET, METHODS, match_rates
+
+STATISTICS = MappingProxyType({"mutual_information": "MI", "pearson": "Pearson", "spearman": "Spearman"})
+"""The statistics between geometric distance and pattern dissimilarity, and their names in figures."""
+
+PUBLISHED_TABLES = MappingProxyType({"mutual_information": "table1", "pearson": "table_s1", "spearman": "table_s2"})
+
+CRITERIA = MappingProxyType({"conventional": "conventional", "pymatgen": "pymatgen defaults", "tight": "tight"})
+"""When a result counts as found, in the order of the table."""
+
+LABELS = MappingProxyType({"noised": "Noised", **{k: m.label for k, m in METHODS.items()}, CHGNET: "CHGNet"})
+"""Column heads by method."""
+
+LEAST_BARRIER = 0.01
+"""The part of a slice's range that one must climb to leave a minimum, for it to count: less is rippling of the grid."""
+
+NOISES = ("lattice", "coordinates")
+
+
+def sample_text(records: pd.DataFrame) -> str:
+    """The size of a sample, for captions: copies, structures, results a setting, seed."""
+    copies, structures = records["copy"].nunique(), records["structure"].nunique()
+    setting = records.groupby(["noise", "level", "method"]).size().max()
+    seeds = ", ".join(str(seed) for seed in sorted(records["seed"].unique()))
+    return (
+        f"{copies} distorted {'copy' if copies == 1 else 'copies'} of each of {structures} structures, "
+        f"{setting} results a setting, seed {seeds}"
+    )
+
+
+def plan_table(plan: Plan) -> pd.DataFrame:
+    """Settings of the sample in this book beside those of the paper."""
+    rows = [
+        ("Distorted copies of a structure at a level", plan.copies, "50"),
+        ("Copies relaxed with CHGNet", plan.relaxation_copies, "50"),
+        ("Steps at most", plan.max_steps, "30,000"),
+        ("Test for convergence every ... steps", plan.check_every, "1,000"),
+        ("Converged when the loss fell by less than", f"{plan.tolerance:g}", "0.0001"),
+        ("Learning rate, lattice", f"{plan.lattice_learning_rate:g}", "explored: 0.0005 to 0.01"),
+        ("Learning rate, coordinates", f"{plan.coordinate_learning_rate:g}", "explored: 0.000001 to 0.0001"),
+        ("Large moves limited as in StructSnap", "yes" if plan.clamp else "no", "not stated"),
+        ("Precision of the descents", plan.dtype, "not stated"),
+        ("Seed of the noise", plan.seed, "not published"),
+    ]
+    return pd.DataFrame([(a, str(b), c) for a, b, c in rows], columns=["Setting", "Here", "Paper"])
+
+
+def joined_rates(descents: pd.DataFrame, relaxations: pd.DataFrame) -> pd.DataFrame:
+    """Match rates (conventional criterion) of descents and relaxations together; "noised" are the starts of both."""
+    return match_rates(pd.concat([descents, relaxations], ignore_index=True))
+
+
+def rates_table(records: pd.DataFrame, noise: str) -> pd.DataFrame:
+    """Match rates in per cent under one kind of noise: conventional/pymatgen defaults/tight, one row a method."""
+    rates = pd.concat(
+        [match_rates(records, criterion).assign(criterion=criterion) for criterion in CRITERIA], ignore_index=True
+    )
+    rates = rates[rates["noise"] == noise]
+    wide = rates.pivot(index=["method", "level"], columns="criterion", values="rate")[list(CRITERIA)]
+    cells = wide.apply(lambda row: "/".join(f"{100 * rate:.0f}" for rate in row), axis=1).unstack("level")
+    methods = [m for m in LABELS if m in cells.index]
+    table = pd.DataFrame({"Method": [LABELS[m] for m in methods]})
+    for level in cells.columns:
+        table[f"{level:g}"] = cells.loc[methods, level].to_numpy()
+    return table
+
+
+def trap_text(records: pd.DataFrame) -> str:
+    """What pymatgen's default options do to the judgement of the starts, in counts."""
+    starts = records.drop_duplicates(["structure", "noise", "level", "copy"])
+    as_is, reduced = (starts[f"match_{name}_start"].astype(bool) for name in ("conventional", "pymatgen"))
+    moved = starts["noise"] == "coordinates"
+    return (
+        f"Of the {(as_is & moved).sum()} starts with displaced atoms that match as they are, the default options lose "
+        f"{(as_is & ~reduced & moved).sum()}; of the {(~as_is & ~moved).sum()} starts with a strained cell that do not "
+        f"match as they are, they accept {(~as_is & reduced & ~moved).sum()}."
+    )
+
+
+def stop_table(records: pd.DataFrame) -> pd.DataFrame:
+    """How descents ended, one row a kind of noise and method; steps and seconds are medians."""
+    rows = []
+    for noise in NOISES:
+        for method in METHODS:
+            part = records[(records["noise"] == noise) & (records["method"] == method)]
+            if part.empty:
+                continue
+            share = part["stop_reason"].value_counts(normalize=True)
+            failed = 1 - share.get("converged", 0.0) - share.get("out of steps", 0.0)
+            rows.append(
+                {
+                    "Noise": noise,
+                    "Method": LABELS[method],
+                    "Descents": len(part),
+                    "Converged (%)": round(100 * share.get("converged", 0.0)),
+                    "Failed (%)": round(100 * failed),
+                    "Steps": int(part["steps"].median()),
+                    "Seconds": float(part["seconds"].median()),
+                    "Closer (%)": round(100 * float((part["emd_end"] < part["emd_start"]).mean())),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def relaxation_table(records: pd.DataFrame) -> pd.DataFrame:
+    """How CHGNet's relaxations ended: one row a setting, medians but for the share that converged."""
+    rows = [
+        {
+            "Noise": noise,
+            "Level": f"{level:g}",
+            "Relaxations": len(part),
+            "Converged (%)": round(100 * float(part["converged"].mean())),
+            "Steps": int(part["steps"].median()),
+            "Energy gained (eV/atom)": float((part["energy_start"] - part["energy_end"]).median()),
+            "EMD at start (Å)": float(part["emd_start"].median()),
+            "EMD at end (Å)": float(part["emd_end"].median()),
+        }
+        for noise in NOISES
+        for level, part in records[records["noise"] == noise].groupby("level")
+    ]
+    return pd.DataFrame(rows)
+
+
+def correlation_table(correlations: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """One statistic at every setting, ours with its interval above what the paper printed (Tables 1, S1, S2).
+
+    Args:
+        correlations: as `records.correlations` gives them.
+        statistic: key of `STATISTICS`.
+
+    Returns:
+        Two rows a setting; columns Noise (with its level, or "published"), then the methods. Signs are as printed.
+    """
+    if statistic not in STATISTICS:
+        raise RecordError(f"Unknown statistic {statistic!r}. Use one of: {', '.join(STATISTICS)}.")
+    ours = correlations[correlations["statistic"] == statistic]
+    methods = [m for m in METHODS if m in set(ours["method"])]
+    cells = ours.set_index(["noise", "level", "method"])
+    estimates = cells[["value", "low", "high"]].to_numpy()
+    texts = {key: estimate_text(*e) for key, e in zip(cells.index, estimates, strict=True)}
+    counts = _per_setting(cells["n"]).max(axis=1)
+    printed = published_values(statistic)
+    rows = []
+    for (noise, level), n in zip(counts.index, counts, strict=True):
+        here = [texts.get((noise, level, m), "–") for m in methods]
+        paper = [number_text(printed.get((noise, level, m), float("nan"))) for m in methods]
+        rows += [[f"{noise} {level:g}, n\u00a0=\u00a0{n:.0f}", *here], ["published", *paper]]
+    return pd.DataFrame(rows, columns=["Noise", *(LABELS[m] for m in methods)])
+
+
+def estimate_text(value: float, low: float, high: float) -> str:
+    """A value with its interval; a dash where the statistic is not defined."""
+    if not np.isfinite(value):
+        return "–"
+    # A no-break space: a narrow column may part the value from its interval, but not the interval.
+    return f"{number_text(value)} [{number_text(low)},\u00a0{number_text(high)}]"
+
+
+def published_values(statistic: str) -> dict[tuple[str, float, str], float]:
+    """What the paper printed, by noise, level and method; blanks are left out."""
+    names = {(m.objective, m.constrained): name for name, m in METHODS.items()}
+    printed = published_table(PUBLISHED_TABLES[statistic]).dropna(subset="value")
+    return {
+        (row["noise"], row["level"], names[row["objective"], row["constrained"]]): row["value"]
+        for row in printed.to_dict("records")
+    }
+
+
+def number_text(value: float) -> str:
+    """Two decimals and a true minus sign; a dash for what is not defined."""
+    return f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def _per_setting(values: pd.Series) -> pd.DataFrame:
+    """Rows (noise, level), lattice first; columns methods."""
+    wide = values.unstack("method")
+    return wide.loc[[key for noise in NOISES for key in wide.index if key[0] == noise]]
+
+
+def paired_slices(axes: Mapping[str, tuple[str, str]], n: int, fine: int = 61) -> tuple[list[Slice], list[Slice]]:
+    """Pattern losses and energies over the same two parameters and ranges, for several structures.
+
+    Args:
+        axes: the two lattice parameters of each structure, by its name.
+        n: energies along each axis.
+        fine: losses along each axis; patterns are cheap and their loss has finer features.
+    """
+    crystals = [(load_structure(name), names) for name, names in axes.items()]
+    losses = [xrd_slice(truth, *names, n=fine) for truth, names in crystals]
+    return losses, [energy_slice(truth, *names, n=n) for truth, names in crystals]
+
+
+def trap_count(landscape: Slice) -> int:
+    """Local minima that one must climb out of by `LEAST_BARRIER` of the slice's range."""
+    height = float(np.nanmax(landscape.value) - np.nanmin(landscape.value))
+    return len(minima_with_barriers(landscape, LEAST_BARRIER * height))
+
+
+def roughness_table(losses: Sequence[Slice], energies: Sequence[Slice]) -> pd.DataFrame:
+    """How many minima pattern and energy have over the same slice, and where the energy's deepest lies.
+
+    Args:
+        losses: of the pattern.
+        energies: in eV/atom, over the same parameters and ranges.
+
+    Raises:
+        RecordError: for two slices that are not over the same ranges.
+    """
+    rows = []
+    for pattern, energy in zip(losses, energies, strict=True):
+        if not all(np.allclose(p[[0, -1]], e[[0, -1]]) for p, e in ((pattern.x, energy.x), (pattern.y, energy.y))):
+            raise RecordError("Minima can be compared over one range alone: give both slices the same spans.")
+        j, i = np.unravel_index(np.nanargmin(energy.value), energy.value.shape)
+        centre = (np.abs(energy.y - energy.truth[1]).argmin(), np.abs(energy.x - energy.truth[0]).argmin())
+        offset = (energy.x[i] - energy.truth[0], energy.y[j] - energy.truth[1])
+        rows.append(
+            {
+                "Structure": energy.structure_name,
+                "Slice": f"{energy.x_name}, {energy.y_name}",
+                "Minima, pattern": f"{trap_count(pattern)} on {len(pattern.x)}\u00a0×\u00a0{len(pattern.y)}",
+                "Minima, energy": f"{trap_count(energy)} on {len(energy.x)}\u00a0×\u00a0{len(energy.y)}",
+                "Energy minimum off the truth": ", ".join(
+                    f"{value:+.2f}\u00a0{'Å' if name in ('a', 'b', 'c') else '°'}".replace("-", "−")
+                    for value, name in zip(offset, (energy.x_name, energy.y_name), strict=True)
+                ),
+                "Depth below the truth (meV/atom)": float(1000 * (energy.value[centre] - energy.value[j, i])),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,83 @@
+"""Tables about how the study was made: learning rates, open choices, and records made again."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from xrdscape.study.audit import audit
+from xrdscape.study.pilot import pilot_table
+from xrdscape.study.sensitivity import sensitivity_table
+from xrdscape.study.store import Store
+from xrdscape.tables.results import LABELS
+
+CHOICES = {
+    "unclamped": "No limit on large moves",
+    "mse_100": "Patterns of maximum 100, not 1",
+    "shift_100": "Shifts of at most 1°",
+    "slower": "Smaller learning rate",
+}
+"""Plans that vary one choice of the study, and what they vary."""
+
+
+def learning_rates(records: pd.DataFrame) -> pd.DataFrame:
+    """What each learning rate of the pilot came to, and which one the study takes."""
+    table = pilot_table(records)
+    return pd.DataFrame(
+        {
+            "Noise": table["noise"],
+            "Method": table["method"].map(LABELS),
+            "Learning rate": [f"{rate:g}" for rate in table["learning_rate"]],
+            "Taken": ["yes" if chosen else "" for chosen in table["chosen"]],
+            "Own similarity": [f"{value:.4f}".replace("-", "−") for value in table["similarity"]],
+            "Matches (%)": (100 * table["conventional"]).round().astype(int),
+            "Tight (%)": (100 * table["tight"]).round().astype(int),
+            "Steps": table["steps"].round().astype(int),
+        }
+    )
+
+
+def open_choices(study: pd.DataFrame, variants: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What each choice changes over the same starts.
+
+    Args:
+        study: the study's records.
+        variants: records by plan, of those in `CHOICES`.
+    """
+    tables = []
+    for name, records in variants.items():
+        table = sensitivity_table(study, records)
+        interval = [
+            f"{100 * low:+.0f} to {100 * high:+.0f}" for low, high in zip(table["low"], table["high"], strict=True)
+        ]
+        shift = [f"{v:+.4f} ± {e:.4f}" for v, e in zip(table["similarity"], 2 * table["error"], strict=True)]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "Choice": CHOICES[name],
+                    "Noise": table["noise"],
+                    "Method": table["method"].map(LABELS),
+                    "Starts": table["n"],
+                    "Matches, study (%)": (100 * table["matched"]).round().astype(int),
+                    "otherwise (%)": (100 * table["matched_otherwise"]).round().astype(int),
+                    "difference, 95 % interval": [text.replace("-", "−") for text in interval],
+                    "Own similarity": [text.replace("-", "−") for text in shift],
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def records_made_again(store: Store, sample: int, seed: int = 0) -> pd.DataFrame:
+    """An audit as a table."""
+    rows = list(audit(store, sample, seed))
+    return pd.DataFrame(
+        {
+            "Crystal": [row["structure"] for row in rows],
+            "Noise": [f"{row['noise']} {row['level']:g}" for row in rows],
+            "Copy": [row["copy"] for row in rows],
+            "Method": [LABELS[str(row["method"])] for row in rows],
+            "Steps then": [row["steps"] for row in rows],
+            "Steps now": [row["steps_again"] for row in rows],
+            "Outcome": [f"{row['verdict']} {row['difference']}".strip() for row in rows],
+        }
+    )

@@ -1,0 +1,1 @@
+"""How exact and how fast the engine is, measured."""

@@ -1,0 +1,198 @@
+"""Correct before fast: what is timed, held against the dense reference in float64."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from xrdscape.engine.cell import reciprocal_metric
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.reflections import Reflections
+from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.errors import RecordError
+from xrdscape.recovery import noise
+from xrdscape.recovery.descent import Problem, State, evaluate
+from xrdscape.recovery.noise import LATTICE_LEVELS
+from xrdscape.timing.measure import (
+    Case,
+    coordinate_descent,
+    dense_patterns,
+    engine_patterns,
+    loss_and_gradient,
+    loss_through,
+)
+
+BOUNDS = {
+    ("float32", "pattern"): 3e-4,
+    ("float32", "loss"): 3e-6,
+    ("float32", "gradient"): 1e-4,
+    ("float64", "pattern"): 1e-9,
+    ("float64", "loss"): 1e-9,
+    ("float64", "gradient"): 1e-9,
+    ("coordinates", "loss"): 1e-6,
+    ("coordinates", "gradient"): 1e-6,
+}
+"""By path and quantity: the largest error allowed, a pattern's relative to its maximum, a loss's absolute, a gradient's
+relative to the largest component of that sample's."""
+# The two precisions place a reflection alike to this, so nearer to the edge they may disagree on whether it counts.
+EDGE_DEG = 1e-4
+# Lists hold what lies a little outside, so that a reflection at the edge is in both or in neither.
+REACH = 1.001
+# The dense reference needs memory for every peak at every angle: few cells and angles at a time.
+AT_A_TIME, PIECE = 2, 1500
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One batch of cells in both precisions: the same cells and target (rounded to float32), the same lists."""
+
+    narrow: Case
+    exact: Case
+    level: float
+
+
+def cell_pairs(crystal: str, count: int, seed: int = 0) -> Iterator[Pair]:
+    """Random strained cells of a crystal, a few at a time; each batch at a level of the paper's, drawn at random."""
+    truth, order = load_structure(crystal), noise.generator(crystal, "check", 0.0, 0, seed)
+    for first in range(0, count, AT_A_TIME):
+        level = float(order.choice(LATTICE_LEVELS))
+        copies = range(first, min(first + AT_A_TIME, count))
+        starts = [noise.start(crystal, "lattice", level, copy, seed, truth) for copy in copies]
+        lattice, sites = to_tensors(starts, dtype=torch.float32)
+        exact = _case(crystal, Simulator(truth), lattice.double(), sites.double())
+        lists = exact.reflections
+        rounded = Reflections(lists.hkl.float(), lists.multiplicity.float(), lattice, lists.reach)
+        yield Pair(_case(crystal, Simulator(truth, dtype=torch.float32), lattice, sites, rounded), exact, level)
+
+
+def _case(
+    crystal: str, simulator: Simulator, lattice: Tensor, sites: Tensor, reflections: Reflections | None = None
+) -> Case:
+    lists = simulator.reflections(lattice, REACH) if reflections is None else reflections
+    # The true crystal rounded alike: its cell in float32 is another one, by 1e-5 of the maximum on a flank.
+    cell, places = to_tensors([load_structure(crystal)], dtype=torch.float32)
+    target = simulator(cell.to(simulator.dtype), places.to(simulator.dtype))[0]
+    return Case(crystal, simulator, target, lattice, sites, lists, simulator.sums(lists, sites))
+
+
+def lattice_errors(pair: Pair) -> pd.DataFrame:
+    """Errors of the engine in both precisions, one row a cell and path.
+
+    Returns:
+        DataFrame: crystal, level, near_edge, path, pattern, loss, gradient (as in `BOUNDS`).
+    """
+    truth = loss_through(pair.exact, _dense)
+    near = _near_edge(pair.exact)
+    frames = []
+    for path, case in (("float32", pair.narrow), ("float64", pair.exact)):
+        loss, gradient = loss_and_gradient(case)
+        errors = {
+            "pattern": _relative(engine_patterns(case, case.lattice), truth.patterns).numpy(),
+            "loss": (loss - truth.loss).abs().numpy(),
+            "gradient": _relative(gradient, truth.gradient).numpy(),
+        }
+        key = {"crystal": pair.exact.crystal, "level": pair.level, "near_edge": near.numpy(), "path": path}
+        frames.append(pd.DataFrame({**key, **errors}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _dense(case: Case, lattice: Tensor) -> Tensor:
+    """The dense reference in pieces that stay in cache: the same numbers, sooner."""
+    return dense_patterns(case, lattice, PIECE)
+
+
+def _near_edge(case: Case) -> Tensor:
+    """Whether a reflection of each cell is so near to the end of the range that rounding decides if it counts."""
+    hkl, instrument = case.reflections.hkl.double(), case.simulator.instrument
+    length_squared = ((hkl @ reciprocal_metric(case.lattice.double())) * hkl).sum(-1)
+    sine = (0.5 * instrument.wavelength_angstrom * length_squared.sqrt()).clamp(max=1.0)
+    near = (2 * torch.rad2deg(torch.arcsin(sine)) - instrument.two_theta_max_deg).abs() < EDGE_DEG
+    return (near & (case.reflections.multiplicity > 0)).any(-1)
+
+
+def _relative(found: Tensor, expected: Tensor) -> Tensor:
+    """Largest difference of each sample, relative to its largest component."""
+    difference = (found.double() - expected).flatten(1).abs().amax(-1)
+    return difference / expected.flatten(1).abs().amax(-1)
+
+
+def coordinate_errors(crystal: str, count: int, seed: int = 0) -> pd.DataFrame:
+    """Errors of the coordinate mode against the full path, both in float64, one row a sample and objective.
+
+    Returns:
+        DataFrame: crystal, level, near_edge, path ("coordinates"), objective, loss, gradient.
+    """
+    frames = []
+    for objective in OBJECTIVES:
+        problem, state = coordinate_descent(crystal, count, objective, torch.float64, seed)
+        loss, gradient = evaluate(problem, state)
+        full_loss, full_gradient = _full_path(problem, state)
+        errors = {
+            "loss": (loss - full_loss).abs().numpy(),
+            "gradient": _relative(gradient, full_gradient).numpy(),
+        }
+        key = {"crystal": crystal, "level": np.nan, "near_edge": False, "path": "coordinates", "objective": objective}
+        frames.append(pd.DataFrame({**key, **errors}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _full_path(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
+    """Loss and gradient of displaced atoms through the whole simulator."""
+    parameters = state.parameters.detach().requires_grad_()
+    simulator = state.stage.simulator
+    lattice, frac_coords = state.parameterisation.crystal(parameters)
+    patterns = simulator.patterns(lattice, state.reflections, simulator.sums(state.reflections, frac_coords))
+    loss = problem.objective.loss(patterns, state.stage.target)
+    (gradient,) = torch.autograd.grad(loss.sum(), parameters)
+    return loss.detach(), gradient
+
+
+def worst(errors: pd.DataFrame) -> pd.DataFrame:
+    """The largest errors beside their bounds; cells with a reflection at the edge count apart.
+
+    Returns:
+        DataFrame: path, quantity, cells, near_edge (cells set apart), largest, bound, near_edge_largest.
+    """
+    rows = []
+    for (path, quantity), bound in BOUNDS.items():
+        part = errors[errors["path"] == path]
+        if part.empty:
+            continue
+        clear, edge = part[~part["near_edge"]][quantity], part[part["near_edge"]][quantity]
+        rows.append((path, quantity, len(clear), len(edge), clear.max(), bound, edge.max()))
+    columns = ["path", "quantity", "cells", "near_edge", "largest", "bound", "near_edge_largest"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def require_correct(table: pd.DataFrame) -> None:
+    """Stop where an error is above its bound.
+
+    Raises:
+        RecordError: it names each quantity, its error and its bound.
+    """
+    bad = table[~(table["largest"] <= table["bound"])]
+    if len(bad):
+        told = "; ".join(f"{r.path} {r.quantity} {r.largest:.1e} (allowed {r.bound:.0e})" for r in bad.itertuples())
+        raise RecordError(f"The engine is not correct, so its speed means nothing: {told}. Nothing was timed.")
+
+
+def check_engine(cells: int, seed: int = 0, crystals: tuple[str, ...] = REFERENCE_NAMES) -> Iterator[pd.DataFrame]:
+    """The whole check, a few cells at a time, so that a caller can show progress.
+
+    Args:
+        cells: random strained cells in all, the same number of each crystal.
+        seed: of the noise.
+        crystals: which crystals.
+
+    Yields:
+        Rows of `lattice_errors` and `coordinate_errors`.
+    """
+    each = max(1, round(cells / len(crystals)))
+    for crystal in crystals:
+        for pair in cell_pairs(crystal, each, seed):
+            yield lattice_errors(pair)
+        yield coordinate_errors(crystal, 2 * AT_A_TIME, seed)
