@@ -17,7 +17,7 @@ from xrdscape.errors import RecordError
 from xrdscape.paths import STRUCTURES
 from xrdscape.study import campaign, records
 from xrdscape.study.campaign import descents, run
-from xrdscape.study.plan import Plan, Shard, descent_shards
+from xrdscape.study.plan import Plan, Shard, descent_shards, load_plan
 from xrdscape.study.progress import read_progress
 from xrdscape.study.status import status_table
 from xrdscape.study.store import Store
@@ -68,6 +68,18 @@ def test_records_of_the_book_are_not_those_of_other_code(book_records: Path, mon
     monkeypatch.setattr(campaign, "_code_digest", lambda: "other")
     descents(SMALL, progress=False, workers=1)
     assert len(shard_files(book_records)) == 4
+
+
+def test_what_the_repository_has_is_not_computed_again(book_records: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One crystal's cells from the study and one setting that the study has not."""
+    monkeypatch.setattr(campaign, "run", None)
+    settings = {"structures": ("U2Ti",), "methods": ("cosine",), "coordinate_levels": (), "relaxation_copies": 0}
+    study = replace(load_plan("study"), **settings)
+    rows = descents(study, progress=False)
+    assert list(rows["level"].unique()) == list(study.lattice_levels)
+    assert len(rows) == 250
+    with pytest.raises(TypeError, match="not callable"):
+        descents(replace(study, copies=1), progress=False)
 
 
 def test_a_failed_shard_is_told_and_the_others_are_stored(tmp_path: Path) -> None:

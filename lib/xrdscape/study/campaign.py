@@ -21,12 +21,12 @@ from tqdm.auto import tqdm
 
 from xrdscape.engine.threads import use_threads
 from xrdscape.errors import RecordError
-from xrdscape.paths import BOOK_RECORDS
+from xrdscape.paths import BOOK_RECORDS, RECORDS
 from xrdscape.provenance import cores, provenance
 from xrdscape.study.plan import Plan, Shard, descent_shards, relaxation_shards
 from xrdscape.study.progress import Progress
 from xrdscape.study.shards import compute
-from xrdscape.study.store import Store
+from xrdscape.study.store import Store, store_of
 
 # Dask has its workers give freed memory back to the system at once, and every step of a descent or relaxation asks for
 # it again: a third to a half of all time. Here they keep up to 1 GiB at hand. Nor need it look a hundred times a second
@@ -190,7 +190,9 @@ def _bar(shards: Sequence[Shard], missing: Sequence[Shard], show: bool, title: s
 
 
 def descents(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
-    """Records of all descents of a plan, computing what is missing; kept until the code that decides them changes.
+    """Records of all descents of a plan: those that the repository or a campaign has, and the rest computed.
+
+    What is computed here is kept until the code that decides it changes; what a campaign made says with which revision.
 
     Args:
         plan: what to run.
@@ -204,16 +206,23 @@ def descents(plan: Plan, progress: bool = True, workers: int | None = None) -> p
 
 
 def relaxations(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
-    """Records of all relaxations of a plan, computing what is missing; arguments as `descents`."""
+    """Records of all relaxations of a plan; everything else as `descents`."""
     return _gather(relaxation_shards(plan), progress, workers, "Relaxations")
 
 
 def _gather(shards: list[Shard], progress: bool, workers: int | None, title: str) -> pd.DataFrame:
-    store = Store(BOOK_RECORDS / _code_digest())
-    # The longest first, so that no core is left with a long one at the end.
-    longest_first = sorted(shards, key=lambda shard: -shard.cost)
-    run(longest_first, store, workers, progress=progress, title=title)
-    return store.load(shards)
+    stores = [store_of(folder.name) for folder in sorted(RECORDS.glob("*/"))]
+    frames = [rows for store in stores if len(rows := store.load(shards))]
+    found = {key for rows in frames for key in rows["shard"]}
+    missing = [shard for shard in shards if shard.key not in found]
+    if missing:
+        own = Store(BOOK_RECORDS / _code_digest())
+        # The longest first, so that no core is left with a long one at the end.
+        run(sorted(missing, key=lambda shard: -shard.cost), own, workers, progress=progress, title=title)
+        frames.append(own.load(missing))
+    order = {shard.key: place for place, shard in enumerate(shards)}
+    rows = pd.concat(frames, ignore_index=True).drop_duplicates(["shard", "level", "copy"])
+    return rows.sort_values("shard", key=lambda keys: keys.map(order), kind="stable", ignore_index=True)
 
 
 def all_shards(plan: Plan) -> list[Shard]:
