@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 
 from xrdscape.errors import RecordError
-from xrdscape.study.audit import DIFFERENT, EQUAL, IDENTICAL, audit, compared
+from xrdscape.provenance import provenance
+from xrdscape.study.audit import (
+    DIFFERENT,
+    ELSEWHERE,
+    EQUAL,
+    IDENTICAL,
+    audit,
+    compared,
+    elsewhere_allowed,
+    passes,
+    same_arithmetic,
+)
 from xrdscape.study.plan import Plan, descent_shards
 from xrdscape.study.shards import compute
-from xrdscape.study.store import Store
+from xrdscape.study.store import Store, store_of
 
 PLAN = Plan(structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.01,), copies=2, max_steps=20)
 
@@ -40,7 +51,7 @@ def test_the_choice_follows_from_the_seed(store: Store) -> None:
     ("column", "change", "told"),
     [
         ("cosine_end", lambda value: value - 0.01, "cosine"),
-        ("emd_end", lambda value: value + 0.01, "distance"),
+        ("emd_end", lambda value: value + 0.01, "emd_end is"),
         ("match_tight_end", lambda value: not value, "match_tight_end"),
         ("start_lattice", lambda value: np.add(value, 1e-6), "start by 1.0e-06"),
     ],
@@ -65,3 +76,40 @@ def test_an_end_that_is_a_little_off_is_the_same_result(store: Store) -> None:
 def test_nothing_to_audit_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no records to audit"):
         next(audit(Store(tmp_path), 1))
+
+
+def test_another_end_is_excused_by_another_arithmetic_alone(store: Store) -> None:
+    """Two records of one setting are each true to themselves and end in different places."""
+    rows = store.load(descent_shards(PLAN)[:1])
+    row, again = rows.iloc[0], rows.iloc[1].copy()
+    for name in ("start_lattice", "start_coords"):
+        again[name] = row[name]
+    assert compared(row, again, same=True)[0] == DIFFERENT
+    verdict, difference = compared(row, again, same=False)
+    assert verdict == ELSEWHERE
+    assert "now" in difference
+    tampered = row.copy()
+    tampered["cosine_end"] += 0.01
+    assert compared(tampered, row, same=False)[0] == DIFFERENT, "a record must be true to its own end anywhere"
+
+
+def test_arithmetic_is_that_of_a_processor_and_packages() -> None:
+    here = provenance()
+    assert same_arithmetic(here)
+    assert not same_arithmetic({**here, "machine": {**here["machine"], "processor": "another"}})
+    assert not same_arithmetic({**here, "packages": {**here["packages"], "torch": "0.1"}})
+    assert not same_arithmetic({})
+
+
+def test_an_audit_passes_unless_a_record_does_not_hold_or_too_many_end_elsewhere() -> None:
+    assert [elsewhere_allowed(n) for n in (1, 3, 50)] == [1, 2, 10]
+    assert passes([IDENTICAL, EQUAL, ELSEWHERE])
+    assert not passes([ELSEWHERE] * 3)
+    assert passes([ELSEWHERE] * 10 + [IDENTICAL] * 40)
+    assert not passes([ELSEWHERE] * 11 + [IDENTICAL] * 39)
+    assert not passes([DIFFERENT] + [IDENTICAL] * 49)
+
+
+def test_the_study_holds() -> None:
+    """Some of the repository's own records, made again on whatever machine this is."""
+    assert passes([row["verdict"] for row in audit(store_of("study"), 3, seed=1)])
