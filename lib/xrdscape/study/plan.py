@@ -20,6 +20,11 @@ from xrdscape.study.records import CHGNET, METHODS
 PLANS_FILE = DATA / "plans.yaml"
 # A shard holds about so many starts: enough for a step's fixed costs to be shared, few enough to finish in minutes.
 STARTS_PER_SHARD = 100
+# Means of the study's records.
+SECONDS_OF_A_DESCENT = {
+    "lattice": {"cosine": 3.3, "mse": 1.1, "entropy": 5.4, "cross_correlation": 4.8, "cosine_constrained": 1.0},
+    "coordinates": {"cosine": 0.3, "mse": 0.2, "entropy": 1.0, "cross_correlation": 1.4},
+}
 
 Rate = float | Mapping[str, float]
 Rates = Rate | tuple[Rate, ...]
@@ -113,14 +118,14 @@ class Shard:
 
     @property
     def cost(self) -> float:
-        """Rough seconds: a descent's grow with the number of reflections, a relaxation's faster than the sites."""
+        """Rough seconds, as the study took them: for the order of work and the first estimate of the remaining time."""
         truth = load_structure(self.structure)
         if self.method == CHGNET:
-            return len(truth) ** 1.5 * self.starts * 0.12
-        seconds_per_step = 2e-5 + 1e-6 * truth.volume * (1 if self.noise == "lattice" else 0.2)
-        if METHODS[self.method].objective in ("entropy", "cross_correlation"):
-            seconds_per_step += 3e-4
-        return self.starts * min(self.max_steps, 4000) * seconds_per_step
+            return 0.09 * len(truth) ** 1.5 * self.starts
+        # A volume of 200 cubic angstrom reflects as often as the study's middle crystal, and few descents take longer
+        # than 4,000 steps.
+        size = truth.volume / 200 * min(self.max_steps, 4000) / 4000
+        return SECONDS_OF_A_DESCENT[self.noise][self.method] * size * self.starts
 
 
 @cache
