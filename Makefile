@@ -32,7 +32,7 @@ test: $(STAMP) ## build the book if needed, then run ruff, mypy and pytest
 	  || echo 'no chromium found: the tests that open the site in a browser will be skipped (failed with CI=true)' >&2
 	$(BIN)/xrdscape book
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 campaign: $(STAMP) ## the whole study at the paper's scale, into data/records/study; goes on where it stopped
 	$(BIN)/xrdscape campaign study
