@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
+from threadpoolctl import threadpool_limits
 
 from xrdscape.errors import EnergyError
 
@@ -87,7 +88,8 @@ def relax(
     atoms.calc = _calculator(stress=noise == "lattice")
     path: list[tuple[Structure, float]] = []
     steps, converged = 0, False
-    with _quiet(), contextlib.suppress(*_BREAKDOWNS):
+    # One thread: matrices are small, and waiting for a second one takes longer than the work.
+    with _quiet(), threadpool_limits(1), contextlib.suppress(*_BREAKDOWNS):
         moved: Any = FrechetCellFilter(atoms) if noise == "lattice" else atoms
         optimizer = BFGS(moved, logfile=None)
         for done in optimizer.irun(fmax=fmax, steps=max_steps):
