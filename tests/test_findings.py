@@ -52,10 +52,10 @@ def verdicts(findings: Sequence[Finding]) -> dict[str, str]:
     ("cases", "verdict", "count"),
     [
         ({"a": True, "b": True}, REPRODUCED, "2 of 2 levels"),
-        ({"a": True, "b": False}, PARTLY, "1 of 2 levels, not: b"),
+        ({"a": True, "b": False}, PARTLY, "1 of 2 levels, not for b"),
         ({"a": False, "b": False}, NOT_REPRODUCED, "0 of 2 levels"),
         ({}, NOT_TESTED, "0 of 0 levels"),
-        ({str(n): n == 0 for n in range(8)}, PARTLY, "1 of 8 levels, not: 1; 2; 3; 4; 5; and 2 more"),
+        ({str(n): n == 0 for n in range(8)}, PARTLY, "1 of 8 levels, not for 1; 2; 3; 4; 5; and 2 more"),
     ],
 )
 def test_verdict_is_counted_from_the_cases(cases: dict[str, bool], verdict: str, count: str) -> None:
@@ -72,7 +72,7 @@ def test_summary_and_table_of_findings() -> None:
     )
     table = findings_frame(findings)
     assert table["Claim of the paper"][0] == "A claim. (Section 1)"
-    assert table["Here"][2] == "so much. Holds in 1 of 2 levels, not: a."
+    assert table["Here"][2] == "so much. It holds for 1 of 2 levels, not for a."
     assert table["Here"][3] == "This sample has no case of it."
 
 
@@ -230,9 +230,9 @@ def test_projected_starts_are_judged_without_descent(records: pd.DataFrame) -> N
     assert list(projected["tight"]) == [True, False]
     row = projection_table(starts, projected).iloc[0]
     assert row["Starts"] == 2
-    assert row["Projected, match"].startswith("50 %")
-    assert row["Descended, match"].startswith("100 %")
-    assert row["Descended, tight"].startswith("0 %")
+    assert row["Projected, match"].startswith("50\u00a0%")
+    assert row["Descended, match"].startswith("100\u00a0%")
+    assert row["Descended, tight"].startswith("0\u00a0%")
     assert "Of 2 starts" in projection_text(starts, projected)
     assert projection_text(starts.iloc[:0], projected) == "This sample has no such starts."
 
@@ -240,7 +240,7 @@ def test_projected_starts_are_judged_without_descent(records: pd.DataFrame) -> N
 def test_tight_matches_are_a_share_of_the_matches(records: pd.DataFrame) -> None:
     tight = records.assign(match_tight_end=records["copy"] == 0)
     table = tight_share_table(tight).set_index("Level")
-    assert table.loc["0.1", "Cosine + constraints"].startswith("2 of 6: 33 %")
+    assert table.loc["0.1", "Cosine + constraints"].startswith("2 of 6: 33\u00a0%")
     assert table.loc["0.1", "Cosine"] == "of 6 none"
     assert tight_share_text(tight).endswith(
         f"from lattice noise 0.1 on: Cosine + constraints {rate_text(4, 12)} of 12."

@@ -65,18 +65,16 @@ def _held(chapter: str, book: Book) -> list[Finding]:
 
 
 def verdicts_table(found: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
-    """All claims in short, numbered from 1: claim, place, in how many cases it holds, verdict."""
+    """All claims in short, numbered from 1: each with its place, its verdict and in how many cases it holds."""
     rows = [
         (
             f"{{ref}}`{number} <claim-{f.key}>`",
-            f.claim,
-            f.place,
-            f"{sum(f.cases.values())} of {len(f.cases)}",
-            f.verdict,
+            f"{f.claim} ({f.place})",
+            f"{f.verdict} ({sum(f.cases.values())}\u00a0of\u00a0{len(f.cases)})",
         )
         for number, f in enumerate(_in_order(found), start=1)
     ]
-    return pd.DataFrame(rows, columns=["No.", "Claim", "In the paper", "Holds in", "Verdict"])
+    return pd.DataFrame(rows, columns=["No.", "Claim (place in the paper)", "Verdict (cases in which it holds)"])
 
 
 def claim_entries(found: Mapping[str, Sequence[Finding]], chapter: str) -> Markdown:
@@ -96,7 +94,7 @@ def _in_order(found: Mapping[str, Sequence[Finding]]) -> list[Finding]:
 
 def _entry(finding: Finding, number: int) -> str:
     links = ", ".join(f"{{numref}}`{label}`" for label in finding.evidence)
-    result = f"{finding.result}. It holds in {finding.count}." if finding.cases else "This sample has no case of it."
+    result = f"{finding.result}. It holds for {finding.count}." if finding.cases else "This sample has no case of it."
     return "\n".join(
         [
             f"(claim-{finding.key})=",

@@ -18,8 +18,8 @@ def deceptive_similarity(records: pd.DataFrame) -> Finding:
     by_structure = deceived.groupby(free["structure"]).sum()
     return Finding(
         key="deceptive-similarity",
-        claim="A high agreement of patterns does not imply the right structure: descents end in minima where chance "
-        "overlaps of peaks give deceptively high similarity.",
+        claim="A high agreement of patterns does not imply the right structure: descents end in local minima of "
+        "deceptively high similarity.",
         place="Abstract; Section 2.2, Figs. 5 and S4; Section 3",
         rule=f"at lattice noise {STRONG_NOISE:g} a free descent of the structure raises the cosine similarity to "
         f"{DECEPTIVE:g} or more and ends without a match",

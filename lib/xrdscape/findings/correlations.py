@@ -167,7 +167,7 @@ def _entropy_informs(correlations: pd.DataFrame) -> Finding:
         rule="the 95 % interval of entropy similarity lies above that of the other",
         result=f"in nats: {', '.join(texts)}; printed: {values}",
         cases={LABELS[m]: bool(rows.loc["entropy", "low"] > rows.loc[m, "high"]) for m in others},
-        unit="others",
+        unit="comparisons",
         evidence=("fig-4", "table-1"),
     )
 

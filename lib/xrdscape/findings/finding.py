@@ -52,7 +52,7 @@ class Finding:
         """In how many cases the claim holds, and where it does not.
 
         >>> Finding("k", "", "", "", "", {"0.1": True, "0.2": False}, "levels", ()).count
-        '1 of 2 levels, not: 0.2'
+        '1 of 2 levels, not for 0.2'
         """
         fails = [name for name, holds in self.cases.items() if not holds]
         held = f"{len(self.cases) - len(fails)} of {len(self.cases)} {self.unit}"
@@ -60,7 +60,7 @@ class Finding:
             return held
         named = "; ".join(fails[:NAMED])
         more = f"; and {len(fails) - NAMED} more" if len(fails) > NAMED else ""
-        return f"{held}, not: {named}{more}"
+        return f"{held}, not for {named}{more}"
 
 
 def to_record(finding: Finding) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def from_record(record: Mapping[str, Any]) -> Finding:
 def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
     """One row a finding, for the table that closes a chapter."""
     rows = [
-        (f"{f.claim} ({f.place})", f"{f.rule}.", f"{f.result}. Holds in {f.count}.", f.verdict)
+        (f"{f.claim} ({f.place})", f"{f.rule}.", f"{f.result}. It holds for {f.count}.", f.verdict)
         if f.cases
         else (f"{f.claim} ({f.place})", f"{f.rule}.", "This sample has no case of it.", f.verdict)
         for f in findings

@@ -43,7 +43,7 @@ def _largest_drop(rates: pd.DataFrame) -> Finding:
     wide = rates["rate"].unstack("method").loc["lattice"].drop(columns="noised")
     falls = -wide.diff().iloc[1:]
     tested = len(falls) > 1 and {0.05, STRONG_NOISE} <= set(wide.index)
-    here = [f"{LABELS[m]} {percent(falls.loc[STRONG_NOISE, m])[:-2]}" for m in falls.columns] if tested else []
+    here = [f"{LABELS[m]} {100 * falls.loc[STRONG_NOISE, m]:.0f}" for m in falls.columns] if tested else []
     steepest = falls.idxmax()
     return Finding(
         key="largest-drop",

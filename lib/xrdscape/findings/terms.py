@@ -17,10 +17,10 @@ def percent(rate: float) -> str:
     """A rate in per cent without decimals, but for one that would round to 0 or 100 and is neither.
 
     >>> percent(0.996), percent(1.0), percent(0.5)
-    ('99.6 %', '100 %', '50 %')
+    ('99.6\xa0%', '100\xa0%', '50\xa0%')
     """
     whole = f"{100 * rate:.0f}"
-    return f"{100 * rate:.1f} %" if whole in ("0", "100") and 0 < rate < 1 else f"{whole} %"
+    return f"{100 * rate:.1f}\u00a0%" if whole in ("0", "100") and 0 < rate < 1 else f"{whole}\u00a0%"
 
 
 def rate_text(matched: int, trials: int) -> str:
