@@ -15,7 +15,7 @@ _MENTION = re.compile(rf"\b(Fig|Tab)(?:s?\.|ures?|les?)\s({_NUMBER}(?:(?:, | and
 _COUNT = r"(?:\d[\d,]*|one|two|three|four|five|six|seven|eight|nine|ten)"
 _SAMPLE = re.compile(
     rf"\b{_COUNT} (?:distorted )?(?:copy|copies|structures|starts?|results|descents|relaxations|values an axis)\b"
-    rf"|\b{_COUNT} × {_COUNT} points\b|\bcopy \d+\b|\bno noise\b",
+    rf"|\b{_COUNT} × {_COUNT} (?:points|cells)\b|\bcopy \d+\b|\bno noise\b",
     re.IGNORECASE,
 )
 _COMPARISON = re.compile(

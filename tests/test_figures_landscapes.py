@@ -1,5 +1,7 @@
 """The figures of landscapes show the slices, minima, paths and end points that they are given."""
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -48,7 +50,7 @@ def test_minima_figure_numbers_the_minima_and_states_their_cosine():
     assert "cosine 0.70" in right.texts[0].get_text()
     assert "= 95.00" in right.texts[1].get_text()
     assert len(right.lines) == len(right.collections) == 2
-    assert bar.get_xlabel() == "Cosine loss"
+    assert bar.get_ylabel() == "Cosine loss"
 
 
 def test_trajectories_end_at_their_best_point():
@@ -63,7 +65,7 @@ def test_trajectories_end_at_their_best_point():
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["free", "kept", "truth"]
 
 
-def test_endpoints_are_filled_only_where_they_match():
+def test_endpoints_have_a_panel_for_each_method_and_a_colour_for_each_verdict():
     ends = pd.DataFrame(
         {
             "method": ["cosine", "cosine", "cosine_constrained"],
@@ -73,19 +75,24 @@ def test_endpoints_are_filled_only_where_they_match():
         }
     )
     fig = endpoints_figure([bowl()], [ends])
-    filled, hollow = fig.axes[0].lines[2:4]
+    titles = [ax.get_title(loc="left") for ax in fig.axes[:2]]
+    assert [title.rpartition(", ")[2] for title in titles] == ["cosine", "cosine + constraints"]
+    hollow, filled = fig.axes[0].lines[2:4]
     assert filled.get_xdata() == pytest.approx([4.5])
     assert hollow.get_xdata() == pytest.approx([5.5])
     assert hollow.get_markerfacecolor() == "white" != filled.get_markerfacecolor()
-    assert "Cosine + constraints" in [text.get_text() for text in fig.legends[0].get_texts()]
+    assert fig.axes[1].lines[3].get_xdata() == pytest.approx([5.0])
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["no match", "match", "truth"]
 
 
-def test_all_slices_share_one_scale():
+def test_all_slices_share_one_scale_and_stand_by_their_parameters():
     low = bowl()
-    high = Slice(**{**vars(low), "value": low.value + 5})
-    fig = all_slices_figure([low, high])
-    limits = {ax.collections[0].get_clim() for ax in fig.axes[:2]}
-    assert limits == {(low.value.min(), high.value.max())}
+    high = replace(low, y_name="c", value=low.value + 5)
+    fig = all_slices_figure([high, low])
+    upper, lower = fig.axes[:2]
+    assert {ax.collections[0].get_clim() for ax in (upper, lower)} == {(low.value.min(), high.value.max())}
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("$b$ (Å)", "$c$ (Å)")
+    assert upper.collections[0].get_array().max() == low.value.max()
 
 
 def test_energy_maps_start_at_zero():

@@ -105,6 +105,11 @@ def test_bars_have_the_height_of_the_rates() -> None:
         assert [s[:, 1].max() for s in segments] == pytest.approx(list(rows["high"]))
 
 
+def test_bars_say_what_they_are_a_rate_of() -> None:
+    rates = match_rates(made_up_records(), "tight")
+    assert match_rates_figure(rates, "Rate of tight matches").axes[0].get_ylabel() == "Rate of tight matches"
+
+
 def test_bars_of_one_level_stand_side_by_side() -> None:
     ax = match_rates_figure(match_rates(made_up_records())).axes[0]
     first = sorted((c.patches[0] for c in ax.containers if hasattr(c, "patches")), key=lambda p: p.get_x())
@@ -120,18 +125,33 @@ def test_correlation_panels_show_every_result_and_number() -> None:
     assert titles[4].startswith("(e) Cosine + constraints")
     for name in STATISTICS.values():
         assert f"{name}  0.20 [0.10,\u00a01.00]" in titles[0]
-    shown = np.concatenate([np.asarray(c.get_offsets()) for c in figure.axes[3].collections])
+    shown = np.concatenate([line.get_xydata() for line in figure.axes[3].lines])
     part = records.query("noise == 'lattice' and level == 0.1 and method == 'cosine'")
     np.testing.assert_array_equal(np.sort(shown[:, 0]), np.sort(part["cosine_end"]))
     np.testing.assert_array_equal(np.sort(shown[:, 1]), np.sort(part["emd_end"]))
     assert figure.axes[0].get_ylabel() == "EMD to the truth (Å)"
 
 
+def test_correlation_panels_tell_tight_matches_apart() -> None:
+    records = made_up_records()
+    best = (records["method"] == "cosine_constrained") & (records["copy"] == 2)
+    figure = correlation_figure(records.assign(match_tight_end=best), made_up_correlations(), level=0.1)
+    lost, found, tight = figure.axes[4].lines
+    assert [len(line.get_xdata()) for line in (lost, found, tight)] == [0, 4, 2]
+    assert len({line.get_markerfacecolor() for line in (lost, found, tight)}) == 3
+    assert [text.get_text() for text in figure.axes[5].get_legend().get_texts()][2] == "matches tightly"
+
+
 def test_case_rows_tell_similarity_and_match() -> None:
     case = choose_case(made_up_records(), "BPO4", 0.1)
     figure = case_figure(case)
     cells, patterns = figure.axes[0::2], figure.axes[1::2]
-    assert [ax.get_title(loc="left") for ax in cells] == ["Truth", "Distorted", "Unconstrained", "Constrained"]
+    assert [ax.get_title(loc="left") for ax in cells] == [
+        "(a) Truth",
+        "(b) Distorted",
+        "(c) Unconstrained",
+        "(d) Constrained",
+    ]
     assert patterns[2].get_title(loc="right") == "cosine 0.80, no match"
     assert patterns[3].get_title(loc="right") == "cosine 0.80, match"
     assert patterns[0].lines[-1].get_ydata().max() == pytest.approx(100)

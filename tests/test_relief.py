@@ -1,5 +1,7 @@
 """Minima and barriers on landscapes whose relief is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from xrdscape.analysis.relief import (
     minima_counts,
     minima_with_barriers,
     near_minima,
+    spacing_effect,
     symmetry_lines,
     three_descents,
     uphill,
@@ -47,8 +50,21 @@ def test_a_threshold_leaves_shallow_minima_out():
     assert len(false_minima(two_pools(), 0.25)) == 1
     assert len(false_minima(two_pools(), 0.35)) == 0
     counts = minima_counts([two_pools()], 0.35).iloc[0]
-    assert (counts["slice"], counts["minima"], counts["traps"]) == ("a, b", 1, 0)
+    assert (counts["slice"], counts["minima"], counts["traps"], counts["traps_coarser"]) == ("a, b", 1, 0, 0)
     assert np.isnan(counts["deepest"])
+
+
+def test_the_effect_of_the_spacing_is_told():
+    counts = pd.DataFrame({"traps": [3, 4, 5], "traps_coarser": [3, 6, 4]})
+    assert spacing_effect(counts).startswith("1 of 3 slices have as many traps")
+    assert spacing_effect(counts).endswith("at most 2")
+    assert spacing_effect(counts[:1]).startswith("all 1 slices")
+
+
+def test_coarser_grid_finds_the_wide_pools_alone():
+    value = np.full((9, 9), 1.0)
+    value[4, 4], value[4, 7] = -1.0, -0.5
+    assert list(minima_counts([slice_of(value)], 0.1)[["traps", "traps_coarser"]].iloc[0]) == [1, 0]
 
 
 def test_impossible_cells_are_walls():
@@ -106,19 +122,22 @@ def test_three_descents_and_their_table():
 
 
 def test_endpoints_pick_the_parameters_of_the_slice():
+    x, y = 10 + 0.05 * (np.arange(7) - 5), np.linspace(9.95, 10.05, 5)
+    landscape = replace(two_pools(), x=x, y=y, truth=(10.0, 10.0))
     records = pd.DataFrame(
         {
-            "structure": ["Au2S", "Au2S", "BPO4"],
-            "noise": ["lattice", "lattice", "lattice"],
-            "level": [0.1, 0.2, 0.1],
-            "method": ["cosine"] * 3,
-            "end_lattice": [[2.0, 2.0, 9, 9, 9, 9], [40.0, 2.0, 9, 9, 9, 9], [0.0] * 6],
-            "match_conventional_end": [True, False, True],
+            "structure": ["Au2S", "Au2S", "Au2S", "BPO4"],
+            "noise": ["lattice"] * 4,
+            "level": [0.1, 0.1, 0.2, 0.1],
+            "method": ["cosine"] * 4,
+            "end_lattice": [[9.86, 10.02, 9, 9, 9, 9], [10, 10.01, 9, 9, 9, 9], [40, 10.0, 9, 9, 9, 9], [0.0] * 6],
+            "match_conventional_end": [True, True, False, True],
         }
     )
-    ends = endpoints(records, two_pools(), "Au2S")
-    assert ends[["x", "y"]].to_numpy().tolist() == [[2, 2], [40, 2]]
-    assert list(ends["inside"]) == [True, False]
-    assert list(ends["matched"]) == [True, False]
-    assert near_minima([ends], [two_pools()], 0.1) == (1, 1)
-    assert near_minima([ends], [two_pools()], 0.4) == (0, 1)
+    ends = endpoints(records, landscape, "Au2S")
+    assert ends[["x", "y"]].to_numpy().tolist() == [[9.86, 10.02], [10, 10.01], [40, 10]]
+    assert list(ends["inside"]) == [True, True, False]
+    assert list(ends["matched"]) == [True, True, False]
+    # The trap is at 9.8: near is within 1 %. Seen as no trap, it has no neighbours.
+    assert near_minima([ends], [landscape], 0.1) == (1, 1, 2)
+    assert near_minima([ends], [landscape], 0.4) == (0, 1, 2)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from made_up import COPIES, made_up_correlations, made_up_records, made_up_relaxations
 
+from xrdscape.analysis.estimates import jeffreys_interval
 from xrdscape.analysis.landscape import Slice
-from xrdscape.book import Book, chapter_parameters
 from xrdscape.errors import RecordError
-from xrdscape.study.plan import Plan
+from xrdscape.study.plan import Plan, load_plan
 from xrdscape.tables import results as tables
 from xrdscape.tables.case import case_sentence, choose_case
 
@@ -42,19 +42,48 @@ def test_sample_is_told_in_full(records: pd.DataFrame) -> None:
 
 
 def test_plan_table_shows_the_plan() -> None:
-    table = tables.plan_table(Plan(copies=5, max_steps=321, seed=9)).set_index("Setting")["Here"]
+    rates = {"cosine": 0.01, "mse": 0.002}
+    methods = tuple(rates)
+    plan = Plan(
+        copies=5, max_steps=4321, seed=9, mse_maximum=100, methods=methods, lattice_learning_rate=rates, max_shift=7
+    )
+    table = tables.plan_table(plan).set_index("Setting")["Here"]
     assert table["Distorted copies of a structure at a level"] == "5"
-    assert table["Steps at most"] == "321"
+    assert table["Steps at most"] == "4,321"
     assert table["Seed of the noise"] == "9"
+    assert table["Learning rate, lattice"] == "Cosine 0.01, MSE 0.002"
+    assert table["Learning rate, coordinates"] == "0.0001"
+    assert table["Patterns scaled to a maximum of, for MSE"] == "100"
+    assert table["Shifts of the cross-correlation"] == "at most 7 steps of the grid"
+    assert table["Precision of the descents"] == "float32"
+
+
+def test_a_rate_that_all_methods_share_is_told_once() -> None:
+    table = tables.plan_table(load_plan("study")).set_index("Setting")["Here"]
+    assert table["Learning rate, lattice"] == "0.01"
+    assert tables.rates_text((1e-6, {"cosine": 1e-5})) == "0.000001; 0.00001"
 
 
 def test_rates_under_three_criteria(records: pd.DataFrame) -> None:
-    table = tables.rates_table(records, "lattice").set_index("Method")
-    assert list(table.columns) == ["0.05", "0.1"]
-    assert list(table.index[:2]) == ["Noised", "Cosine"]
-    assert table.loc["Noised", "0.1"] == "0/0/0"
-    assert table.loc["Cosine + constraints", "0.1"] == "100/100/0"
+    table = tables.rates_table(records, "lattice")
+    assert list(table.columns) == ["Level", "Method", "Conventional", "pymatgen defaults", "Tight"]
+    assert list(table["Method"][:2]) == ["Noised", "Cosine"]
+    assert [level for level in table["Level"] if level] == ["0.05", "0.1"]
+    low, high = (100 * end for end in jeffreys_interval(6, 6))
+    assert table["Conventional"][0] == f"100.0 [{low:.1f},\u00a0{high:.1f}]"
+    hard = table[table["Level"].eq("0.1").cumsum() > 0].set_index("Method")
+    assert [text.split()[0] for text in hard.loc["Cosine + constraints"].iloc[1:]] == ["100.0", "100.0", "0.0"]
+    assert hard.loc["Cosine", "Conventional"].startswith("0.0 [0.0")
     assert "Cosine + constraints" not in set(tables.rates_table(records, "coordinates")["Method"])
+
+
+def test_what_the_width_hides_is_counted(records: pd.DataFrame) -> None:
+    tight = records["match_conventional_end"] & (records["copy"] == 1)
+    text = tables.width_text(records.assign(match_tight_end=tight))
+    # 2 structures, 2 levels, 3 copies; free methods match at the lower level alone
+    assert text.startswith("Of the free descents under lattice noise, 24 of 48 match and 8 match tightly;")
+    assert "of the constrained ones, 12 of 12 match and 4 match tightly" in text
+    assert text.endswith("under coordinate noise, 24 of 48 match and 8 match tightly.")
 
 
 def test_trap_is_counted_over_starts(records: pd.DataFrame) -> None:
@@ -70,17 +99,16 @@ def test_trap_is_counted_over_starts(records: pd.DataFrame) -> None:
 def test_stops_add_up(records: pd.DataFrame) -> None:
     table = tables.stop_table(records).set_index(["Noise", "Method"])
     row = table.loc[("lattice", "MSE")]
-    assert row["Descents"] == 12
-    assert (row["Converged (%)"], row["Failed (%)"]) == (33, 0)
+    assert (row["Converged (%)"], row["Failed (%)"]) == pytest.approx((100 / 3, 0))
     assert row["Steps"] == 200
     assert row["Closer (%)"] == 100
     assert ("coordinates", "Cosine + constraints") not in table.index
 
 
 def test_relaxations_by_setting() -> None:
-    table = tables.relaxation_table(made_up_relaxations()).set_index(["Noise", "Level"])
-    assert table.loc[("coordinates", "0.1"), "Converged (%)"] == 0
-    assert table.loc[("lattice", "0.1"), "Energy gained (eV/atom)"] == pytest.approx(0.25)
+    table = tables.relaxation_table(made_up_relaxations()).set_index("Noise")
+    assert table.loc["coordinates 0.1", "Converged (%)"] == 0
+    assert table.loc["lattice 0.1", "Energy gained (meV/atom)"] == pytest.approx(250)
 
 
 def test_correlations_stand_above_the_published() -> None:
@@ -137,17 +165,17 @@ def test_case_that_was_not_run_is_refused(records: pd.DataFrame) -> None:
 def test_roughness_counts_what_one_must_climb_out_of() -> None:
     smooth = a_slice(bowl(at=(0.5, 0.0)))
     row = tables.roughness_table([a_slice(bumpy())], [smooth]).iloc[0]
-    assert row["Minima, energy"] == "1 on 9\u00a0×\u00a09"
-    assert row["Minima, pattern"] == "9 on 9\u00a0×\u00a09"  # of 25 such points, 16 lie on the border
-    assert row["Energy minimum off the truth"] == "+0.25\u00a0Å, +0.00\u00a0°"
-    assert row["Depth below the truth (meV/atom)"] == pytest.approx(250)
+    assert row["Slice"] == "U2Ti: a, γ"
+    # Of 25 low points 16 lie on the border; every second point has the bowl alone.
+    assert list(row[1:]) == [9, 1, 1, 1]
     ripple = replace(smooth, value=smooth.value + 1e-3 * (bumpy() - bowl()))
     assert tables.trap_count(ripple) == 1
     with pytest.raises(RecordError, match="over one range alone"):
         tables.roughness_table([replace(smooth, x=smooth.x + 1)], [smooth])
 
 
-def test_chapters_share_one_plan() -> None:
-    chapters = [chapter_parameters(name, Book()) for name in ("03-optimisation", "05-amd", "06-chgnet")]
-    for name in ("copies", "max_steps", "seed"):
-        assert len({chapter[name].default for chapter in chapters}) == 1
+def test_energy_minimum_is_seen_from_the_truth() -> None:
+    row = tables.energy_minima_table([a_slice(bowl(at=(0.5, -0.25)))]).iloc[0]
+    assert row["Off the truth"] == "a\u00a0+0.25\u00a0Å, γ\u00a0−2.50°"
+    assert row["Grid"] == "a\u00a00.12\u00a0Å, γ\u00a02.5°"
+    assert row["Below the truth (meV/atom)"] == pytest.approx(1000 * (0.25 + 0.0625))

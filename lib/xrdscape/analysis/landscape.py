@@ -1,6 +1,6 @@
 """Two-parameter slices through the landscape of an objective or of the energy; descents inside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,8 @@ from xrdscape.recovery.parameterisation import LatticeParameters
 from xrdscape.recovery.snap import Problem, Schedule, constant, snap
 
 PARAMETER_NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
+# How they are written in tables.
+SYMBOLS = dict(zip(PARAMETER_NAMES, "abcαβγ", strict=True))
 # Patterns simulated at a time; a batch of this size stays below 100 MB.
 BATCH = 128
 
@@ -45,6 +47,28 @@ class Slice:
     value: np.ndarray
     truth: tuple[float, float]
     label: str
+
+
+def coarser(landscape: Slice) -> Slice:
+    """Every second value along each axis, the truth among them: the slice on a grid of twice the spacing."""
+    columns, rows = (slice(len(axis) // 2 % 2, None, 2) for axis in (landscape.x, landscape.y))
+    return replace(landscape, x=landscape.x[columns], y=landscape.y[rows], value=landscape.value[rows, columns])
+
+
+def spacing_text(slices: Iterable[Slice]) -> str:
+    """The spacing of the grids of some slices of one crystal, parameter by parameter."""
+    steps = {
+        name: float(axis[1] - axis[0])
+        for landscape in slices
+        for name, axis in ((landscape.x_name, landscape.x), (landscape.y_name, landscape.y))
+    }
+    ordered = sorted(steps, key=PARAMETER_NAMES.index)
+    return ", ".join(f"{SYMBOLS[name]}\u00a0{steps[name]:.2g}{unit(name)}" for name in ordered)
+
+
+def unit(name: str) -> str:
+    """What follows the number of a lattice parameter: a space and ångström, or the sign of a degree."""
+    return "\u00a0Å" if _index(name) < 3 else "°"
 
 
 def _index(name: str) -> int:

@@ -1,6 +1,6 @@
 """The relief of a slice: minima and the barriers around them, how rough lines are, and where descents end in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -8,20 +8,26 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xrdscape.analysis.landscape import PARAMETER_NAMES, Slice, slice_descent, slice_pattern, xrd_slice
+from xrdscape.analysis.landscape import (
+    PARAMETER_NAMES,
+    SYMBOLS,
+    Slice,
+    coarser,
+    slice_descent,
+    slice_pattern,
+    xrd_slice,
+)
 from xrdscape.engine.cell import detect_family
 from xrdscape.engine.pattern import Pattern
 from xrdscape.errors import CellError
 from xrdscape.recovery.snap import Schedule
 
-# How the lattice parameters are written in tables.
-SYMBOLS = dict(zip(PARAMETER_NAMES, "abcαβγ", strict=True))
 # Two amounts of climbing that differ by less than this factor are called alike.
 ALIKE_WITHIN = 1.5
 # A path has reached the truth within the tight match's tolerances on lengths and angles.
 REACHED_LENGTH, REACHED_ANGLE_DEG = 0.005, 0.5
-# An end point this many steps of the grid from a minimum, in both parameters, counts as lying at it.
-NEAR_STEPS = 2
+# An end point counts as lying at a minimum within so much of each length, or of each angle.
+NEAR_LENGTH, NEAR_ANGLE_DEG = 0.01, 1.0
 
 
 def minima_with_barriers(landscape: Slice, smallest_barrier: float = 0.0) -> pd.DataFrame:
@@ -98,20 +104,21 @@ def minima_patterns(structure: Structure, landscape: Slice, minima: pd.DataFrame
     return [slice_pattern(structure, landscape.x_name, landscape.y_name, float(x), float(y)) for x, y in places]
 
 
-def all_slices(structure: Structure, n: int, length_span: float, angle_span_deg: float) -> list[Slice]:
-    """The cosine loss over all 15 pairs of lattice parameters; arguments as `landscape.xrd_slice`."""
-    return [
-        xrd_slice(structure, x, y, n=n, length_span=length_span, angle_span_deg=angle_span_deg)
+def all_slices(structure: Structure, n: int, length_span: float, angle_span_deg: float) -> dict[tuple[str, str], Slice]:
+    """The cosine loss over all 15 pairs of lattice parameters, by their names; arguments as `landscape.xrd_slice`."""
+    return {
+        (x, y): xrd_slice(structure, x, y, n=n, length_span=length_span, angle_span_deg=angle_span_deg)
         for x, y in combinations(PARAMETER_NAMES, 2)
-    ]
+    }
 
 
-def minima_counts(slices: Sequence[Slice], smallest_barrier: float) -> pd.DataFrame:
+def minima_counts(slices: Iterable[Slice], smallest_barrier: float) -> pd.DataFrame:
     """How many false minima each slice shows.
 
     Returns:
         DataFrame, one row a slice: structure, slice ("a, γ"), minima (all on the grid, the truth left out), traps
-        (of these, with at least the smallest barrier), deepest (lowest value of a trap; NaN without one).
+        (of these, with at least the smallest barrier), traps_coarser (the same on a grid of twice the spacing),
+        deepest (lowest value of a trap; NaN without one).
     """
     rows = []
     for landscape in slices:
@@ -123,10 +130,22 @@ def minima_counts(slices: Sequence[Slice], smallest_barrier: float) -> pd.DataFr
                 "slice": f"{SYMBOLS[landscape.x_name]}, {SYMBOLS[landscape.y_name]}",
                 "minima": len(false),
                 "traps": len(traps),
+                "traps_coarser": len(false_minima(coarser(landscape), smallest_barrier)),
                 "deepest": traps["value"].min(),
             }
         )
     return pd.DataFrame(rows)
+
+
+def spacing_effect(counts: pd.DataFrame) -> str:
+    """What the spacing of the grid does to the number of traps of `minima_counts`, in words."""
+    off = (counts["traps"] - counts["traps_coarser"]).abs()
+    if not off.any():
+        return f"all {len(counts)} slices have as many traps as on a grid of twice the spacing"
+    return (
+        f"{(off == 0).sum()} of {len(counts)} slices have as many traps as on a grid of twice the spacing, the others "
+        f"differ by at most {off.max()}"
+    )
 
 
 def uphill(profile: NDArray[np.float64]) -> float:
@@ -145,7 +164,7 @@ def uphill(profile: NDArray[np.float64]) -> float:
     return float(np.mean([np.diff(way[~np.isnan(way)]).clip(min=0).sum() for way in ways]))
 
 
-def symmetry_lines(slices: Sequence[Slice], angle: str = "alpha") -> pd.DataFrame:
+def symmetry_lines(slices: Iterable[Slice], angle: str = "alpha") -> pd.DataFrame:
     """How rough the loss is along lines that the symmetry of the truth singles out.
 
     The lines: a = b, in a slice over a and b whose true lengths agree; and, in each slice that has the angle, the
@@ -226,13 +245,18 @@ def descents_table(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd.Data
     )
 
 
+def _tolerances(landscape: Slice, length: float, angle_deg: float) -> list[float]:
+    """What is allowed in each parameter of a slice: so much of its true length, or so many degrees."""
+    return [
+        length * true if name in PARAMETER_NAMES[:3] else angle_deg
+        for name, true in zip((landscape.x_name, landscape.y_name), landscape.truth, strict=True)
+    ]
+
+
 def _outcome(landscape: Slice, label: str, path: pd.DataFrame) -> dict[str, object]:
     first, best = path.iloc[0], path.iloc[int(path["loss"].to_numpy().argmin())]
     gap = np.abs(np.array([best["x"], best["y"]]) - landscape.truth)
-    tolerances = [
-        REACHED_LENGTH * true if name in PARAMETER_NAMES[:3] else REACHED_ANGLE_DEG
-        for name, true in zip((landscape.x_name, landscape.y_name), landscape.truth, strict=True)
-    ]
+    tolerances = _tolerances(landscape, REACHED_LENGTH, REACHED_ANGLE_DEG)
     line = path["x"] if landscape.y_name == "b" else landscape.truth[1]
     return {
         "structure": landscape.structure_name,
@@ -273,16 +297,17 @@ def endpoints(records: pd.DataFrame, landscape: Slice, structure: str) -> pd.Dat
     )
 
 
-def near_minima(ends: Sequence[pd.DataFrame], slices: Sequence[Slice], smallest_barrier: float) -> tuple[int, int]:
-    """How many end points inside their slices lie at a trap of the slice, and how many lie inside at all.
+def near_minima(ends: Sequence[pd.DataFrame], slices: Sequence[Slice], smallest_barrier: float) -> tuple[int, int, int]:
+    """How many end points inside their slices lie at a trap of the slice, how many at the truth, how many inside.
 
-    An end point lies at a trap when it is at most `NEAR_STEPS` steps of the grid away in both parameters.
+    An end point lies at a place when it is within `NEAR_LENGTH` or `NEAR_ANGLE_DEG` of it in both parameters.
     """
-    near = shown = 0
+    at_trap = at_truth = shown = 0
     for frame, landscape in zip(ends, slices, strict=True):
         inside = frame.loc[frame["inside"], ["x", "y"]].to_numpy()
         traps = false_minima(landscape, smallest_barrier)[["x", "y"]].to_numpy()
-        steps = np.array([landscape.x[1] - landscape.x[0], landscape.y[1] - landscape.y[0]])
-        close = (np.abs(inside[:, None] - traps) <= NEAR_STEPS * steps).all(-1)
-        near, shown = near + int(close.any(1).sum()), shown + len(inside)
-    return near, shown
+        places = np.concatenate([traps, [landscape.truth]])
+        close = (np.abs(inside[:, None] - places) <= _tolerances(landscape, NEAR_LENGTH, NEAR_ANGLE_DEG)).all(-1)
+        at_trap, at_truth = at_trap + int(close[:, :-1].any(1).sum()), at_truth + int(close[:, -1].sum())
+        shown += len(inside)
+    return at_trap, at_truth, shown

@@ -1,6 +1,7 @@
 """Figures of landscapes: maps over two lattice parameters, their minima, and descents across them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from xrdscape.analysis.landscape import Slice
+from xrdscape.analysis.landscape import PARAMETER_NAMES, Slice
 from xrdscape.engine.pattern import Pattern
 from xrdscape.figures.style import (
     ENERGY_MAP,
@@ -34,13 +35,25 @@ PATH_STYLES = (
 )
 """Colour, marker, width and marker size of up to three paths, outlined in black; a later one shows on an earlier."""
 
+ENERGY_CONTOURS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""eV/atom above the lowest."""
 
-def _draw_map(ax: Axes, landscape: Slice, cmap: str = LOSS_MAP, norm: Normalize | None = None) -> QuadMesh:
+
+def _draw_map(
+    ax: Axes,
+    landscape: Slice,
+    cmap: str = LOSS_MAP,
+    norm: Normalize | None = None,
+    levels: int | Sequence[float] = 12,
+) -> QuadMesh:
     """The slice as a map with contours, the truth as a cross."""
     mesh = ax.pcolormesh(
         landscape.x, landscape.y, landscape.value, cmap=cmap, norm=norm, shading="nearest", rasterized=True
     )
-    ax.contour(landscape.x, landscape.y, landscape.value, levels=12, colors="white", linewidths=0.35, alpha=0.55)
+    ax.contour(
+        landscape.x, landscape.y, landscape.value, levels=levels, colors="white", linewidths=0.5,
+        linestyles="solid", alpha=0.55,
+    )  # fmt: skip
     ax.plot(*landscape.truth, marker="+", color="white", markersize=10, markeredgewidth=3.2, zorder=5)
     ax.plot(*landscape.truth, marker="+", color="black", markersize=9, markeredgewidth=1.5, zorder=6)
     ax.set(xlabel=PARAMETER_LABELS[landscape.x_name], ylabel=PARAMETER_LABELS[landscape.y_name])
@@ -57,10 +70,9 @@ def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pat
         patterns: of these minima, in the same order.
         truth: pattern of the true crystal.
     """
-    fig = new_figure(3.9)
+    fig = new_figure(3.4)
     left, right = fig.subplots(1, 2, width_ratios=[1.05, 1.0])
-    mesh = _draw_map(left, landscape)
-    fig.colorbar(mesh, ax=left, location="bottom", shrink=0.9, aspect=30, label=landscape.label)
+    fig.colorbar(_draw_map(left, landscape), ax=left, aspect=30, label=landscape.label)
     truth_height = truth.intensity / truth.intensity.max()
     places = minima[["x", "y", "value"]].to_numpy()
     for number, ((x, y, value), pattern) in enumerate(zip(places, patterns, strict=True), start=1):
@@ -123,20 +135,15 @@ def trajectories_figure(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd
 
 
 def _draw_path(ax: Axes, path: pd.DataFrame, number: int) -> None:
-    """A path to its best point; hollow where it starts, full where it ends."""
+    """A path to its best point: a dot where it starts, its marker where it ends."""
     colour, marker, width, size = PATH_STYLES[number]
     path = path.iloc[: int(path["loss"].to_numpy().argmin()) + 1]
     outline = [withStroke(linewidth=width + 1.4, foreground="black")]
     x, y = path["x"].to_numpy(), path["y"].to_numpy()
     ax.plot(x, y, color=colour, linewidth=width, path_effects=outline, zorder=7 + 0.1 * number)
-    hollow: dict[str, Any] = {
-        "markerfacecolor": "none",
-        "markeredgecolor": colour,
-        "markeredgewidth": 1.8,
-        "path_effects": _outline(),
-    }
-    ax.plot(x[0], y[0], marker, markersize=size, zorder=8 + 0.1 * number, **hollow)
-    ax.plot(x[-1], y[-1], marker, color=colour, markeredgecolor="black", markersize=size, zorder=8 + 0.1 * number)
+    ends: dict[str, Any] = {"color": colour, "markeredgecolor": "black", "zorder": 8 + 0.1 * number}
+    ax.plot(x[0], y[0], ".", markersize=size + 1, **ends)
+    ax.plot(x[-1], y[-1], marker, markersize=size, **ends)
 
 
 def _outline() -> list[withStroke]:
@@ -151,63 +158,67 @@ def endpoints_figure(slices: Sequence[Slice], ends: Sequence[pd.DataFrame]) -> F
     """End points of descents in all six parameters, projected onto two-parameter maps.
 
     Args:
-        slices: maps of the loss.
-        ends: for each slice, one row an end point: method (key of `METHOD_STYLE`), x, y, matched.
+        slices: maps of the loss, one a row of panels.
+        ends: for each slice, one row an end point: method (key of `METHOD_STYLE`; one a column of panels), x, y,
+            matched.
     """
-    fig = new_figure(4.0)
-    axes = np.atleast_1d(fig.subplots(1, len(slices)))
     methods = [name for name in METHOD_STYLE if any((frame["method"] == name).any() for frame in ends)]
-    for ax, landscape, frame in zip(axes, slices, ends, strict=True):
-        mesh = _draw_map(ax, landscape)
-        fig.colorbar(mesh, ax=ax, location="bottom", shrink=0.9, aspect=30, label=landscape.label)
-        for method in methods:
-            style, rows = METHOD_STYLE[method], frame[frame["method"] == method]
-            for matched, face in ((True, style.colour), (False, "white")):
-                some = rows[rows["matched"] == matched]
-                ax.plot(
-                    some["x"], some["y"], style.marker, linestyle="", markersize=6, markerfacecolor=face,
-                    markeredgecolor=style.colour, markeredgewidth=1.5, path_effects=_outline(), zorder=7, clip_on=True,
-                )  # fmt: skip
-        ax.set_title(formula(landscape.structure_name))
-    handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker=METHOD_STYLE[m].marker,
-            color=METHOD_STYLE[m].colour,
-            label=METHOD_STYLE[m].label,
-        )
-        for m in methods
-    ]
-    hollow = Line2D([], [], linestyle="", marker="o", color="white", markeredgecolor="black", label="hollow: no match")
-    fig.legend(handles=[*handles, hollow, _truth_handle()], loc="outside lower center", ncols=4)
-    letter_panels(axes)
+    fig = new_figure(3.1 * len(slices) + 0.4)
+    axes = fig.subplots(len(slices), len(methods), squeeze=False, sharex="row", sharey="row")
+    for row, landscape, frame in zip(axes, slices, ends, strict=True):
+        for ax, method in zip(row, methods, strict=True):
+            mesh = _draw_map(ax, landscape)
+            ax.set_title(f"{formula(landscape.structure_name)}, {METHOD_STYLE[method].label.lower()}")
+            for matched, label in ((False, "no match"), (True, "match")):
+                some = frame[(frame["method"] == method) & (frame["matched"] == matched)]
+                ax.plot(some["x"], some["y"], label=label, zorder=3 + matched, **_end_style(matched))
+            if ax is not row[0]:
+                ax.set_ylabel("")
+        fig.colorbar(mesh, ax=list(row), aspect=25, label=landscape.label)
+    handles = axes[0, 0].get_legend_handles_labels()[0]
+    fig.legend(handles=[*handles, _truth_handle()], loc="outside lower center", ncols=3)
+    letter_panels(axes.flat)
     return fig
 
 
+def _end_style(matched: bool) -> dict[str, Any]:
+    """Hundreds of points on one map: small, and outlined in black as the map has every colour."""
+    return {
+        "linestyle": "",
+        "marker": "o",
+        "markersize": 3.6,
+        "markerfacecolor": PALETTE["vermillion"] if matched else "white",
+        "markeredgecolor": "black",
+        "markeredgewidth": 0.6,
+        "alpha": 0.9,
+    }
+
+
 def all_slices_figure(slices: Sequence[Slice]) -> Figure:
-    """Every slice of one structure on one scale of colour, five a row."""
-    rows = -(-len(slices) // 5)
-    fig = new_figure(1.62 * rows + 0.8)
-    axes = fig.subplots(rows, 5, squeeze=False)
-    lowest = min(float(np.nanmin(s.value)) for s in slices)
-    highest = max(float(np.nanmax(s.value)) for s in slices)
-    norm = Normalize(lowest, highest)
-    for ax in axes.flat[len(slices) :]:
-        ax.set_axis_off()
-    for ax, landscape in zip(axes.flat, slices, strict=False):
+    """Every slice of one structure on one scale of colour: a column for each x, a row for each y."""
+    columns, rows = (
+        [name for name in PARAMETER_NAMES if name in {getattr(s, axis) for s in slices}]
+        for axis in ("x_name", "y_name")
+    )
+    fig = new_figure(1.26 * len(rows) + 0.35)
+    axes = fig.subplots(len(rows), len(columns), squeeze=False, sharex="col", sharey="row")
+    norm = Normalize(min(np.nanmin(s.value) for s in slices), max(np.nanmax(s.value) for s in slices))
+    shown = {(rows.index(s.y_name), columns.index(s.x_name)): s for s in slices}
+    for place, ax in np.ndenumerate(axes):
+        if place not in shown:
+            ax.set_axis_off()
+            continue
+        landscape = shown[place]
         ax.pcolormesh(
             landscape.x, landscape.y, landscape.value, cmap=LOSS_MAP, norm=norm, shading="nearest", rasterized=True
         )
-        ax.plot(*landscape.truth, "+", color="white", markersize=6, markeredgewidth=1.2)
+        ax.plot(*landscape.truth, "+", color="white", markersize=7, markeredgewidth=1.2)
         ax.set(xlabel=PARAMETER_LABELS[landscape.x_name], ylabel=PARAMETER_LABELS[landscape.y_name])
-        ax.tick_params(labelsize=7, length=2)
         ax.locator_params(nbins=3)
-        ax.xaxis.labelpad = ax.yaxis.labelpad = 1
-    fig.colorbar(
-        ScalarMappable(norm, LOSS_MAP), ax=axes, location="bottom", shrink=0.5, aspect=40, label=slices[0].label
-    )
+        ax.label_outer()
+    fig.align_labels()
+    bar = fig.add_axes((0.6, 0.92, 0.36, 0.018))  # above the diagonal nothing else is drawn
+    fig.colorbar(ScalarMappable(norm, LOSS_MAP), cax=bar, orientation="horizontal", label=slices[0].label)
     return fig
 
 
@@ -223,23 +234,29 @@ def energy_slices_figure(slices: Sequence[Slice]) -> Figure:
     for ax in axes.flat[len(slices) :]:
         ax.set_axis_off()
     for ax, landscape in zip(axes.flat, slices, strict=False):
-        above = landscape.value - np.nanmin(landscape.value)
-        shown = Slice(**{**vars(landscape), "value": above})
-        mesh = _draw_map(ax, shown, cmap=ENERGY_MAP)
-        fig.colorbar(mesh, ax=ax, location="bottom", aspect=25, label="eV/atom above the lowest")
+        _draw_energy(fig, ax, landscape)
         ax.set_title(formula(landscape.structure_name))
     letter_panels(axes.flat[: len(slices)])
     return fig
+
+
+def _draw_energy(fig: Figure, ax: Axes, landscape: Slice) -> None:
+    """Energy above the lowest; colours and contours are close together where it is low, so that the bottom shows."""
+    above = replace(landscape, value=landscape.value - np.nanmin(landscape.value))
+    norm = PowerNorm(0.5, 0, float(np.nanmax(above.value)))
+    mesh = _draw_map(ax, above, ENERGY_MAP, norm, ENERGY_CONTOURS)
+    ticks = [0, *(level for level in ENERGY_CONTOURS[1::2] if level < norm.vmax)]
+    bar = fig.colorbar(mesh, ax=ax, location="bottom", aspect=25, ticks=ticks, label="eV/atom above the lowest")
+    bar.ax.set_xticklabels([f"{tick:g}" for tick in ticks])
 
 
 def readme_figure(landscape: Slice, energy: Slice) -> Figure:
     """The claim in one picture: the loss of diffraction beside the energy, over the same two parameters."""
     fig = new_figure(3.6)
     left, right = fig.subplots(1, 2)
-    maps = ((left, landscape, LOSS_MAP, landscape.label), (right, energy, ENERGY_MAP, energy.label))
-    for ax, shown, cmap, label in maps:
-        fig.colorbar(_draw_map(ax, shown, cmap), ax=ax, location="bottom", aspect=30, label=label)
+    fig.colorbar(_draw_map(left, landscape), ax=left, location="bottom", aspect=25, label=landscape.label)
+    _draw_energy(fig, right, energy)
     left.set_title(f"{formula(landscape.structure_name)}: diffraction")
-    right.set_title(f"{formula(energy.structure_name)}: energy")
+    right.set_title(f"{formula(energy.structure_name)}: CHGNet energy")
     letter_panels([left, right])
     return fig

@@ -1,12 +1,14 @@
 """Figures of what the descents and relaxations led to."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 from pymatgen.util.string import latexify_spacegroup
 
@@ -31,7 +33,7 @@ SIMILARITY_LABELS = {
 # The panels of the paper's Figure 4, in its order.
 CORRELATION_PANELS = ("mse", "entropy", "cross_correlation", "cosine", "cosine_constrained")
 # How many lines of a pattern get their indices, and how far apart labelled lines must stand.
-LABELLED_LINES, LABEL_DISTANCE_DEG = 6, 4.5
+LABELLED_LINES, LABEL_DISTANCE_DEG = 6, 5.0
 
 
 def structures_figure(names: Sequence[str] = REFERENCE_NAMES) -> Figure:
@@ -55,17 +57,19 @@ def structures_figure(names: Sequence[str] = REFERENCE_NAMES) -> Figure:
     return figure
 
 
-def match_rates_figure(rates: pd.DataFrame) -> Figure:
+def match_rates_figure(rates: pd.DataFrame, what: str = "Match rate") -> Figure:
     """Match rate against noise level, one bar a method, one panel a kind of noise (Figure 1, Figure 6 top).
 
     Args:
         rates: as `records.match_rates` gives them; the methods in it are the bars.
+        what: the rate's name on its axis.
     """
     kinds = [noise for noise in NOISE_LABELS if (rates["noise"] == noise).any()]
     figure = new_figure(2.75 * len(kinds) + 0.4)
     axes = figure.subplots(len(kinds), 1, squeeze=False).ravel()
     for ax, noise in zip(axes, kinds, strict=True):
         _rate_bars(ax, rates[rates["noise"] == noise])
+        ax.set_ylabel(what)
         title, label = NOISE_LABELS[noise]
         ax.set_title(title)
         ax.set_xlabel(label)
@@ -92,7 +96,6 @@ def _rate_bars(ax: Axes, rates: pd.DataFrame) -> None:
     ax.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
     ax.set_ylim(0, 1.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_ylabel("Match rate")
     ax.grid(axis="y", color="0.9", linewidth=0.6)
 
 
@@ -108,7 +111,7 @@ def correlation_figure(
     """
     shown = records[(records["noise"] == noise) & np.isclose(records["level"], level)]
     methods = [m for m in CORRELATION_PANELS if (shown["method"] == m).any()]
-    figure = new_figure(5.6)
+    figure = new_figure(5.9)
     axes = figure.subplots(2, 3, sharey=True).ravel()
     for ax, method in zip(axes, methods, strict=False):
         _scatter(ax, shown[shown["method"] == method], method)
@@ -119,34 +122,38 @@ def correlation_figure(
         ].set_index("statistic")
         bounds = {key: [float(at[end][key]) for end in ("value", "low", "high")] for key in at.index}
         numbers = [f"{name}  {estimate_text(*bounds[key])}" for key, name in STATISTICS.items() if key in bounds]
-        ax.set_title(METHOD_STYLE[method].label + "\n" + "\n".join(numbers), fontsize=8)
+        ax.set_title(METHOD_STYLE[method].label + "\n" + "\n".join(numbers))
     for ax in axes[::3]:
         ax.set_ylabel("EMD to the truth (Å)")
-    letter_panels(axes[: len(methods)])
+    letter_panels(axes[: len(methods)], fontsize=8)
     for ax in axes[len(methods) :]:
         ax.set_axis_off()
-    handles = [_match_handle(True), _match_handle(False)]
-    axes[-1].legend(handles=handles, loc="center", fontsize=9, title="StructureMatcher", title_fontsize=9)
+    handles = [
+        Line2D([], [], linestyle="", marker="o", markersize=5, label=label, **face)
+        for label, face in zip(("does not match", "matches (in colour)", "matches tightly"), _faces("0.6"), strict=True)
+    ]
+    axes[-1].legend(handles=handles, loc="center", fontsize=9, title="The result", title_fontsize=9)
     return figure
 
 
 def _scatter(ax: Axes, rows: pd.DataFrame, method: str) -> None:
+    """Every result as a point; those closest to the truth are drawn last."""
     style, objective = METHOD_STYLE[method], METHODS[method].objective
-    for matched in (False, True):
-        part = rows[rows["match_conventional_end"].astype(bool) == matched]
-        ax.scatter(
-            part[f"{objective}_end"], part["emd_end"], s=22, marker=style.marker, linewidths=1.0,
-            facecolors=style.colour if matched else "none", edgecolors=style.colour,
-        )  # fmt: skip
+    found, tight = (rows[f"match_{name}_end"].astype(bool) for name in ("conventional", "tight"))
+    for part, face in zip((rows[~found], rows[found & ~tight], rows[tight]), _faces(style.colour), strict=True):
+        ax.plot(part[f"{objective}_end"], part["emd_end"], "o", markersize=3.4, alpha=0.65, **face)
     ax.set_xlabel(SIMILARITY_LABELS[objective])
+    ax.locator_params(axis="x", nbins=4)
     ax.grid(color="0.93", linewidth=0.6)
 
 
-def _match_handle(matched: bool) -> Line2D:
-    return Line2D(
-        [], [], marker="o", linestyle="", color="0.35", markerfacecolor="0.35" if matched else "none",
-        label="match" if matched else "no match",
-    )  # fmt: skip
+def _faces(colour: str) -> list[dict[str, Any]]:
+    """How a result without match, with one, and with a tight one is marked."""
+    return [
+        {"markerfacecolor": "none", "markeredgecolor": PALETTE["grey"], "markeredgewidth": 0.7},
+        {"markerfacecolor": colour, "markeredgecolor": colour, "markeredgewidth": 0.0},
+        {"markerfacecolor": PALETTE["black"], "markeredgecolor": PALETTE["black"], "markeredgewidth": 0.0},
+    ]
 
 
 def case_figure(case: Case) -> Figure:
@@ -175,6 +182,7 @@ def case_figure(case: Case) -> Figure:
         right.set_ylim(0, 128)
         right.set_yticks([0, 50, 100])
         right.set_ylabel("Intensity (%)")
+    letter_panels(grid[:, 0])
     same_scale(list(grid[:, 0]))
     element_legend(grid[-1, 0], colours)
     for right in grid[:-1, 1]:
@@ -195,7 +203,8 @@ def _label_lines(ax: Axes, pattern: Pattern, table: pd.DataFrame) -> None:
             placed.append(angle)
             near = np.abs(pattern.two_theta_deg - angle) < 0.5
             top = 100 * pattern.intensity[near].max() / pattern.intensity.max()
-            ax.text(angle, top + 3, hkl_text(int(h), int(k), int(l)), ha="center", fontsize=7.5)
+            text = ax.text(angle, top + 3, hkl_text(int(h), int(k), int(l)), ha="center", fontsize=7.5)
+            text.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
 
 
 def hkl_text(h: int, k: int, l: int) -> str:  # noqa: E741

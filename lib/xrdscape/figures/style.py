@@ -117,10 +117,11 @@ def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
     return Figure(figsize=(width_in, height_in), layout=layout)
 
 
-def letter_panels(axes: Any) -> None:
+def letter_panels(axes: Any, fontsize: float | None = None) -> None:
     """Put (a), (b), ... before the title of each panel; the panels in reading order, at most 26."""
     for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
-        ax.set_title(f"({letter}) {ax.get_title(loc='left')}".strip(), loc="left")
+        title = f"({letter}) {ax.get_title(loc='left')}".strip()
+        ax.set_title(title, loc="left", fontsize=fontsize or mpl.rcParams["axes.titlesize"])
 
 
 def formula(text: str) -> str:

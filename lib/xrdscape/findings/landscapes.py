@@ -178,7 +178,7 @@ def _shallow_right_angle(relief: Relief) -> Finding:
 def _ends_off_minima(relief: Relief) -> Finding:
     cases, texts = {}, []
     for ends, landscape in zip(relief.ends, relief.maps, strict=True):
-        near, inside = near_minima([ends], [landscape], relief.smallest_barrier)
+        near, _, inside = near_minima([ends], [landscape], relief.smallest_barrier)
         if inside:
             cases[landscape.structure_name] = near / inside < 0.5
             texts.append(f"{landscape.structure_name} {near} of {inside} ({percent(near / inside)})")
@@ -186,8 +186,9 @@ def _ends_off_minima(relief: Relief) -> Finding:
         key="ends-off-minima",
         claim="The end points of descents in six parameters do not consistently lie at the minima of a slice.",
         place="Fig. S3",
-        rule="of the end points within the map fewer than half lie within two steps of the grid of a false minimum",
-        result=f"at a minimum: {', '.join(texts)}",
+        rule="of the end points within the map fewer than half lie within 1 % of each length and 1° of each angle of a "
+        "trap",
+        result=f"at a trap: {', '.join(texts)}",
         cases=cases,
         unit="maps",
         evidence=("fig-s3",),

@@ -6,12 +6,12 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from xrdscape.analysis.landscape import Slice, energy_slice, xrd_slice
+from xrdscape.analysis.landscape import SYMBOLS, Slice, coarser, energy_slice, spacing_text, unit, xrd_slice
 from xrdscape.analysis.published import published_table
 from xrdscape.analysis.relief import minima_with_barriers
 from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
-from xrdscape.study.plan import Plan
+from xrdscape.study.plan import Plan, Rates
 from xrdscape.study.records import CHGNET, METHODS, match_rates
 
 STATISTICS = MappingProxyType({"mutual_information": "MI", "pearson": "Pearson", "spearman": "Spearman"})
@@ -19,7 +19,7 @@ STATISTICS = MappingProxyType({"mutual_information": "MI", "pearson": "Pearson",
 
 PUBLISHED_TABLES = MappingProxyType({"mutual_information": "table1", "pearson": "table_s1", "spearman": "table_s2"})
 
-CRITERIA = MappingProxyType({"conventional": "conventional", "pymatgen": "pymatgen defaults", "tight": "tight"})
+CRITERIA = MappingProxyType({"conventional": "Conventional", "pymatgen": "pymatgen defaults", "tight": "Tight"})
 """When a result counts as found, in the order of the table."""
 
 LABELS = MappingProxyType({"noised": "Noised", **{k: m.label for k, m in METHODS.items()}, CHGNET: "CHGNet"})
@@ -43,20 +43,38 @@ def sample_text(records: pd.DataFrame) -> str:
 
 
 def plan_table(plan: Plan) -> pd.DataFrame:
-    """Settings of the sample in this book beside those of the paper."""
+    """Settings of the descents in this book beside those of the paper."""
+    shifts = "all" if plan.max_shift is None else f"at most {plan.max_shift} steps of the grid"
     rows = [
         ("Distorted copies of a structure at a level", plan.copies, "50"),
-        ("Copies relaxed with CHGNet", plan.relaxation_copies, "50"),
-        ("Steps at most", plan.max_steps, "30,000"),
-        ("Test for convergence every ... steps", plan.check_every, "1,000"),
-        ("Converged when the loss fell by less than", f"{plan.tolerance:g}", "0.0001"),
-        ("Learning rate, lattice", f"{plan.lattice_learning_rate:g}", "explored: 0.0005 to 0.01"),
-        ("Learning rate, coordinates", f"{plan.coordinate_learning_rate:g}", "explored: 0.000001 to 0.0001"),
-        ("Large moves limited as in StructSnap", "yes" if plan.clamp else "no", "not stated"),
-        ("Precision of the descents", plan.dtype, "not stated"),
         ("Seed of the noise", plan.seed, "not published"),
+        ("Learning rate, lattice", rates_text(plan.lattice_learning_rate), "explored: 0.0005 to 0.01"),
+        ("Learning rate, coordinates", rates_text(plan.coordinate_learning_rate), "explored: 0.000001 to 0.0001"),
+        ("Large moves limited as in StructSnap", "yes" if plan.clamp else "no", "not stated"),
+        ("Steps at most", f"{plan.max_steps:,}", "30,000"),
+        ("Test for convergence every ... steps", f"{plan.check_every:,}", "1,000"),
+        ("Converged when the loss fell by less than", f"{plan.tolerance:g}", "0.0001"),
+        ("Convergence is judged for", "each descent", "not stated"),
+        ("Patterns scaled to a maximum of, for MSE", f"{plan.mse_maximum:g}", "not stated"),
+        ("Shifts of the cross-correlation", shifts, "not stated"),
+        ("Precision of the descents", plan.dtype, "not stated"),
     ]
     return pd.DataFrame([(a, str(b), c) for a, b, c in rows], columns=["Setting", "Here", "Paper"])
+
+
+def rates_text(rates: Rates) -> str:
+    """Learning rates of a plan: one number where all methods share it.
+
+    >>> rates_text({"cosine": 1e-5, "mse": 1e-5}), rates_text(({"cosine": 0.01, "mse": 0.002}, 0.5))
+    ('0.00001', 'Cosine 0.01, MSE 0.002; 0.5')
+    """
+    if isinstance(rates, tuple):
+        return "; ".join(map(rates_text, rates))
+    if not isinstance(rates, Mapping):
+        return f"{rates:.7f}".rstrip("0")
+    if len(set(rates.values())) == 1:
+        return rates_text(next(iter(rates.values())))
+    return ", ".join(f"{LABELS[method]} {rates_text(rate)}" for method, rate in rates.items())
 
 
 def joined_rates(descents: pd.DataFrame, relaxations: pd.DataFrame) -> pd.DataFrame:
@@ -65,18 +83,39 @@ def joined_rates(descents: pd.DataFrame, relaxations: pd.DataFrame) -> pd.DataFr
 
 
 def rates_table(records: pd.DataFrame, noise: str) -> pd.DataFrame:
-    """Match rates in per cent under one kind of noise: conventional/pymatgen defaults/tight, one row a method."""
-    rates = pd.concat(
-        [match_rates(records, criterion).assign(criterion=criterion) for criterion in CRITERIA], ignore_index=True
-    )
-    rates = rates[rates["noise"] == noise]
-    wide = rates.pivot(index=["method", "level"], columns="criterion", values="rate")[list(CRITERIA)]
-    cells = wide.apply(lambda row: "/".join(f"{100 * rate:.0f}" for rate in row), axis=1).unstack("level")
-    methods = [m for m in LABELS if m in cells.index]
-    table = pd.DataFrame({"Method": [LABELS[m] for m in methods]})
-    for level in cells.columns:
-        table[f"{level:g}"] = cells.loc[methods, level].to_numpy()
-    return table
+    """Match rates in per cent, with 95 % intervals, at every setting of one kind of noise: a column a criterion."""
+    columns = {}
+    for criterion, head in CRITERIA.items():
+        rates = match_rates(records, criterion)
+        rates = rates[rates["noise"] == noise].set_index(["level", "method"])[["rate", "low", "high"]]
+        columns[head] = rates.apply(lambda r: percent_text(*r), axis=1)
+    table = pd.DataFrame(columns)
+    order = [(level, m) for level in table.index.unique("level") for m in LABELS if (level, m) in table.index]
+    table = table.loc[order].reset_index()
+    first = ~table["level"].duplicated()
+    table["level"] = [f"{level:g}" if shown else "" for level, shown in zip(table["level"], first, strict=True)]
+    table["method"] = table["method"].map(LABELS)
+    return table.rename(columns={"level": "Level", "method": "Method"})
+
+
+def percent_text(rate: float, low: float, high: float) -> str:
+    """A rate with its interval, in per cent."""
+    return f"{100 * rate:.1f} [{100 * low:.1f},\u00a0{100 * high:.1f}]"
+
+
+def width_text(records: pd.DataFrame) -> str:
+    """How many of the matches are tight, in counts over all levels of noise."""
+    free = records["method"] != "cosine_constrained"
+    lattice = records["noise"] == "lattice"
+    told = []
+    for rows, name in (
+        (records[lattice & free], "of the free descents under lattice noise"),
+        (records[lattice & ~free], "of the constrained ones"),
+        (records[~lattice], "of those under coordinate noise"),
+    ):
+        found, tight = (int(rows[f"match_{kind}_end"].sum()) for kind in ("conventional", "tight"))
+        told.append(f"{name}, {found:,} of {len(rows):,} match and {tight:,} match tightly")
+    return "; ".join(told).capitalize() + "."
 
 
 def trap_text(records: pd.DataFrame) -> str:
@@ -105,12 +144,11 @@ def stop_table(records: pd.DataFrame) -> pd.DataFrame:
                 {
                     "Noise": noise,
                     "Method": LABELS[method],
-                    "Descents": len(part),
-                    "Converged (%)": round(100 * share.get("converged", 0.0)),
-                    "Failed (%)": round(100 * failed),
+                    "Converged (%)": 100 * share.get("converged", 0.0),
+                    "Failed (%)": 100 * failed,
                     "Steps": int(part["steps"].median()),
                     "Seconds": float(part["seconds"].median()),
-                    "Closer (%)": round(100 * float((part["emd_end"] < part["emd_start"]).mean())),
+                    "Closer (%)": 100 * float((part["emd_end"] < part["emd_start"]).mean()),
                 }
             )
     return pd.DataFrame(rows)
@@ -120,12 +158,10 @@ def relaxation_table(records: pd.DataFrame) -> pd.DataFrame:
     """How CHGNet's relaxations ended: one row a setting, medians but for the share that converged."""
     rows = [
         {
-            "Noise": noise,
-            "Level": f"{level:g}",
-            "Relaxations": len(part),
-            "Converged (%)": round(100 * float(part["converged"].mean())),
+            "Noise": f"{noise} {level:g}",
+            "Converged (%)": 100 * float(part["converged"].mean()),
             "Steps": int(part["steps"].median()),
-            "Energy gained (eV/atom)": float((part["energy_start"] - part["energy_end"]).median()),
+            "Energy gained (meV/atom)": 1000 * float((part["energy_start"] - part["energy_end"]).median()),
             "EMD at start (Å)": float(part["emd_start"].median()),
             "EMD at end (Å)": float(part["emd_end"].median()),
         }
@@ -191,7 +227,7 @@ def _per_setting(values: pd.Series) -> pd.DataFrame:
     return wide.loc[[key for noise in NOISES for key in wide.index if key[0] == noise]]
 
 
-def paired_slices(axes: Mapping[str, tuple[str, str]], n: int, fine: int = 61) -> tuple[list[Slice], list[Slice]]:
+def paired_slices(axes: Mapping[str, tuple[str, str]], n: int, fine: int) -> tuple[list[Slice], list[Slice]]:
     """Pattern losses and energies over the same two parameters and ranges, for several structures.
 
     Args:
@@ -211,11 +247,11 @@ def trap_count(landscape: Slice) -> int:
 
 
 def roughness_table(losses: Sequence[Slice], energies: Sequence[Slice]) -> pd.DataFrame:
-    """How many minima pattern and energy have over the same slice, and where the energy's deepest lies.
+    """How many minima pattern and energy have over the same slice, each also on a grid of twice the spacing.
 
     Args:
         losses: of the pattern.
-        energies: in eV/atom, over the same parameters and ranges.
+        energies: over the same parameters and ranges.
 
     Raises:
         RecordError: for two slices that are not over the same ranges.
@@ -224,20 +260,41 @@ def roughness_table(losses: Sequence[Slice], energies: Sequence[Slice]) -> pd.Da
     for pattern, energy in zip(losses, energies, strict=True):
         if not all(np.allclose(p[[0, -1]], e[[0, -1]]) for p, e in ((pattern.x, energy.x), (pattern.y, energy.y))):
             raise RecordError("Minima can be compared over one range alone: give both slices the same spans.")
-        j, i = np.unravel_index(np.nanargmin(energy.value), energy.value.shape)
-        centre = (np.abs(energy.y - energy.truth[1]).argmin(), np.abs(energy.x - energy.truth[0]).argmin())
-        offset = (energy.x[i] - energy.truth[0], energy.y[j] - energy.truth[1])
         rows.append(
             {
-                "Structure": energy.structure_name,
-                "Slice": f"{energy.x_name}, {energy.y_name}",
-                "Minima, pattern": f"{trap_count(pattern)} on {len(pattern.x)}\u00a0×\u00a0{len(pattern.y)}",
-                "Minima, energy": f"{trap_count(energy)} on {len(energy.x)}\u00a0×\u00a0{len(energy.y)}",
-                "Energy minimum off the truth": ", ".join(
-                    f"{value:+.2f}\u00a0{'Å' if name in ('a', 'b', 'c') else '°'}".replace("-", "−")
-                    for value, name in zip(offset, (energy.x_name, energy.y_name), strict=True)
-                ),
-                "Depth below the truth (meV/atom)": float(1000 * (energy.value[centre] - energy.value[j, i])),
+                "Slice": _slice_text(energy),
+                "Pattern": trap_count(pattern),
+                "at twice the spacing": trap_count(coarser(pattern)),
+                "Energy": trap_count(energy),
+                "at twice its spacing": trap_count(coarser(energy)),
             }
         )
     return pd.DataFrame(rows)
+
+
+def energy_minima_table(energies: Sequence[Slice]) -> pd.DataFrame:
+    """Where the deepest energy of each slice's grid lies.
+
+    Args:
+        energies: in eV/atom.
+    """
+    rows = []
+    for energy in energies:
+        j, i = np.unravel_index(np.nanargmin(energy.value), energy.value.shape)
+        centre = (np.abs(energy.y - energy.truth[1]).argmin(), np.abs(energy.x - energy.truth[0]).argmin())
+        offsets = ((energy.x_name, energy.x[i] - energy.truth[0]), (energy.y_name, energy.y[j] - energy.truth[1]))
+        rows.append(
+            {
+                "Slice": _slice_text(energy),
+                "Off the truth": ", ".join(
+                    f"{SYMBOLS[name]}\u00a0{offset:+.2f}{unit(name)}".replace("-", "−") for name, offset in offsets
+                ),
+                "Grid": spacing_text([energy]),
+                "Below the truth (meV/atom)": float(1000 * (energy.value[centre] - energy.value[j, i])),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _slice_text(landscape: Slice) -> str:
+    return f"{landscape.structure_name}: {SYMBOLS[landscape.x_name]}, {SYMBOLS[landscape.y_name]}"

@@ -8,7 +8,7 @@ from xrdscape.study.audit import audit
 from xrdscape.study.pilot import pilot_table
 from xrdscape.study.sensitivity import sensitivity_table
 from xrdscape.study.store import Store
-from xrdscape.tables.results import LABELS
+from xrdscape.tables.results import LABELS, rates_text
 
 CHOICES = {
     "unclamped": "No limit on large moves",
@@ -26,7 +26,7 @@ def learning_rates(records: pd.DataFrame) -> pd.DataFrame:
         {
             "Noise": table["noise"],
             "Method": table["method"].map(LABELS),
-            "Learning rate": [f"{rate:g}" for rate in table["learning_rate"]],
+            "Learning rate": [rates_text(rate) for rate in table["learning_rate"]],
             "Taken": ["yes" if chosen else "" for chosen in table["chosen"]],
             "Own similarity": [f"{value:.4f}".replace("-", "−") for value in table["similarity"]],
             "Matches (%)": (100 * table["conventional"]).round().astype(int),
