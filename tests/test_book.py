@@ -10,10 +10,12 @@ from fixture_book import HEADER, write_fixture_book
 
 from xrdscape.book import (
     Book,
+    book_chapters,
     build_book,
     chapter_names,
     chapter_parameters,
     check_parameters,
+    gathered,
     numbered_table,
     parse_parameters,
     run_chapter,
@@ -233,3 +235,83 @@ def test_interruption_stops_the_build_and_is_no_failure(book: Book) -> None:
     with pytest.raises(KeyboardInterrupt):
         build_book(book, say=said.append)
     assert said == ["01-sum: executing ..."]
+
+
+# Pages that report on others
+
+FOUND = """# A chapter with a claim
+
+```{code-cell} ipython3
+from xrdscape.book import FindingsTable
+from xrdscape.findings.finding import Finding
+
+holds = True
+FindingsTable(
+    [Finding("one", "A claim.", "Fig. 1", "it does", "so much", {"a": True, "b": holds}, "levels", ("fig-line",))],
+    "table-findings",
+    "Claims.",
+)
+```
+"""
+
+VERDICTS = """# Verdicts
+
+```{code-cell} ipython3
+from xrdscape.book import claim_entries, gathered, numbered_table, verdicts_sentence, verdicts_table
+
+found = gathered(["01-sum"])
+print(verdicts_sentence(found))
+numbered_table(verdicts_table(found), "table-verdicts", "Verdicts.")
+```
+
+```{code-cell} ipython3
+claim_entries(found, "01-sum")
+```
+"""
+
+
+def with_verdicts(book: Book) -> Book:
+    """The small book with a claim in its first chapter and a page that gathers it."""
+    chapter = book.chapters / "01-sum.md"
+    chapter.write_text(chapter.read_text() + FOUND)
+    (book.chapters / "verdicts.md").write_text(HEADER + VERDICTS)
+    toc = book.root / "_toc.yml"
+    toc.write_text(
+        toc.read_text().replace("chapters/versions\n", "chapters/versions\n      - file: chapters/verdicts\n")
+    )
+    return book
+
+
+def test_reports_run_after_what_they_report_on(book: Book) -> None:
+    assert book_chapters(with_verdicts(book)) == ["01-sum", "02-plot", "verdicts", "versions"]
+
+
+def test_verdicts_are_gathered_from_executed_notebooks(book: Book) -> None:
+    with_verdicts(book)
+    assert build_book(book, say=lambda line: None) == ["01-sum", "02-plot", "verdicts", "versions"]
+    assert "1 is reproduced, 0 are partly" in cell_text(book.executed / "verdicts.ipynb")
+    page = (book.site / "chapters" / "verdicts.html").read_text()
+    assert 'href="#claim-one"' in page
+    assert 'href="02-plot.html#fig-line"' in page
+
+    chapter = book.chapters / "01-sum.md"
+    chapter.write_text(chapter.read_text().replace("holds = True", "holds = False"))
+    assert build_book(book, chapter="01-sum", say=lambda line: None) == ["01-sum", "verdicts", "versions"]
+    assert "1 is partly reproduced" in cell_text(book.executed / "verdicts.ipynb")
+
+    # A notebook put there by other means counts as well.
+    run_chapter("01-sum", {"count": 9}, book.executed / "01-sum.ipynb", book)
+    assert build_book(book, chapter="verdicts", say=lambda line: None) == ["verdicts", "versions"]
+
+
+def test_verdicts_without_chapters_say_what_to_run(book: Book, tmp_path: Path) -> None:
+    with_verdicts(book)
+    with pytest.raises(ChapterError, match=r"(?s)findings of 01-sum are not there.*xrdscape book --chapter 01-sum"):
+        gathered(["01-sum"], book)
+    with pytest.raises(ChapterError, match="xrdscape book --chapter 01-sum"):
+        run_chapter("verdicts", {}, tmp_path / "verdicts.ipynb", book)
+    with pytest.raises(ChapterError, match=r"not executed yet: 02-plot; run `xrdscape book`"):
+        build_book(book, chapter="01-sum", say=lambda line: None)
+    run_chapter("02-plot", {}, book.executed / "02-plot.ipynb", book)
+    with pytest.raises(ChapterError, match="notebook of 02-plot holds no findings"):
+        gathered(["02-plot"], book)

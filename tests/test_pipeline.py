@@ -38,6 +38,7 @@ PIPELINE = [
     ["study.store", "study.progress"],
     ["study"],
     ["tables"],
+    ["findings"],
     ["figures"],
     ["book"],
     ["cli", "__main__"],

@@ -13,14 +13,6 @@ from xrdscape.errors import RecordError
 from xrdscape.study.plan import Plan, load_plan
 from xrdscape.tables import results as tables
 from xrdscape.tables.case import case_sentence, choose_case
-from xrdscape.tables.findings import (
-    NOT_SEEN,
-    SEEN,
-    correlation_findings,
-    energy_findings,
-    optimisation_findings,
-    sign_text,
-)
 
 
 @pytest.fixture(scope="module")
@@ -187,38 +179,3 @@ def test_energy_minimum_is_seen_from_the_truth() -> None:
     assert row["Off the truth"] == "a\u00a0+0.25\u00a0Å, γ\u00a0−2.50°"
     assert row["Grid"] == "a\u00a00.12\u00a0Å, γ\u00a02.5°"
     assert row["Below the truth (meV/atom)"] == pytest.approx(1000 * (0.25 + 0.0625))
-
-
-def test_optimisation_findings_follow_the_records(records: pd.DataFrame) -> None:
-    verdicts = list(optimisation_findings(records)["Verdict"])
-    assert verdicts == [SEEN] * 4
-    unhelped = records.assign(match_conventional_end=records["level"] < 0.1, cosine_end=records["cosine_start"])
-    assert list(optimisation_findings(unhelped)["Verdict"]) == [SEEN, SEEN, NOT_SEEN, NOT_SEEN]
-    one_better = records["match_conventional_end"] | (records["method"] == "mse")
-    changed = optimisation_findings(records.assign(match_conventional_end=one_better))
-    assert changed["Verdict"][1] == NOT_SEEN
-    assert "1 of 2 levels; largest difference 100" in changed["Here"][1]
-
-
-def test_correlation_findings_follow_the_intervals() -> None:
-    assert list(correlation_findings(made_up_correlations())["Verdict"]) == [SEEN, NOT_SEEN, SEEN, SEEN]
-    other = correlation_findings(made_up_correlations(low=-0.1, bound=0.1))
-    assert list(other["Verdict"]) == [NOT_SEEN] * 4
-
-
-def test_signs_are_counted_against_the_published() -> None:
-    text = sign_text(made_up_correlations(), "pearson")
-    # cosine, entropy and cross-correlation at levels 0.01 and 0.05
-    assert "prints 6 negative Pearson coefficients of 6" in text
-    assert "positive in 6 of the same 6 places" in text
-    assert "Cosine 0.52 and 0.20" in text
-
-
-def test_energy_findings_follow_the_records(records: pd.DataFrame) -> None:
-    rough, smooth = a_slice(bumpy()), a_slice(bowl())
-    relaxed = made_up_relaxations()
-    assert list(energy_findings(records, relaxed, [rough], [smooth])["Verdict"]) == [SEEN] * 3
-    failed = relaxed.assign(match_conventional_end=False)
-    table = energy_findings(records, failed, [smooth], [replace(rough, structure_name="Au2S")])
-    assert list(table["Verdict"]) == [NOT_SEEN] * 3
-    assert "Au2S 1 and" in table["Here"][2]

@@ -1,11 +1,13 @@
 """The executable paper: every chapter executed, then one static site built from the executed notebooks."""
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from xrdscape.book.execute import cache_key, run_chapter, write_json
+from xrdscape.book.findings import FindingsTable, claim_entries, gathered, verdicts_sentence, verdicts_table
 from xrdscape.book.parameters import (
     Book,
     Parameter,
@@ -23,25 +25,30 @@ from xrdscape.errors import ChapterError
 
 __all__ = [
     "Book",
+    "FindingsTable",
     "Parameter",
     "build_book",
     "chapter_names",
     "chapter_parameters",
     "check_parameters",
+    "claim_entries",
     "execute_chapter",
+    "gathered",
     "numbered_table",
     "parse_parameters",
     "run_chapter",
     "timings_table",
+    "verdicts_sentence",
+    "verdicts_table",
     "versions_table",
 ]
 
-# This chapter reports on the execution of all others and so runs after them.
-REPORT = "versions"
+# Pages that report on the executed chapters, each on all that stand before it here too, and so run after them.
+REPORTS = ("verdicts", "versions")
 
 
 def book_chapters(book: Book) -> list[str]:
-    """The chapters in the table of contents in the order of execution: reading order, the report last.
+    """The chapters in the table of contents in the order of execution: reading order, reports last.
 
     Raises:
         ChapterError: the table of contents names a page that does not exist.
@@ -51,7 +58,19 @@ def book_chapters(book: Book) -> list[str]:
             raise ChapterError(f"_toc.yml names the page {page!r}, but there is no file {page}.md")
     listed = {page.rpartition("/")[2] for page in toc_pages(book)}
     names = [name for name in chapter_names(book) if name in listed]
-    return sorted(names, key=lambda name: name == REPORT)
+    return sorted(names, key=lambda name: REPORTS.index(name) if name in REPORTS else -1)
+
+
+def _reported(report: str, book: Book) -> str:
+    """What a report depends on: when the chapters before it were executed, and what is in their notebooks."""
+    names = book_chapters(book)
+    timings = read_timings(book)
+    digest = hashlib.sha256()
+    for name in names[: names.index(report)]:
+        notebook = book.executed / f"{name}.ipynb"
+        digest.update(f"{name} {timings.get(name, {}).get('finished')}".encode())
+        digest.update(notebook.read_bytes() if notebook.exists() else b"")
+    return digest.hexdigest()
 
 
 def execute_chapter(chapter: str, book: Book, force: bool, say: Callable[[str], None]) -> bool:
@@ -61,10 +80,8 @@ def execute_chapter(chapter: str, book: Book, force: bool, say: Callable[[str], 
         ChapterError: a cell failed; an earlier executed notebook of this chapter is left as it was.
     """
     output = book.executed / f"{chapter}.ipynb"
-    timings = read_timings(book)
-    others = {name: entry["finished"] for name, entry in sorted(timings.items()) if name != REPORT}
-    key = cache_key(chapter, {}, book, extra=str(others) if chapter == REPORT else "")
-    known = timings.get(chapter, {})
+    key = cache_key(chapter, {}, book, extra=_reported(chapter, book) if chapter in REPORTS else "")
+    known = read_timings(book).get(chapter, {})
     if not force and known.get("key") == key and output.exists():
         say(f"{chapter}: up to date ({known['seconds']:.1f} s when it was executed)")
         return False
@@ -92,7 +109,7 @@ def build_book(
 
     Args:
         book: the book to build; this project's own by default.
-        chapter: execute this chapter only (and the report on it), with the others as they were.
+        chapter: execute this chapter only (and the reports on it), with the others as they were.
         force: execute even where the result is up to date.
         say: receives one line of progress at a time.
 
@@ -107,10 +124,28 @@ def build_book(
     if chapter is not None and chapter not in names:
         raise unknown_chapter(chapter, names)
     start = time.perf_counter()
+    chapters = [name for name in names if name not in REPORTS and chapter in (None, name)]
+    executed = _execute(chapters, book, force, say)
+    missing = [n for n in names if n not in (*REPORTS, chapter) and not (book.executed / f"{n}.ipynb").exists()]
+    if missing:
+        raise ChapterError(f"not executed yet: {', '.join(missing)}; run `xrdscape book` for the whole book")
+    for name in [name for name in names if name in REPORTS]:
+        executed += _execute([name], book, force and chapter in (None, name), say)
+    build_site(book, names, say)
+    say(f"the book is built in {time.perf_counter() - start:.0f} s: {book.site / 'index.html'}")
+    return executed
+
+
+def _execute(chapters: Sequence[str], book: Book, force: bool, say: Callable[[str], None]) -> list[str]:
+    """Bring chapters up to date, past those that fail; names of those that were executed.
+
+    Raises:
+        ChapterError: some failed.
+    """
     executed, failures = [], []
-    for name in names if chapter is None else [n for n in names if n in (chapter, REPORT)]:
+    for name in chapters:
         try:
-            if execute_chapter(name, book, force and chapter in (None, name), say):
+            if execute_chapter(name, book, force, say):
                 executed.append(name)
         except ChapterError as error:
             say(f"{name}: FAILED")
@@ -118,9 +153,4 @@ def build_book(
     if failures:
         kept = "the executed notebooks of the other chapters are kept; the site was not built"
         raise ChapterError("\n".join([*failures, kept]))
-    missing = [name for name in names if not (book.executed / f"{name}.ipynb").exists()]
-    if missing:
-        raise ChapterError(f"not executed yet: {', '.join(missing)}; run `xrdscape book` for the whole book")
-    build_site(book, names, say)
-    say(f"the book is built in {time.perf_counter() - start:.0f} s: {book.site / 'index.html'}")
     return executed

@@ -1,0 +1,91 @@
+"""Claims on how well similar patterns mean similar crystals in single descents (the paper's Figures 5 and S4)."""
+
+import numpy as np
+import pandas as pd
+
+from xrdscape.findings.finding import Finding
+from xrdscape.findings.terms import STRONG_NOISE, rate_text
+
+DECEPTIVE = 0.7
+"""Cosine similarity from which on a wrong result is called deceptively similar (the paper's examples: 0.71, 0.74)."""
+
+
+def deceptive_similarity(records: pd.DataFrame) -> Finding:
+    """Free descents that end at a wrong cell with a high similarity."""
+    free = _at(records, "cosine")
+    wrong = ~free["match_conventional_end"].astype(bool)
+    deceived = wrong & (free["cosine_end"] >= DECEPTIVE) & (free["cosine_end"] > free["cosine_start"])
+    by_structure = deceived.groupby(free["structure"]).sum()
+    return Finding(
+        key="deceptive-similarity",
+        claim="A high agreement of patterns does not imply the right structure: descents end in local minima of "
+        "deceptively high similarity.",
+        place="Abstract; Section 2.2, Figs. 5 and S4; Section 3",
+        rule=f"at lattice noise {STRONG_NOISE:g} a free descent of the structure raises the cosine similarity to "
+        f"{DECEPTIVE:g} or more and ends without a match",
+        result=f"{int(deceived.sum())} of {len(free)} descents do, "
+        f"{rate_text(int(deceived.sum()), int(wrong.sum()))} of "
+        f"those without a match; the highest ends at {free.loc[deceived, 'cosine_end'].max():.2f}"
+        if deceived.any()
+        else f"none of {len(free)} descents does",
+        cases={str(name): bool(n > 0) for name, n in by_structure.items()},
+        unit="structures",
+        evidence=("fig-5", "fig-s4"),
+    )
+
+
+def inverted_similarity(records: pd.DataFrame) -> Finding:
+    """Starts whose wrong free result is more similar than their right constrained result."""
+    columns = ["structure", "copy", "cosine_end", "match_conventional_end"]
+    pairs = _at(records, "cosine")[columns].merge(
+        _at(records, "cosine_constrained")[columns], on=["structure", "copy"], suffixes=("", "_bound")
+    )
+    inverted = (
+        ~pairs["match_conventional_end"].astype(bool)
+        & pairs["match_conventional_end_bound"].astype(bool)
+        & (pairs["cosine_end"] > pairs["cosine_end_bound"])
+    )
+    counts = inverted.groupby(pairs["structure"]).sum()
+    return Finding(
+        key="inverted-similarity",
+        claim="Similar structures can give dissimilar patterns, and distinct structures similar ones.",
+        place="Section 2.2, Figs. 5 and S4",
+        rule=f"for a start of the structure at lattice noise {STRONG_NOISE:g} the free result does not match and the "
+        "constrained one does, yet the free one has the higher cosine similarity",
+        result=f"{int(inverted.sum())} of {len(pairs)} starts, {counts.min()} to {counts.max()} a structure"
+        if len(pairs)
+        else "",
+        cases={str(name): bool(n > 0) for name, n in counts.items()},
+        unit="structures",
+        evidence=("fig-5", "fig-s4"),
+    )
+
+
+def still_trapped(records: pd.DataFrame) -> Finding:
+    """Constrained descents whose outcome depends on the start."""
+    bound = records[
+        (records["noise"] == "lattice")
+        & (records["method"] == "cosine_constrained")
+        & (records["level"] >= STRONG_NOISE)
+    ]
+    solved = bound["match_tight_end"].astype(bool)
+    stuck = (bound["stop_reason"] == "converged") & ~solved
+    both = pd.DataFrame({"solved": solved, "stuck": stuck}).groupby(bound["structure"]).sum()
+    return Finding(
+        key="still-trapped",
+        claim="Even with constraints, descent depends on the start and can end in local minima.",
+        place="Abstract; Section 2.1.1",
+        rule=f"from lattice noise {STRONG_NOISE:g} on, some constrained descents of the structure end in a tight "
+        "match "
+        "and others converge without one",
+        result=f"{int(stuck.sum())} of {len(bound)} converge without a tight match" if len(bound) else "",
+        cases={str(name): bool(row["solved"] > 0 and row["stuck"] > 0) for name, row in both.iterrows()},
+        unit="structures",
+        evidence=("table-criteria-lattice", "fig-s3"),
+    )
+
+
+def _at(records: pd.DataFrame, method: str) -> pd.DataFrame:
+    return records[
+        (records["noise"] == "lattice") & (records["method"] == method) & np.isclose(records["level"], STRONG_NOISE)
+    ]
