@@ -16,6 +16,7 @@ from xrdscape.study.plan import (
     relaxation_shards,
 )
 from xrdscape.study.records import METHODS
+from xrdscape.study.store import store_of
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3)
 
@@ -73,9 +74,28 @@ def test_rates_may_differ_between_methods_and_be_several() -> None:
 
 
 def test_a_key_changes_with_every_setting() -> None:
-    changes = {"seed": 1, "learning_rate": 1e-3, "levels": (0.1,), "copies": 3, "structure": "NaS", "clamp": True}
+    changes = {"seed": 1, "learning_rate": 1e-3, "levels": (0.1,), "copies": 3, "structure": "NaS", "clamp": True,
+               "wavelength_angstrom": 1.5418, "taper_deg": 4.0}  # fmt: skip
     keys = {SHARD.key, *(replace(SHARD, **{name: value}).key for name, value in changes.items())}
     assert len(keys) == len(changes) + 1
+
+
+@pytest.mark.parametrize("name", ["study", "pilot"])
+def test_keys_of_the_committed_records_stay(name: str) -> None:
+    """A setting that is new, or a new way to write one down, must not orphan them."""
+    plan, made = load_plan(name), store_of(name).provenance()
+    descents, relaxations = ({s.key for s in shards(plan)} for shards in (descent_shards, relaxation_shards))
+    assert descents <= set(made) <= descents | relaxations
+    for key, entry in made.items():
+        settings = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["settings"].items()}
+        assert Shard(**settings).key == key
+
+
+def test_the_instrument_of_a_plan_is_that_of_its_shards() -> None:
+    for name, wavelength, taper in (("study", 1.5406, 0.0), ("tapered", 1.5406, 4.0), ("k_alpha", 1.5418, 0.0)):
+        shards = descent_shards(load_plan(name))
+        assert {(s.wavelength_angstrom, s.taper_deg) for s in shards} == {(wavelength, taper)}
+    assert {s.noise for s in descent_shards(load_plan("tapered"))} == {"lattice"}
 
 
 def test_a_whole_number_is_the_same_setting_however_it_is_written() -> None:

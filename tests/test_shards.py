@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.profile import Instrument
+from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.engine.structures import load_structure, to_tensors
 from xrdscape.recovery.noise import Noise
 from xrdscape.study.plan import Shard
-from xrdscape.study.records import METHODS
+from xrdscape.study.records import METHODS, crystal
 from xrdscape.study.shards import compute, objective_of
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3, check_every=1000,
@@ -60,6 +64,21 @@ def test_a_shift_may_be_limited() -> None:
     rows = compute(shard)
     assert objective_of(shard).name == "cross_correlation"
     assert rows["start_loss"].to_numpy() == pytest.approx(-rows["cosine_start"].to_numpy(), abs=2e-5)
+
+
+@pytest.mark.parametrize("changes", [{"taper_deg": 4.0}, {"wavelength_angstrom": 1.5418}])
+def test_a_descent_may_have_another_instrument_but_is_judged_with_the_standard_one(changes: dict[str, float]) -> None:
+    # Strong enough for reflections past the edge to count.
+    shard = replace(SHARD, structure="Au2S", levels=(0.1,), max_steps=200, **changes)
+    row, truth = compute(shard).iloc[0], load_structure("Au2S")
+    simulator = Simulator(truth, Instrument(**changes))
+    target = simulator(*to_tensors([truth]))[0]
+    for which in ("start", "end"):
+        loss = OBJECTIVES["cosine"].loss(simulator(*to_tensors([crystal(row, which)])), target)
+        assert row[f"{which}_loss"] == pytest.approx(float(loss), abs=2e-5)
+    standard = compute(replace(SHARD, structure="Au2S", levels=(0.1,), max_steps=1)).iloc[0]
+    assert row["cosine_start"] == standard["cosine_start"]
+    assert row["start_loss"] != pytest.approx(standard["start_loss"], abs=4e-5)
 
 
 def test_a_relaxation_lowers_the_energy() -> None:

@@ -137,7 +137,7 @@ def pearson(x: ArrayLike, y: ArrayLike, seed: int = 0, n_resamples: int = 2000) 
     Returns:
         The estimate; all nan when fewer than 3 pairs remain or a variable is constant.
     """
-    return _correlation(x, y, _pearson, seed, n_resamples)
+    return _correlation(x, y, coefficient, seed, n_resamples)
 
 
 def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0, n_resamples: int = 2000) -> Estimate:
@@ -151,7 +151,7 @@ def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0, n_resamples: int = 2000)
     Returns:
         The estimate; all nan when fewer than 3 pairs remain or a variable is constant.
     """
-    return _correlation(x, y, _spearman, seed, n_resamples)
+    return _correlation(x, y, rank_coefficient, seed, n_resamples)
 
 
 def _correlation(x: ArrayLike, y: ArrayLike, statistic: Callable[..., Any], seed: int, n_resamples: int) -> Estimate:
@@ -179,15 +179,17 @@ def _correlation(x: ArrayLike, y: ArrayLike, statistic: Callable[..., Any], seed
     return Estimate(float(statistic(x, y)), float(low), float(high), n)
 
 
-def _pearson(x: NDArray[np.float64], y: NDArray[np.float64], axis: int = -1) -> Any:
+def coefficient(x: NDArray[np.float64], y: NDArray[np.float64], axis: int = -1) -> Any:
+    """Pearson's correlation along an axis."""
     dx = x - x.mean(axis=axis, keepdims=True)
     dy = y - y.mean(axis=axis, keepdims=True)
     covariance = (dx * dy).sum(axis=axis)
     return covariance / np.sqrt((dx**2).sum(axis=axis) * (dy**2).sum(axis=axis))
 
 
-def _spearman(x: NDArray[np.float64], y: NDArray[np.float64], axis: int = -1) -> Any:
-    return _pearson(scipy.stats.rankdata(x, axis=axis), scipy.stats.rankdata(y, axis=axis), axis=axis)
+def rank_coefficient(x: NDArray[np.float64], y: NDArray[np.float64], axis: int = -1) -> Any:
+    """Spearman's correlation along an axis."""
+    return coefficient(scipy.stats.rankdata(x, axis=axis), scipy.stats.rankdata(y, axis=axis), axis=axis)
 
 
 def _finite_pairs(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

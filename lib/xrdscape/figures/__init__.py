@@ -1,5 +1,6 @@
 """The figures of the book: one function a figure, one style; each takes data and returns a `Figure`."""
 
+from xrdscape.figures.choices import criteria_figure, differences_figure, open_choices_figure
 from xrdscape.figures.engine import contenders_figure, memory_figure, scaling_figure, split_figure
 from xrdscape.figures.geometry import lattice_planes_figure, projector_figure
 from xrdscape.figures.landscapes import (
@@ -42,6 +43,8 @@ __all__ = [
     "contenders_figure",
     "coordinate_noise_figure",
     "correlation_figure",
+    "criteria_figure",
+    "differences_figure",
     "edge_figure",
     "endpoints_figure",
     "energy_slices_figure",
@@ -56,6 +59,7 @@ __all__ = [
     "minima_figure",
     "new_figure",
     "noised_patterns_figure",
+    "open_choices_figure",
     "pattern_figure",
     "peak_shape_figure",
     "projector_figure",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from xrdscape.engine.profile import Instrument
 from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import RecordError
 from xrdscape.paths import DATA
@@ -25,6 +26,9 @@ SECONDS_OF_A_DESCENT = {
     "lattice": {"cosine": 3.3, "mse": 1.1, "entropy": 5.4, "cross_correlation": 4.8, "cosine_constrained": 1.0},
     "coordinates": {"cosine": 0.3, "mse": 0.2, "entropy": 1.0, "cross_correlation": 1.4},
 }
+
+# Settings that came after the first records: left at their defaults they do not enter a key, or those would change.
+ADDED = ("wavelength_angstrom", "taper_deg")
 
 Rate = float | Mapping[str, float]
 Rates = Rate | tuple[Rate, ...]
@@ -50,6 +54,8 @@ class Plan:
             is always recorded for 1; a maximum of m makes gradient and tolerance those of a loss m^2 times as large.
         max_shift: largest shift of the cross-correlation in bins; None allows all.
         clamp: StructSnap's limit on large moves.
+        wavelength_angstrom, taper_deg: of the instrument that records both patterns of a descent (see `Instrument`).
+            Results are judged with the standard one, so that similarities of all plans mean the same.
         dtype: precision of the descents; results are judged in float64.
     """
 
@@ -69,6 +75,8 @@ class Plan:
     mse_maximum: float = 1.0
     max_shift: int | None = None
     clamp: bool = True
+    wavelength_angstrom: float = Instrument.wavelength_angstrom
+    taper_deg: float = Instrument.taper_deg
     dtype: Literal["float32", "float64"] = "float32"
 
     def __post_init__(self) -> None:
@@ -106,6 +114,8 @@ class Shard:
     max_shift: int | None = None
     clamp: bool = False
     dtype: str = "float64"
+    wavelength_angstrom: float = Instrument.wavelength_angstrom
+    taper_deg: float = Instrument.taper_deg
 
     @property
     def key(self) -> str:
@@ -131,7 +141,12 @@ class Shard:
 @cache
 def _key(shard: Shard) -> str:
     truth = load_structure(shard.structure)
-    settings = {name: 1.0 * value if isinstance(value, int) else value for name, value in asdict(shard).items()}
+    default = {field.name: field.default for field in fields(Shard)}
+    settings = {
+        name: 1.0 * value if isinstance(value, int) else value
+        for name, value in asdict(shard).items()
+        if name not in ADDED or value != default[name]
+    }
     told = json.dumps(settings, sort_keys=True) + repr((truth.lattice.matrix.tolist(), truth.frac_coords.tolist()))
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
@@ -140,7 +155,7 @@ def descent_shards(plan: Plan) -> list[Shard]:
     """The descents of a plan."""
     settings = {
         name: getattr(plan, name)
-        for name in ("copies", "seed", "max_steps", "check_every", "tolerance", "clamp", "dtype")
+        for name in ("copies", "seed", "max_steps", "check_every", "tolerance", "clamp", "dtype", *ADDED)
     }
     shards = []
     for structure in plan.structures:

@@ -179,12 +179,13 @@ def match_rates(records: pd.DataFrame, criterion: str = "conventional") -> pd.Da
     return counts
 
 
-def correlations(records: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def correlations(records: pd.DataFrame, seed: int = 0, halves: int = 200, resamples: int = 2000) -> pd.DataFrame:
     """How the dissimilarity that a method descended goes with geometric distance over the results of each setting.
 
     Args:
         records: rows of descents.
         seed: of the resampling.
+        halves, resamples: drawn for the intervals of the mutual information and of the correlations.
 
     Returns:
         DataFrame noise, level, method, statistic, value, low, high, n. Both quantities grow as results get
@@ -195,9 +196,9 @@ def correlations(records: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         dissimilarity = -group[f"{METHODS[str(method)].objective}_end"].to_numpy()
         distance = group["emd_end"].to_numpy()
         estimates: dict[str, Estimate] = {
-            "mutual_information": mutual_information(dissimilarity, distance, seed=seed),
-            "pearson": pearson(dissimilarity, distance),
-            "spearman": spearman(dissimilarity, distance),
+            "mutual_information": mutual_information(dissimilarity, distance, seed=seed, n_resamples=halves),
+            "pearson": pearson(dissimilarity, distance, n_resamples=resamples),
+            "spearman": spearman(dissimilarity, distance, n_resamples=resamples),
         }
         for statistic, e in estimates.items():
             rows.append((noise, level, method, statistic, e.value, e.low, e.high, e.n))

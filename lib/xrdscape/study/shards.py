@@ -67,9 +67,10 @@ def objective_of(shard: Shard) -> Objective:
 def descend(shard: Shard, truth: Structure, starts: list[Structure]) -> SnapResult:
     """Descend some starts as the shard says."""
     objective, dtype = objective_of(shard), getattr(torch, shard.dtype)
-    simulator = Simulator(truth, Instrument(), dtype, hkl_max=objective.hkl_max)
+    instrument = Instrument(wavelength_angstrom=shard.wavelength_angstrom, taper_deg=shard.taper_deg)
+    simulator = Simulator(truth, instrument, dtype, hkl_max=objective.hkl_max)
     # In float64 first: rounding the true cell would move its peaks.
-    exact = Simulator(truth, Instrument(), hkl_max=objective.hkl_max)
+    exact = Simulator(truth, instrument, hkl_max=objective.hkl_max)
     target = exact(*to_tensors([truth]))[0].to(dtype)
     lattice, frac_coords = to_tensors(starts, dtype=dtype)
     parameterisation: Parameterisation

@@ -12,9 +12,11 @@ from xrdscape.tables.results import LABELS, rates_text
 
 CHOICES = {
     "unclamped": "No limit on large moves",
-    "mse_100": "Patterns of maximum 100, not 1",
+    "mse_100": "Patterns scaled to 100, not 1",
     "shift_100": "Shifts of at most 1°",
     "slower": "Smaller learning rate",
+    "tapered": "No sharp edge at 90°",
+    "k_alpha": "Wavelength 1.5418 Å",
 }
 """Plans that vary one choice of the study, and what they vary."""
 
@@ -43,7 +45,11 @@ def open_choices(study: pd.DataFrame, variants: Mapping[str, pd.DataFrame]) -> p
         study: the study's records.
         variants: records by plan, of those in `CHOICES`.
     """
-    tables = []
+    columns = (
+        *("Choice", "Noise", "Method", "Starts", "Matches, study (%)", "otherwise (%)"),
+        *("difference, 95 % interval", "Own similarity"),
+    )
+    tables = [pd.DataFrame(columns=list(columns))]
     for name, records in variants.items():
         table = sensitivity_table(study, records)
         interval = [
@@ -64,7 +70,7 @@ def open_choices(study: pd.DataFrame, variants: Mapping[str, pd.DataFrame]) -> p
                 }
             )
         )
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
 def records_made_again(store: Store, sample: int, seed: int = 0) -> pd.DataFrame:

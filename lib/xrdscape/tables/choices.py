@@ -1,0 +1,322 @@
+"""Tables and sentences about what the open choices change: plans, criteria, estimators, neighbours, stopping."""
+
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+
+import pandas as pd
+
+from xrdscape.analysis.estimates import jeffreys_interval
+from xrdscape.analysis.information import ESTIMATORS
+from xrdscape.analysis.published import published_table
+from xrdscape.study.records import METHODS, match_rates
+from xrdscape.study.sensitivity import Pair, criteria_differences, same_starts, with_neighbours
+from xrdscape.tables.differences import AGREES, REAL, Cells, Published, agreeing, reason
+from xrdscape.tables.results import CRITERIA, LABELS, STATISTICS, estimate_text, number_text
+from xrdscape.tables.study import CHOICES
+
+NOISE_WORDS = MappingProxyType({"lattice": "lattice noise", "coordinates": "coordinate noise"})
+
+SINGLE_LEVEL = 0.1
+"""Lattice noise of the paper's single cases (its Figures 5 and S4)."""
+
+# What a case of the paper is in our records: column suffix, method, and whether the paper says that it matched.
+CASES: Mapping[tuple[str, str], tuple[str, str, bool]] = {
+    ("Na3MnCoNiO6", "distorted, lattice 0.1"): ("start", "cosine", False),
+    ("Na3MnCoNiO6", "unconstrained"): ("end", "cosine", False),
+    ("Na3MnCoNiO6", "constrained"): ("end", "cosine_constrained", True),
+    ("BPO4", "unconstrained"): ("end", "cosine", False),
+    ("BPO4", "constrained"): ("end", "cosine_constrained", True),
+}
+# The same for the statistics that the text names, all at this level of lattice noise.
+NAMED = {
+    "entropy, lattice 0.1": "entropy",
+    "cosine, lattice 0.1": "cosine",
+    "cosine constrained, lattice 0.1": "cosine_constrained",
+}
+RARE = 0.025
+"""A case is called unusual here if no more than this part of our draws goes as far, to either side."""
+
+
+def missing_text(names: Collection[str]) -> str:
+    """Which of the plans in `CHOICES` have no records yet, and what makes them.
+
+    Args:
+        names: plans that have some.
+    """
+    missing = [name for name in CHOICES if name not in names]
+    if not missing:
+        return f"All {len(CHOICES)} choices have been run."
+    told = ", ".join(f"{_begun_low(CHOICES[name])} (`{name}`)" for name in missing)
+    commands = ", ".join(f"`xrdscape campaign {name}`" for name in missing)
+    return f"Not run yet, and so not shown: {told}. To run them: {commands}."
+
+
+def choices_text(table: pd.DataFrame) -> str:
+    """In how many comparisons a choice changes the match rate beyond chance, and which do.
+
+    Args:
+        table: as `sensitivity.choice_table` gives it.
+    """
+    if table.empty:
+        return "None has been run yet."
+    beyond = [
+        f"{_begun_low(CHOICES[row['choice']])}, {NOISE_WORDS[row['noise']]}, {LABELS[row['method']]}: "
+        f"{_points(row['difference'])}"
+        for row in table[(table["low"] > 0) | (table["high"] < 0)].to_dict("records")
+    ]
+    listed = f" (in percentage points: {'; '.join(beyond)})" if beyond else ""
+    return (
+        f"In {len(beyond)} of {len(table)} comparisons the 95 % interval of the difference leaves out zero{listed}; "
+        f"chance alone would bring about {0.05 * len(table):.0f}."
+    )
+
+
+def pairs_text(table: pd.DataFrame) -> str:
+    """How many pairs of descents are behind the comparisons of `sensitivity.choice_table`."""
+    if table.empty:
+        return "no pairs of descents yet"
+    least, most = table["n"].min(), table["n"].max()
+    return f"{table['n'].sum():,} pairs of descents, {least if least == most else f'{least} to {most}'} a comparison"
+
+
+def paired_choices(
+    study: pd.DataFrame, variants: Mapping[str, pd.DataFrame], neighbours: Sequence[int], copies: int
+) -> dict[str, Pair]:
+    """All choices that can move a statistic, by the words that tables have for them.
+
+    Args:
+        study: the study's records.
+        variants: records by plan, of those in `CHOICES`.
+        neighbours: other numbers to count in the geometric distance.
+        copies: for these, how many copies of each start are judged again.
+    """
+    part = study[study["copy"] < copies].reset_index(drop=True)
+    return {
+        **{CHOICES[name]: same_starts(study, records) for name, records in variants.items()},
+        **{neighbours_name(count): (part, with_neighbours(part, count)) for count in neighbours},
+    }
+
+
+def neighbours_name(count: int) -> str:
+    """What tables call another number of neighbours in the distance."""
+    return f"{count} nearest atoms in the distance"
+
+
+def _begun_low(text: str) -> str:
+    return text[0].lower() + text[1:]
+
+
+def _points(difference: float) -> str:
+    points = round(100 * difference)
+    return f"{points:+d}".replace("-", "−") if points else "0"
+
+
+def criteria_table(records: pd.DataFrame) -> pd.DataFrame:
+    """Match rates with pymatgen's defaults, and of tight matches, less the conventional rate, in percentage points."""
+    found = criteria_differences(records)
+    texts = found.assign(text=found["difference"].map(_points)).pivot(
+        index=["noise", "level", "method"], columns="criterion", values="text"
+    )
+    cells = (texts["pymatgen"] + "\u00a0/\u00a0" + texts["tight"]).unstack("method")
+    order = [key for noise in ("lattice", "coordinates") for key in cells.index if key[0] == noise]
+    table = pd.DataFrame({"Noise": [f"{noise} {level:g}" for noise, level in order]})
+    for method in METHODS:
+        if method in cells:
+            table[LABELS[method]] = cells.loc[order, method].fillna("–").to_numpy()
+    return table
+
+
+def rates_by_criterion(records: pd.DataFrame) -> pd.DataFrame:
+    """`match_rates` under every criterion, with its name in the column criterion."""
+    return pd.concat([match_rates(records, name).assign(criterion=name) for name in CRITERIA], ignore_index=True)
+
+
+def tight_table(records: pd.DataFrame) -> pd.DataFrame:
+    """How many of the results that the conventional criterion accepts are tight matches, setting by setting.
+
+    The column "Noised" counts the starts.
+    """
+    starts = records.drop_duplicates(["structure", "noise", "level", "copy"]).assign(method="noised")
+    for criterion in ("conventional", "tight"):
+        starts[f"match_{criterion}_end"] = starts[f"match_{criterion}_start"]
+    records = pd.concat([starts, records], ignore_index=True)
+    accepted = records[records["match_conventional_end"].astype(bool)]
+    counts = accepted.groupby(["noise", "level", "method"])["match_tight_end"].agg(["sum", "size"])
+    settings = records[["noise", "level"]].drop_duplicates().sort_values(["noise", "level"], ascending=[False, True])
+    rows = []
+    for noise, level in settings.itertuples(index=False):
+        cells = [
+            f"{counts.loc[key, 'sum']} of {counts.loc[key, 'size']}"
+            if (key := (noise, level, method)) in counts.index
+            else "–"
+            for method in ("noised", *METHODS)
+        ]
+        rows.append([f"{noise} {level:g}", *cells])
+    return pd.DataFrame(rows, columns=["Noise", *(LABELS[method] for method in ("noised", *METHODS))])
+
+
+def tight_text(records: pd.DataFrame, method: str, noise: str = "lattice") -> str:
+    """The same for one method over all levels, in words: matches, tight ones among them with interval, by level."""
+    part = records[(records["noise"] == noise) & (records["method"] == method)]
+    accepted = part[part["match_conventional_end"].astype(bool)]
+    if accepted.empty:
+        return f"none of {len(part):,} results matches"
+    tight = accepted["match_tight_end"].astype(bool)
+    low, high = jeffreys_interval(int(tight.sum()), len(tight))
+    levels = tight.groupby(accepted["level"]).mean()
+    told = ", ".join(f"{100 * share:.0f} % at {level:g}" for level, share in levels.items())
+    return (
+        f"{len(accepted):,} of {len(part):,} results match under the conventional criterion, and "
+        f"{int(tight.sum()):,} of these are tight matches, {100 * tight.mean():.0f} % "
+        f"[{100 * low:.0f}, {100 * high:.0f}]: {told}"
+    )
+
+
+def estimator_table(ours: Cells, published: Published) -> pd.DataFrame:
+    """How the estimators of mutual information compare with Table 1, all settings together and by kind.
+
+    Args:
+        ours, published: as `differences.cells` and `all_published` give them.
+    """
+    shared = [place for place in published if place in ours and place[0] == "mutual_information"]
+    frame = pd.DataFrame(
+        [
+            {
+                "kind": _kind(noise, method),
+                "published": published[(statistic, noise, level, method)],
+                **ours[(statistic, noise, level, method)].otherwise,
+            }
+            for statistic, noise, level, method in shared
+        ]
+    )
+    means = frame.groupby("kind", sort=False).mean()
+    rows = [
+        {
+            "Estimator": name.capitalize() if name == "published" else name,
+            **{kind: number_text(mean) for kind, mean in means[name].items()},
+            "Mean difference": "–"
+            if name == "published"
+            else number_text(float((frame[name] - frame["published"]).abs().mean())),
+            f"Agrees, of {len(shared)}": "–" if name == "published" else str(agreeing(ours, published, name)),
+        }
+        for name in ("published", *ESTIMATORS)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _kind(noise: str, method: str) -> str:
+    if noise == "coordinates":
+        return "Coordinates"
+    return "Lattice, constrained" if METHODS[method].constrained else "Lattice, free"
+
+
+def neighbours_table(shifts: pd.DataFrame, neighbours: Sequence[int]) -> pd.DataFrame:
+    """How far another number of neighbours in the distance moves the statistics, over all settings.
+
+    Args:
+        shifts: as `sensitivity.choice_shifts` gives them for `paired_choices`.
+        neighbours: the numbers to show.
+    """
+    rows = []
+    named = shifts[shifts["choice"].isin([neighbours_name(count) for count in neighbours])]
+    for (choice, statistic), part in named.groupby(["choice", "statistic"], sort=False):
+        beyond = int(((part["low"] > 0) | (part["high"] < 0)).sum())
+        rows.append(
+            {
+                "Counted": choice,
+                "Statistic": STATISTICS[str(statistic)],
+                "Mean shift": f"{part['value'].mean():+.3f}".replace("-", "−"),
+                "Mean size of the shift": number_text(float(part["value"].abs().mean())),
+                "Largest": number_text(float(part["value"].abs().max())),
+                "Beyond chance": f"{beyond} of {len(part)}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def stopping_table(bounds: pd.DataFrame) -> pd.DataFrame:
+    """`sensitivity.batch_stopping` as a table."""
+    return pd.DataFrame(
+        {
+            "Noise": bounds["noise"],
+            "Method": bounds["method"].map(LABELS),
+            "Descents": bounds["n"],
+            "Steps, each alone": [f"{steps:,.0f}" for steps in bounds["steps"]],
+            "Steps in a batch, at least": [f"{steps:,.0f}" for steps in bounds["batch_steps"]],
+            "Gain of the loss, mean": [f"{gain:.4f}" for gain in bounds["gain"]],
+            "largest": [f"{gain:.4f}" for gain in bounds["most_gain"]],
+        }
+    )
+
+
+def single_values(records: pd.DataFrame, ours: Cells, estimator: str) -> pd.DataFrame:
+    """The single numbers in the paper's text beside ours.
+
+    A cosine similarity is compared with those of our draws of the same crystal and noise that match, or do not, as the
+    paper's case does; a match with the share of our draws that have the same outcome; a mutual information by the rules
+    of `differences.reason`.
+
+    Args:
+        records: of descents.
+        ours, estimator: as for `differences.reason`.
+
+    Returns:
+        DataFrame: Structure, Case, Quantity, Published, Here, Results, Outcome (a reason, or a dash without results).
+    """
+    rows = []
+    for entry in published_table("values").to_dict("records"):
+        if entry["case"] in NAMED:
+            place = "mutual_information", "lattice", SINGLE_LEVEL, NAMED[entry["case"]]
+            if place in ours:
+                cell = ours[place]
+                told = number_text(entry["value"]), estimate_text(cell.value, cell.low, cell.high), cell.n
+                outcome = reason(place, cell, entry["value"], estimator)[0]
+                rows.append(("all", entry["case"], "mutual information", *told, outcome))
+            continue
+        which, method, matched = CASES[entry["structure"], entry["case"]]
+        draws = records[
+            (records["structure"] == entry["structure"])
+            & (records["noise"] == "lattice")
+            & (records["level"] == SINGLE_LEVEL)
+            & (records["method"] == method)
+        ]
+        same = draws[f"match_conventional_{which}"].astype(bool) == matched
+        judge = _as_match if entry["quantity"] == "match" else _as_similarity
+        published, here, n, usual = judge(entry["value"], draws[f"cosine_{which}"], same)
+        outcome = "–" if not n else AGREES if usual else REAL
+        rows.append(
+            (entry["structure"], entry["case"], entry["quantity"].replace("_", " "), published, here, n, outcome)
+        )
+    names = ["Structure", "Case", "Quantity", "Published", "Here", "Results", "Outcome"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _as_match(value: float, similarity: pd.Series, same: pd.Series) -> tuple[str, str, int, bool]:
+    here = f"so in {same.sum()} of {len(same)}" if len(same) else "–"
+    return "match" if value else "no match", here, len(same), bool(same.mean() > RARE)
+
+
+def _as_similarity(value: float, similarity: pd.Series, same: pd.Series) -> tuple[str, str, int, bool]:
+    drawn = similarity[same]
+    if drawn.empty:
+        return number_text(value), "–", 0, False
+    low, middle, high = (float(end) for end in drawn.quantile([RARE, 0.5, 1 - RARE]))
+    here = f"{number_text(middle)} ({number_text(low)} to {number_text(high)})"
+    return number_text(value), here, len(drawn), low <= value <= high
+
+
+def roughness_text(table: pd.DataFrame, reference: str) -> str:
+    """How far the other instruments change traps and climb at most, in words.
+
+    Args:
+        table: as `edge.roughness_by_instrument` gives it.
+        reference: the instrument to compare with.
+    """
+    wide = table.pivot(index="structure", columns="instrument", values=["traps", "climb"])
+    others = [name for name in table["instrument"].unique() if name != reference]
+    told = []
+    for name in others:
+        traps = int((wide["traps"][name] - wide["traps"][reference]).abs().max())
+        climb = float((wide["climb"][name] / wide["climb"][reference] - 1).abs().max())
+        told.append(f"{name}: traps by at most {traps}, climb by at most {100 * climb:.1f} %")
+    return "; ".join(told)
