@@ -35,7 +35,7 @@ PATH_STYLES = (
 """Colour, marker, width and marker size of up to three paths, outlined in black; a later one shows on an earlier."""
 
 
-def _draw_map(ax: Axes, landscape: Slice, cmap: str = LOSS_MAP, norm: Normalize | None = None) -> QuadMesh:
+def draw_map(ax: Axes, landscape: Slice, cmap: str = LOSS_MAP, norm: Normalize | None = None) -> QuadMesh:
     """The slice as a map with contours, the truth as a cross."""
     mesh = ax.pcolormesh(
         landscape.x, landscape.y, landscape.value, cmap=cmap, norm=norm, shading="nearest", rasterized=True
@@ -59,7 +59,7 @@ def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pat
     """
     fig = new_figure(3.9)
     left, right = fig.subplots(1, 2, width_ratios=[1.05, 1.0])
-    mesh = _draw_map(left, landscape)
+    mesh = draw_map(left, landscape)
     fig.colorbar(mesh, ax=left, location="bottom", shrink=0.9, aspect=30, label=landscape.label)
     truth_height = truth.intensity / truth.intensity.max()
     places = minima[["x", "y", "value"]].to_numpy()
@@ -108,7 +108,7 @@ def trajectories_figure(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd
     fig = new_figure(3.9)
     axes = np.atleast_1d(fig.subplots(1, len(slices)))
     for ax, landscape, named in zip(axes, slices, paths, strict=True):
-        mesh = _draw_map(ax, landscape)
+        mesh = draw_map(ax, landscape)
         fig.colorbar(mesh, ax=ax, location="bottom", shrink=0.9, aspect=30, label=landscape.label)
         ax.set_title(formula(landscape.structure_name))
         for number, path in enumerate(named.values()):
@@ -158,7 +158,7 @@ def endpoints_figure(slices: Sequence[Slice], ends: Sequence[pd.DataFrame]) -> F
     axes = np.atleast_1d(fig.subplots(1, len(slices)))
     methods = [name for name in METHOD_STYLE if any((frame["method"] == name).any() for frame in ends)]
     for ax, landscape, frame in zip(axes, slices, ends, strict=True):
-        mesh = _draw_map(ax, landscape)
+        mesh = draw_map(ax, landscape)
         fig.colorbar(mesh, ax=ax, location="bottom", shrink=0.9, aspect=30, label=landscape.label)
         for method in methods:
             style, rows = METHOD_STYLE[method], frame[frame["method"] == method]
@@ -225,7 +225,7 @@ def energy_slices_figure(slices: Sequence[Slice]) -> Figure:
     for ax, landscape in zip(axes.flat, slices, strict=False):
         above = landscape.value - np.nanmin(landscape.value)
         shown = Slice(**{**vars(landscape), "value": above})
-        mesh = _draw_map(ax, shown, cmap=ENERGY_MAP)
+        mesh = draw_map(ax, shown, cmap=ENERGY_MAP)
         fig.colorbar(mesh, ax=ax, location="bottom", aspect=25, label="eV/atom above the lowest")
         ax.set_title(formula(landscape.structure_name))
     letter_panels(axes.flat[: len(slices)])
@@ -238,7 +238,7 @@ def readme_figure(landscape: Slice, energy: Slice) -> Figure:
     left, right = fig.subplots(1, 2)
     maps = ((left, landscape, LOSS_MAP, landscape.label), (right, energy, ENERGY_MAP, energy.label))
     for ax, shown, cmap, label in maps:
-        fig.colorbar(_draw_map(ax, shown, cmap), ax=ax, location="bottom", aspect=30, label=label)
+        fig.colorbar(draw_map(ax, shown, cmap), ax=ax, location="bottom", aspect=30, label=label)
     left.set_title(f"{formula(landscape.structure_name)}: diffraction")
     right.set_title(f"{formula(energy.structure_name)}: energy")
     letter_panels([left, right])
