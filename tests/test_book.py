@@ -1,6 +1,7 @@
 """The builder of the book, on a small book of three chapters."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -15,14 +16,18 @@ from xrdscape.book import (
     chapter_names,
     chapter_parameters,
     check_parameters,
+    execute_chapter,
     gathered,
     numbered_table,
+    parameters_table,
     parse_parameters,
+    results_text,
     run_chapter,
     timings_table,
     versions_table,
 )
-from xrdscape.errors import ChapterError
+from xrdscape.book.build import OVERVIEW
+from xrdscape.errors import ChapterError, StructureError
 
 
 @pytest.fixture
@@ -49,6 +54,31 @@ def test_parameters_are_read_with_their_comments(book: Book) -> None:
     }  # fmt: skip
     assert found["factor"].comment == "what multiplies them"
     assert found["names"].comment == ""
+
+
+def test_a_comment_holds_meaning_and_range(book: Book) -> None:
+    lines = "count = 3  # how many; of them, each; 1 or more\nlabel = 'x'  # no range\nbare = 1\n"
+    cell = f"```{{code-cell}} ipython3\n:tags: [parameters]\n\n{lines}```\n"
+    (book.chapters / "02-plot.md").write_text(HEADER + cell)
+    found = chapter_parameters("02-plot", book)
+    assert [(p.meaning, p.range) for p in found.values()] == [
+        ("how many; of them, each", "1 or more"), ("no range", ""), ("", ""),
+    ]  # fmt: skip
+    table = parameters_table(book)
+    assert list(table["Chapter"]) == ["01-sum"] * 5 + ["02-plot"] * 3
+    assert table.iloc[5].tolist() == ["02-plot", "`count`", "`3`", "how many; of them, each", "1 or more"]
+
+
+# How the range of a parameter may be said; the paper's value is no range.
+RANGE = re.compile(r"or more|above \d|any integer|one of|\d to \d|\d or \d|True or False|names?$")
+
+
+@pytest.mark.parametrize("chapter", chapter_names(Book()))
+def test_every_parameter_says_what_it_means_and_which_values_it_takes(chapter: str) -> None:
+    for parameter in chapter_parameters(chapter, Book()).values():
+        assert parameter.meaning, parameter
+        assert RANGE.search(parameter.range), parameter
+        assert not parameter.range.startswith(("paper", "the paper")), parameter
 
 
 def test_chapter_without_parameters(book: Book) -> None:
@@ -122,6 +152,21 @@ def test_computed_default_is_refused(book: Book) -> None:
         chapter_parameters("02-plot", book)
 
 
+def test_where_a_crystal_is_asked_for_a_file_is_welcome(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = "```{code-cell} ipython3\n:tags: [parameters]\n\ncrystal = 'U2Ti'\nlabel = 'sum'\n```\n"
+    (book.chapters / "02-plot.md").write_text(HEADER + cell)
+    (tmp_path / "mine.cif").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert parse_parameters("02-plot", {"crystal": "mine.cif"}, book) == {"crystal": str(tmp_path / "mine.cif")}
+    assert parse_parameters("02-plot", {"crystal": "Au2S", "label": "mine.cif"}, book) == {
+        "crystal": "Au2S", "label": "mine.cif",
+    }  # fmt: skip
+    with pytest.raises(StructureError, match=rf"no structure named or file called 'none\.cif' in {tmp_path}.*U2Ti"):
+        parse_parameters("02-plot", {"crystal": "none.cif"}, book)
+
+
 # Execution
 
 
@@ -160,6 +205,27 @@ def test_failing_chapter_says_where_and_how_to_run_it(book: Book, tmp_path: Path
     assert "before" in cell_text(output.with_suffix(".failed.ipynb"))
 
 
+def test_an_error_for_the_user_is_told_as_it_is(book: Book, tmp_path: Path) -> None:
+    cell = "```{code-cell} ipython3\nfrom xrdscape.errors import CellError\nraise CellError('Mend the cell.')\n```\n"
+    (book.chapters / "02-plot.md").write_text(HEADER + cell)
+    with pytest.raises(ChapterError) as caught:
+        run_chapter("02-plot", {}, tmp_path / "plot.ipynb", book)
+    assert str(caught.value) == "chapter 02-plot, code cell 1: Mend the cell."
+    assert list(tmp_path.glob("*.ipynb")) == []
+
+
+def test_tables_of_an_executed_chapter_are_read_back(book: Book, tmp_path: Path) -> None:
+    output = tmp_path / "sum.ipynb"
+    run_chapter("01-sum", {"count": 2}, output, book)
+    text = "Of 2 rows, after segal2026.\nn  half\n0  0.00\n1  0.50"
+    assert results_text(output) == results_text(output, "table-squares") == text
+    with pytest.raises(ChapterError, match=r"sum\.ipynb has no table 'fig-1'; it has: table-squares"):
+        results_text(output, "fig-1")
+    for wrong in (tmp_path / "none.ipynb", book.chapters / "01-sum.md"):
+        with pytest.raises(ChapterError, match=r"is not a notebook .* Give the path"):
+            results_text(wrong)
+
+
 # The whole book
 
 
@@ -184,6 +250,19 @@ def test_book_is_built_once_and_then_only_what_changed(book: Book) -> None:
     assert set(table.index) == {"01-sum", "02-plot", "versions"}
     assert "count = 4" in table.loc["01-sum", "parameters"]
     assert (table["seconds"] > 0).all()
+
+
+def test_the_page_of_parameters_follows_those_of_other_chapters(book: Book) -> None:
+    (book.chapters / "01-sum.md").rename(book.chapters / f"{OVERVIEW}.md")
+    toc = book.root / "_toc.yml"
+    toc.write_text(toc.read_text().replace("01-sum", OVERVIEW))
+    said: list[str] = []
+    plot, cell = book.chapters / "02-plot.md", "```{code-cell} ipython3\n:tags: [parameters]\n\nsize = 1\n```\n"
+    assert execute_chapter(OVERVIEW, book, False, said.append)
+    plot.write_text(f"{plot.read_text()}\nMore words.\n")
+    assert not execute_chapter(OVERVIEW, book, False, said.append)
+    plot.write_text(f"{plot.read_text()}\n{cell}")
+    assert execute_chapter(OVERVIEW, book, False, said.append)
 
 
 def test_failure_keeps_the_other_chapters(book: Book) -> None:

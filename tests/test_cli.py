@@ -1,5 +1,7 @@
 """The command line, called as a user calls it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,7 @@ def test_run_with_two_changed_parameters(small_book: book.Book, tmp_path: Path) 
     assert result.exit_code == 0, result.output
     assert str(output) in result.stdout
     assert "mine 20.0" in output.read_text()
+    assert call("show", output, "table-squares").stdout.startswith("Of 5 rows, after segal2026.\nn  half\n0  0.00\n")
     result = call("run", "01-sum", "-o", output)
     assert result.exit_code == 2
     assert f"error: {output} exists; choose another name, or replace it with --force" in result.stderr
@@ -60,6 +63,7 @@ def test_run_with_two_changed_parameters(small_book: book.Book, tmp_path: Path) 
         (["run", "01-sum", "-p", "count", "x"], "error: parameter count of chapter 01-sum must be an integer"),
         (["run", "01-sum", "-p", "count", "1", "-p", "count", "2"], "error: parameter count is given more than"),
         (["run", "01-sum", "-p", "count"], "Option '-p' requires 2 arguments"),
+        (["show", "none.ipynb"], "error: none.ipynb is not a notebook"),
         (["run", "01-sum", "-o", "x.txt"], "error: the output must end in .ipynb, received x.txt"),
         (["run", "01-sum", "-o", "no/x.ipynb"], "error: the folder of the output does not exist"),
         (["book", "--chapter", "none"], "error: no chapter is called 'none'"),
@@ -179,3 +183,30 @@ def test_campaign_mistakes_are_one_message(words: list[str], message: str) -> No
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+SLOW = ("torch", "numba", "pandas", "matplotlib", "papermill")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["chapters"],
+        ["run", "none"],
+        ["run", "02-noise", "-p", "none", "1"],
+        ["run", "02-noise", "-p", "structure_name", "none.cif"],
+        ["simulate", "none.cif", "-o", "none.xy"],
+        ["show", "none.ipynb"],
+    ],
+    ids=" ".join,
+)
+def test_what_needs_no_computation_loads_nothing_slow(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom xrdscape.cli import app\n"
+        f"try: app({words!r})\nfinally: print(*[n for n in {SLOW!r} if n in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == ""
+    assert "Traceback" not in done.stderr

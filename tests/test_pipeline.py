@@ -28,6 +28,7 @@ PIPELINE = [
     ["engine.fixed_cell"],
     ["recovery.noise"],
     ["recovery.parameterisation", "recovery.descent", "recovery.stride", "recovery.snap"],
+    ["recovery.recover"],
     ["timing"],
     ["analysis.estimates", "analysis.evaluation"],
     ["recovery.energy"],

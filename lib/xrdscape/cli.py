@@ -9,6 +9,7 @@ import click
 
 from xrdscape import __version__
 from xrdscape.errors import XrdscapeError
+from xrdscape.paths import crystal_path
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -43,9 +44,9 @@ def app() -> None:
 @click.option("--force", is_flag=True, help="Execute even what is up to date.")
 def book(chapter: str | None, force: bool) -> None:
     """Execute every chapter that is out of date and build the site into _build/html."""
-    from xrdscape.book import build_book
+    from xrdscape.book import Book, build_book
 
-    build_book(chapter=chapter, force=force, say=click.echo)
+    build_book(Book(), chapter=chapter, force=force, say=click.echo)
 
 
 @app.command()
@@ -68,8 +69,11 @@ def chapters() -> None:
               help="The notebook to write.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace the output where it exists.")
 def run(chapter: str, pairs: tuple[tuple[str, str], ...], output: Path | None, force: bool) -> None:
-    """Execute one CHAPTER with parameters of your own into a notebook."""
-    from xrdscape.book import Book, parse_parameters, run_chapter
+    """Execute one CHAPTER with parameters of your own into a notebook.
+
+    A crystal may be given by a file, whose path is that from the folder where you are.
+    """
+    from xrdscape.book import Book, parse_parameters
 
     for name, _ in pairs:
         if [n for n, _ in pairs].count(name) > 1:
@@ -78,8 +82,20 @@ def run(chapter: str, pairs: tuple[tuple[str, str], ...], output: Path | None, f
     target = _free(output or Path(f"{chapter}.ipynb"), (".ipynb",), force)
     shown = ", ".join(f"{name} = {value!r}" for name, value in values.items()) or "its defaults"
     click.echo(f"{chapter}: executing with {shown} ...", err=True)
+    from xrdscape.book import run_chapter
+
     seconds = run_chapter(chapter, values, target.resolve(), Book(), progress=sys.stderr.isatty())
     click.echo(f"executed in {seconds:.1f} s: {target}")
+
+
+@app.command()
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.argument("table", required=False)
+def show(notebook: Path, table: str | None) -> None:
+    """Print the tables of an executed chapter's NOTEBOOK, or only the TABLE of this label."""
+    from xrdscape.book import results_text
+
+    click.echo(results_text(notebook, table))
 
 
 @app.command()
@@ -108,6 +124,7 @@ def simulate(
     _free(output, (".xy",), force)
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
+    crystal_path(file)
     from xrdscape.engine.pattern import Instrument
     from xrdscape.engine.pattern import simulate as simulate_pattern
     from xrdscape.engine.structures import load_structure

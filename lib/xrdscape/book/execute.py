@@ -17,10 +17,13 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from xrdscape import errors
 from xrdscape.book.parameters import Book, chapter_path, check_parameters, read_chapter
 from xrdscape.errors import ChapterError
 
 KERNEL = "xrdscape"
+# Errors that say by themselves what to do.
+FOR_THE_USER = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -38,8 +41,9 @@ def run_chapter(chapter: str, parameters: Mapping[str, Any], output: Path, book:
         Wall time of the execution in seconds.
 
     Raises:
-        ChapterError: unknown chapter or parameter, wrong type, or an exception in a cell. In the last case
-            the notebook as far as it ran is kept beside `output`, with the ending `.failed.ipynb`.
+        ChapterError: unknown chapter or parameter, wrong type, or an exception in a cell. In the last case, unless
+            the exception is one meant for the user, the notebook as far as it ran is kept beside `output`, with the
+            ending `.failed.ipynb`.
     """
     notebook = read_chapter(chapter_path(chapter, book))
     values = check_parameters(chapter, parameters, book)
@@ -61,6 +65,8 @@ def run_chapter(chapter: str, parameters: Mapping[str, Any], output: Path, book:
             # Ctrl-C reaches the kernel too, and comes back as the failure of a cell.
             if isinstance(error, PapermillExecutionError) and error.ename == "KeyboardInterrupt":
                 raise KeyboardInterrupt from error
+            if isinstance(error, PapermillExecutionError) and error.ename in FOR_THE_USER:
+                raise ChapterError(f"chapter {chapter}, code cell {error.exec_count}: {error.evalue}") from error
             if result.exists():
                 _write_atomically(failed, result.read_text(encoding="utf8"))
             raise ChapterError(_failure(chapter, error, failed, book)) from error

@@ -13,7 +13,7 @@ import yaml
 from nbformat import NotebookNode
 
 from xrdscape.errors import ChapterError
-from xrdscape.paths import ROOT
+from xrdscape.paths import REFERENCE_NAMES, ROOT, crystal_path
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,24 @@ class Book:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a chapter's `parameters` cell: its name, default value and the comment beside it."""
+    """One line of a chapter's `parameters` cell: its name, default value and the comment beside it.
+
+    The comment says what the parameter means, with its unit, and after the last semicolon its range.
+    """
 
     name: str
     default: Any
     comment: str = ""
+
+    @property
+    def meaning(self) -> str:
+        return self.comment.rpartition(";")[0].strip() or self.comment
+
+    @property
+    def range(self) -> str:
+        """What values it may take; empty where the comment does not say."""
+        _, semicolon, rest = self.comment.rpartition(";")
+        return rest.strip() if semicolon else ""
 
 
 def toc_pages(book: Book) -> list[str]:
@@ -161,11 +174,24 @@ def parse_parameters(chapter: str, texts: Mapping[str, str], book: Book) -> dict
     """As `check_parameters`, for values typed on a command line.
 
     Python literals are read as such. Text stays text where the default is a string, and a bare list of words
-    (`U2Ti,Au2S`) is read as a list where the default is one.
+    (`U2Ti,Au2S`) is read as a list where the default is one. Where the default is the name of a crystal, a file
+    is welcome, too, and is looked for from the folder in which the command is given: the chapter itself runs in that
+    of the book.
+
+    Raises:
+        ChapterError: as `check_parameters`.
+        StructureError: no such crystal.
     """
     declared = chapter_parameters(chapter, book)
     values = {n: _literal(text, declared[n].default) if n in declared else text for n, text in texts.items()}
-    return check_parameters(chapter, values, book)
+    checked = check_parameters(chapter, values, book)
+    return {name: _seen_from_anywhere(value, declared[name].default) for name, value in checked.items()}
+
+
+def _seen_from_anywhere(value: Any, default: Any) -> Any:
+    if not isinstance(default, str) or default not in REFERENCE_NAMES or value in REFERENCE_NAMES:
+        return value
+    return str(crystal_path(value).resolve())
 
 
 def _literal(text: str, default: Any) -> Any:

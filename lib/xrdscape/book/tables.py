@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
+from xrdscape.book.parameters import Book, chapter_names, chapter_parameters
+
 
 def numbered_table(frame: pd.DataFrame, label: str, caption: str, precision: int = 2) -> Markdown:
     """A data frame as a table that the site numbers and that {numref}`label` can point to.
@@ -34,3 +36,14 @@ def _cell(value: Any, precision: int) -> str:
     if isinstance(value, Real) and not isinstance(value, Integral):
         return f"{value:.{precision}f}".replace("-", "−")
     return str(value).replace("|", "\\|")
+
+
+def parameters_table(book: Book | None = None) -> pd.DataFrame:
+    """Every parameter of every chapter, as its `parameters` cell declares it: one row each, in reading order."""
+    book = book or Book()
+    rows = [
+        (chapter, f"`{p.name}`", f"`{p.default!r}`", p.meaning, p.range)
+        for chapter in chapter_names(book)
+        for p in chapter_parameters(chapter, book).values()
+    ]
+    return pd.DataFrame(rows, columns=["Chapter", "Parameter", "Default", "Meaning and unit", "Range"])

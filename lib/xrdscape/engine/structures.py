@@ -16,20 +16,7 @@ from pymatgen.io.vasp import Poscar
 from torch import Tensor
 
 from xrdscape.errors import CellError, StructureError
-from xrdscape.paths import STRUCTURES
-
-REFERENCE_NAMES = (
-    "U2Ti",
-    "Au2S",
-    "BPO4",
-    "Na3MnCoNiO6",
-    "Nd(Al2Cu)4",
-    "LiMnIr2",
-    "Na2BiO3",
-    "NaS",
-    "NdCoO3",
-    "MnOF",
-)
+from xrdscape.paths import REFERENCE_NAMES, crystal_path, reference_path
 
 MIN_SITE_DISTANCE_ANGSTROM = 0.5
 """No two nuclei come closer than 0.74 angstrom (H2): sites nearer than this are one site written twice."""
@@ -64,22 +51,8 @@ def load_structure(name_or_path: str | Path) -> Structure:
     """
     if str(name_or_path) in REFERENCE_NAMES:
         return _reference(str(name_or_path)).copy()
-    path = Path(name_or_path)
-    if not path.is_file():
-        raise StructureError(
-            f"no structure named or file called {str(name_or_path)!r}. Give the path of a CIF or POSCAR "
-            f"file, or one of the reference names: {', '.join(REFERENCE_NAMES)}."
-        )
+    path = crystal_path(name_or_path)
     return _checked(_read(path), str(path))
-
-
-def reference_path(name: str) -> Path:
-    """The CIF of a reference structure; parentheses in the name become underscores in the file's name.
-
-    >>> reference_path("Nd(Al2Cu)4").name
-    'Nd_Al2Cu_4.cif'
-    """
-    return STRUCTURES / f"{name.replace('(', '_').replace(')', '_')}.cif"
 
 
 def reference_facts() -> pd.DataFrame:

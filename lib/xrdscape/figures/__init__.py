@@ -12,6 +12,7 @@ from xrdscape.figures.landscapes import (
     trajectories_figure,
 )
 from xrdscape.figures.noise import coordinate_noise_figure, lattice_noise_figure, noised_patterns_figure
+from xrdscape.figures.own import own_slices_figure
 from xrdscape.figures.results import case_figure, correlation_figure, match_rates_figure, structures_figure
 from xrdscape.figures.simulator import (
     edge_figure,
@@ -60,6 +61,7 @@ __all__ = [
     "new_figure",
     "noised_patterns_figure",
     "open_choices_figure",
+    "own_slices_figure",
     "pattern_figure",
     "peak_shape_figure",
     "projector_figure",

@@ -39,7 +39,7 @@ ENERGY_CONTOURS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """eV/atom above the lowest."""
 
 
-def _draw_map(
+def draw_map(
     ax: Axes,
     landscape: Slice,
     cmap: str = LOSS_MAP,
@@ -72,7 +72,7 @@ def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pat
     """
     fig = new_figure(3.4)
     left, right = fig.subplots(1, 2, width_ratios=[1.05, 1.0])
-    fig.colorbar(_draw_map(left, landscape), ax=left, aspect=30, label=landscape.label)
+    fig.colorbar(draw_map(left, landscape), ax=left, aspect=30, label=landscape.label)
     truth_height = truth.intensity / truth.intensity.max()
     places = minima[["x", "y", "value"]].to_numpy()
     for number, ((x, y, value), pattern) in enumerate(zip(places, patterns, strict=True), start=1):
@@ -120,7 +120,7 @@ def trajectories_figure(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd
     fig = new_figure(3.9)
     axes = np.atleast_1d(fig.subplots(1, len(slices)))
     for ax, landscape, named in zip(axes, slices, paths, strict=True):
-        mesh = _draw_map(ax, landscape)
+        mesh = draw_map(ax, landscape)
         fig.colorbar(mesh, ax=ax, location="bottom", shrink=0.9, aspect=30, label=landscape.label)
         ax.set_title(formula(landscape.structure_name))
         for number, path in enumerate(named.values()):
@@ -167,7 +167,7 @@ def endpoints_figure(slices: Sequence[Slice], ends: Sequence[pd.DataFrame]) -> F
     axes = fig.subplots(len(slices), len(methods), squeeze=False, sharex="row", sharey="row")
     for row, landscape, frame in zip(axes, slices, ends, strict=True):
         for ax, method in zip(row, methods, strict=True):
-            mesh = _draw_map(ax, landscape)
+            mesh = draw_map(ax, landscape)
             ax.set_title(f"{formula(landscape.structure_name)}, {METHOD_STYLE[method].label.lower()}")
             for matched, label in ((False, "no match"), (True, "match")):
                 some = frame[(frame["method"] == method) & (frame["matched"] == matched)]
@@ -244,7 +244,7 @@ def _draw_energy(fig: Figure, ax: Axes, landscape: Slice) -> None:
     """Energy above the lowest; colours and contours are close together where it is low, so that the bottom shows."""
     above = replace(landscape, value=landscape.value - np.nanmin(landscape.value))
     norm = PowerNorm(0.5, 0, float(np.nanmax(above.value)))
-    mesh = _draw_map(ax, above, ENERGY_MAP, norm, ENERGY_CONTOURS)
+    mesh = draw_map(ax, above, ENERGY_MAP, norm, ENERGY_CONTOURS)
     ticks = [0, *(level for level in ENERGY_CONTOURS[1::2] if level < norm.vmax)]
     bar = fig.colorbar(mesh, ax=ax, location="bottom", aspect=25, ticks=ticks, label="eV/atom above the lowest")
     bar.ax.set_xticklabels([f"{tick:g}" for tick in ticks])
@@ -254,7 +254,7 @@ def readme_figure(landscape: Slice, energy: Slice) -> Figure:
     """The claim in one picture: the loss of diffraction beside the energy, over the same two parameters."""
     fig = new_figure(3.6)
     left, right = fig.subplots(1, 2)
-    fig.colorbar(_draw_map(left, landscape), ax=left, location="bottom", aspect=25, label=landscape.label)
+    fig.colorbar(draw_map(left, landscape), ax=left, location="bottom", aspect=25, label=landscape.label)
     _draw_energy(fig, right, energy)
     left.set_title(f"{formula(landscape.structure_name)}: diffraction")
     right.set_title(f"{formula(energy.structure_name)}: CHGNet energy")

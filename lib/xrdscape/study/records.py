@@ -61,8 +61,13 @@ def geometry(structure: Structure, which: str) -> dict[str, list[float]]:
     }
 
 
-def crystal(row: pd.Series, which: str = "end") -> Structure:
+def crystal(row: pd.Series, which: str = "end", truth: Structure | None = None) -> Structure:
     """The crystal of a record, at its "start" or "end".
+
+    Args:
+        row: the record.
+        which: "start" or "end".
+        truth: the crystal whose record it is; loaded by its name if left out.
 
     Raises:
         RecordError: for any other `which`.
@@ -71,7 +76,7 @@ def crystal(row: pd.Series, which: str = "end") -> Structure:
         raise RecordError(f"A record holds a crystal at its 'start' and its 'end'. Received {which!r}.")
     lattice = torch.tensor(np.array(row[f"{which}_lattice"]), dtype=torch.float64)
     coords = torch.tensor(np.array(row[f"{which}_coords"]).reshape(-1, 3), dtype=torch.float64)
-    return from_tensors(load_structure(row["structure"]), lattice, coords)
+    return from_tensors(truth or load_structure(row["structure"]), lattice, coords)
 
 
 def judged(truth: Structure, results: list[Structure], which: str) -> pd.DataFrame:

@@ -9,14 +9,13 @@ import torch
 from pymatgen.core import Structure
 
 from xrdscape.engine.cell import detect_family
-from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.profile import Instrument
 from xrdscape.engine.similarity import OBJECTIVES, Objective, cross_correlation_within
-from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
+from xrdscape.engine.structures import load_structure
 from xrdscape.recovery.energy import Relaxation, relax
 from xrdscape.recovery.noise import start
-from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters, Parameterisation
-from xrdscape.recovery.snap import Problem, Schedule, SnapResult, constant, snap
+from xrdscape.recovery.recover import crystals, recover
+from xrdscape.recovery.snap import Schedule, SnapResult
 from xrdscape.study import records
 from xrdscape.study.plan import Shard
 from xrdscape.study.records import CHGNET, METHODS
@@ -66,30 +65,23 @@ def objective_of(shard: Shard) -> Objective:
 
 def descend(shard: Shard, truth: Structure, starts: list[Structure]) -> SnapResult:
     """Descend some starts as the shard says."""
-    objective, dtype = objective_of(shard), getattr(torch, shard.dtype)
-    instrument = Instrument(wavelength_angstrom=shard.wavelength_angstrom, taper_deg=shard.taper_deg)
-    simulator = Simulator(truth, instrument, dtype, hkl_max=objective.hkl_max)
-    # In float64 first: rounding the true cell would move its peaks.
-    exact = Simulator(truth, instrument, hkl_max=objective.hkl_max)
-    target = exact(*to_tensors([truth]))[0].to(dtype)
-    lattice, frac_coords = to_tensors(starts, dtype=dtype)
-    parameterisation: Parameterisation
-    if shard.noise == "lattice":
-        family = detect_family(truth) if METHODS[shard.method].constrained else None
-        parameterisation = LatticeParameters(frac_coords, family, shard.clamp)
-    else:
-        parameterisation = CoordinateParameters(lattice, shard.clamp)
+    constrained = shard.noise == "lattice" and METHODS[shard.method].constrained
     scale = shard.mse_maximum**2
-    schedule = Schedule(shard.learning_rate * scale, shard.max_steps, shard.check_every, shard.tolerance / scale)
-    return snap(Problem(constant(simulator, target), objective, schedule), parameterisation, lattice, frac_coords)
+    return recover(
+        truth,
+        starts,
+        shard.noise,
+        objective_of(shard),
+        Schedule(shard.learning_rate * scale, shard.max_steps, shard.check_every, shard.tolerance / scale),
+        detect_family(truth) if constrained else None,
+        shard.clamp,
+        getattr(torch, shard.dtype),
+        instrument=Instrument(wavelength_angstrom=shard.wavelength_angstrom, taper_deg=shard.taper_deg),
+    )
 
 
 def _descended(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:
     result = descend(shard, truth, starts)
-    ends = [
-        from_tensors(truth, *crystal)
-        for crystal in zip(result.lattice.double(), result.frac_coords.double(), strict=True)
-    ]
     rows = pd.DataFrame(
         {
             "start_loss": result.start_loss.double().numpy(),
@@ -99,7 +91,7 @@ def _descended(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple
             "seconds": result.seconds / len(starts),
         }
     )
-    return rows, ends
+    return rows, crystals(truth, result)
 
 
 def _relaxed(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:

@@ -1,0 +1,60 @@
+"""From distorted starts back to a known crystal: one experiment of the study, for any crystal and objective."""
+
+from collections.abc import Sequence
+
+import torch
+from pymatgen.core import Structure
+
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.profile import Instrument
+from xrdscape.engine.similarity import Objective
+from xrdscape.engine.structures import from_tensors, to_tensors
+from xrdscape.recovery.noise import Noise
+from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters, Parameterisation
+from xrdscape.recovery.snap import Problem, Schedule, SnapResult, constant, snap
+
+
+def recover(
+    truth: Structure,
+    starts: Sequence[Structure],
+    noise: Noise,
+    objective: Objective,
+    schedule: Schedule,
+    family: str | None = None,
+    clamp: bool = True,
+    dtype: torch.dtype = torch.float32,
+    progress: bool = False,
+    instrument: Instrument | None = None,
+) -> SnapResult:
+    """Descend distorted copies of a crystal on the similarity of their patterns to its own.
+
+    Args:
+        truth: the crystal whose pattern is the target.
+        starts: copies of it, sites in its order.
+        noise: what was distorted and so is moved: the "lattice", or the "coordinates".
+        objective: what is descended.
+        schedule: learning rate, number of steps and stopping rule.
+        family: of crystals, to project the cell onto at the start and after each step; None leaves it free.
+        clamp: StructSnap's limit on large moves.
+        dtype: precision of the descents.
+        progress: show a bar with the remaining time.
+        instrument: that records both patterns; the paper's if left out.
+    """
+    simulator = Simulator(truth, instrument, dtype, hkl_max=objective.hkl_max)
+    # In float64 first: rounding the true cell would move its peaks.
+    exact = Simulator(truth, instrument, hkl_max=objective.hkl_max)
+    target = exact(*to_tensors([truth]))[0].to(dtype)
+    lattice, frac_coords = to_tensors(starts, dtype=dtype)
+    parameterisation: Parameterisation
+    if noise == "lattice":
+        parameterisation = LatticeParameters(frac_coords, family, clamp)
+    else:
+        parameterisation = CoordinateParameters(lattice, clamp)
+    problem = Problem(constant(simulator, target), objective, schedule)
+    return snap(problem, parameterisation, lattice, frac_coords, progress=progress)
+
+
+def crystals(truth: Structure, result: SnapResult) -> list[Structure]:
+    """The crystals at which descents ended, with the sites of the truth."""
+    pairs = zip(result.lattice.double(), result.frac_coords.double(), strict=True)
+    return [from_tensors(truth, *pair) for pair in pairs]

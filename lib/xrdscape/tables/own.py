@@ -1,0 +1,149 @@
+"""Tables and sentences of the chapter "Your own crystal"."""
+
+import pandas as pd
+
+from xrdscape.analysis.estimates import jeffreys_interval
+from xrdscape.engine.pattern import reflection_table
+from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.study.own import Experiment, OwnCrystal
+from xrdscape.study.records import crystal
+from xrdscape.tables.case import Case, Stage
+from xrdscape.tables.results import CRITERIA, number_text
+
+TOLD_CRITERIA = ("conventional", "tight")
+
+
+def facts_table(own: OwnCrystal) -> pd.DataFrame:
+    """What is known of the crystal before anything is compared."""
+    truth, lines = own.truth, reflection_table(own.truth)
+    lengths = ", ".join(f"{value:.3f}" for value in truth.lattice.abc)
+    angles = ", ".join(f"{value:.4g}" for value in truth.lattice.angles)
+    rows = [
+        ("Formula", truth.composition.reduced_formula),
+        ("Space group", f"{own.space_group} (no. {own.number})"),
+        ("Crystal family", own.family),
+        ("Cell: a, b, c (Å)", lengths),
+        ("Cell: α, β, γ (deg)", angles),
+        ("Volume (Å³)", f"{truth.volume:.1f}"),
+        ("Atoms in the cell", str(len(truth))),
+        ("Density (g/cm³)", f"{truth.density:.2f}"),
+        ("Lines up to 2θ = 90°", str(len(lines))),
+    ]
+    return pd.DataFrame(rows, columns=["Property", "Value"])
+
+
+def settings_text(experiment: Experiment) -> str:
+    """The experiment in one phrase, for captions."""
+    projected = ", projected onto the crystal family" if experiment.project_family else ""
+    copies = f"{experiment.copies} distorted {'copy' if experiment.copies == 1 else 'copies'}"
+    noise = f"{experiment.noise.removesuffix('s')} noise {experiment.level:g}"
+    return (
+        f"{copies}, {noise}, seed {experiment.seed}; descent on {experiment.compared.label}{projected}, at most "
+        f"{experiment.max_steps} steps at learning rate {experiment.rate:g}"
+    )
+
+
+def recovery_table(records: pd.DataFrame) -> pd.DataFrame:
+    """How many starts and results are the crystal, with Jeffreys intervals (95 %)."""
+    rows = []
+    for criterion in TOLD_CRITERIA:
+        counts = [int(records[f"match_{criterion}_{which}"].sum()) for which in ("start", "end")]
+        rows.append((CRITERIA[criterion], *(_rate_text(count, len(records)) for count in counts)))
+    return pd.DataFrame(rows, columns=["Criterion", "Before the descent", "After it"])
+
+
+def _rate_text(successes: int, trials: int) -> str:
+    low, high = jeffreys_interval(successes, trials)
+    rate = f"{100 * successes / trials:.0f}\u00a0% [{100 * low:.0f},\u00a0{100 * high:.0f}]"
+    return f"{successes} of {trials}: {rate}"
+
+
+def change_table(records: pd.DataFrame, objective: str) -> pd.DataFrame:
+    """Similarity and distance to the truth before and after the descents: median, least and greatest."""
+    names = {objective: OBJECTIVES[objective].label, "cosine": "Cosine", "emd": "EMD (Å)"}
+    rows = []
+    for key, label in names.items():
+        spans = [
+            f"{number_text(v.median())} [{number_text(v.min())},\u00a0{number_text(v.max())}]"
+            for v in (records[f"{key}_start"], records[f"{key}_end"])
+        ]
+        rows.append((label, *spans))
+    return pd.DataFrame(rows, columns=["Measure", "Before the descent", "After it"])
+
+
+def best_and_worst(records: pd.DataFrame) -> pd.DataFrame:
+    """The copies that ended nearest to the truth and farthest from it, by EMD: rows of the records."""
+    ordered = records.sort_values(["emd_end", "copy"])
+    return ordered.iloc[[0, -1]].assign(case=["best", "worst"])
+
+
+def cases_table(records: pd.DataFrame, objective: str) -> pd.DataFrame:
+    """The best and the worst copy, before and after."""
+    rows = []
+    for row in best_and_worst(records).to_dict("records"):
+        for which, label in (("start", "before"), ("end", "after")):
+            matched = [name for name in TOLD_CRITERIA if row[f"match_{name}_{which}"]]
+            rows.append(
+                {
+                    "Case": f"{row['case']} (copy {row['copy']}), {label}",
+                    OBJECTIVES[objective].label: number_text(row[f"{objective}_{which}"]),
+                    "EMD (Å)": number_text(row[f"emd_{which}"]),
+                    "Match": " and ".join(CRITERIA[name] for name in matched) or "none",
+                    "a, b, c (Å)": ", ".join(f"{v:.3f}" for v in row[f"{which}_lattice"][:3]),
+                    "α, β, γ (deg)": ", ".join(f"{v:.2f}" for v in row[f"{which}_lattice"][3:]),
+                    "Ended": f"{row['stop_reason']}, {row['steps']} steps" if which == "end" else "",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def own_case(own: OwnCrystal, records: pd.DataFrame) -> Case:
+    """The best and the worst copy as a case to draw (`figures.case_figure`)."""
+    told = best_and_worst(records)
+    stages = [Stage("Truth", own.truth, 1.0, True)]
+    for _, row in told.iterrows():
+        for which, label in (("start", "before"), ("end", "after")):
+            stages.append(
+                Stage(
+                    f"{row['case'].capitalize()}, {label}",
+                    crystal(row, which, own.truth),
+                    float(row[f"cosine_{which}"]),
+                    bool(row[f"match_conventional_{which}"]),
+                )
+            )
+    first = told.iloc[0]
+    return Case(
+        own.name, float(first["level"]), int(first["copy"]), int(first["seed"]), own.truth, tuple(stages), False
+    )
+
+
+def traps_table(traps: pd.DataFrame) -> pd.DataFrame:
+    """`traps_by_slice` for the page."""
+    return pd.DataFrame(
+        {
+            "Slice": traps["slice"],
+            "False minima on the grid": traps["minima"],
+            "Traps": traps["traps"],
+            "Highest barrier / range": traps["highest"],
+            "Lowest loss of a trap": traps["deepest"],
+        }
+    )
+
+
+def climbs_table(lines: pd.DataFrame) -> pd.DataFrame:
+    """`climbs` for the page."""
+    heads = {
+        "line": "Line", "climb": "Climbed on the way to the truth", "depth": "Depth of the line",
+        "share": "Climb / depth",
+    }  # fmt: skip
+    return lines.rename(columns=heads)
+
+
+def roughness_sentence(traps: pd.DataFrame, lines: pd.DataFrame) -> str:
+    """What `traps_by_slice` and `climbs` found, in words."""
+    count, least, most = int(traps["traps"].sum()), 100 * lines["share"].min(), 100 * lines["share"].max()
+    highest = f"; the highest barrier is {100 * traps['highest'].max():.0f} % of its map's range" if count else ""
+    return (
+        f"The {len(traps)} maps have {count} {'trap' if count == 1 else 'traps'}{highest}. On a walk to the truth "
+        f"along the lines of the second table, {least:.0f} to {most:.0f} % of the depth is to be climbed again."
+    )

@@ -1,0 +1,258 @@
+"""A crystal of the user's own: what is read, what is refused and how, and that the experiment is the study's."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from crystals import DATA, carried
+from pymatgen.core import Lattice, Structure
+
+from xrdscape.analysis.landscape import Slice
+from xrdscape.analysis.roughness import climbs, prominent_traps, traps_by_slice
+from xrdscape.engine.cell import FAMILIES, project
+from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
+from xrdscape.errors import XrdscapeError
+from xrdscape.figures import case_figure, own_slices_figure
+from xrdscape.study.own import (
+    PAIRS,
+    STUDY_RATES,
+    Experiment,
+    distorted,
+    ends_on,
+    expected_time,
+    experiment_records,
+    own_crystal,
+    own_slices,
+)
+from xrdscape.study.plan import Shard, load_plan
+from xrdscape.study.shards import compute
+from xrdscape.tables.own import (
+    best_and_worst,
+    cases_table,
+    change_table,
+    climbs_table,
+    facts_table,
+    own_case,
+    recovery_table,
+    roughness_sentence,
+    settings_text,
+    traps_table,
+)
+
+# Reading
+
+
+def test_a_file_goes_by_its_name_wherever_it_lies(tmp_path: Path) -> None:
+    copied = tmp_path / "salt.cif"
+    copied.write_text((DATA / "NaCl.cif").read_text())
+    own = own_crystal(copied)
+    assert (own.name, own.space_group, own.number, own.family) == ("salt.cif", "Fm-3m", 225, "cubic")
+    assert own.remark == ""
+    one, other = (distorted(crystal, Experiment(copies=1)) for crystal in (own, own_crystal(str(copied.resolve()))))
+    assert np.array_equal(one[0].lattice.matrix, other[0].lattice.matrix)
+
+
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+def test_the_ten_are_taken_as_they_are(name: str) -> None:
+    own = own_crystal(name)
+    assert own.name == name
+    assert own.remark == ""
+    assert own.truth == load_structure(name)
+
+
+def test_a_primitive_cell_becomes_the_conventional_one(tmp_path: Path) -> None:
+    primitive = tmp_path / "POSCAR"
+    carried("NaCl").get_primitive_structure().to(filename=str(primitive), fmt="poscar")
+    own = own_crystal(primitive)
+    assert len(own.truth) == 8
+    assert own.family == "cubic"
+    assert own.remark == (
+        "The cell in POSCAR (2 atoms) does not show the symmetry of the crystal; this page uses the conventional cell "
+        "(8 atoms)."
+    )
+
+
+def test_facts_are_those_of_the_crystal() -> None:
+    facts = facts_table(own_crystal(DATA / "NaCl.cif")).set_index("Property")["Value"]
+    assert facts["Formula"] == "NaCl"
+    assert facts["Space group"] == "Fm-3m (no. 225)"
+    assert facts["Atoms in the cell"] == "8"
+    assert facts["Cell: α, β, γ (deg)"] == "90, 90, 90"
+
+
+# Refusing
+
+
+def test_shared_sites_are_refused_with_advice(tmp_path: Path) -> None:
+    alloy = tmp_path / "alloy.cif"
+    Structure(Lattice.cubic(3.6), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]).to(filename=str(alloy))
+    with pytest.raises(XrdscapeError, match=r"alloy\.cif has 1 sites.*Au.*give an ordered model.*xrdscape simulate"):
+        own_crystal(alloy)
+
+
+def test_what_is_no_crystal_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(XrdscapeError, match=r"no structure named or file called 'none\.cif'.*U2Ti"):
+        own_crystal("none.cif")
+    broken = tmp_path / "broken.cif"
+    broken.write_text("data_x\n_cell_length_a banana\n")
+    with pytest.raises(XrdscapeError, match=r"broken\.cif is not a crystal structure.*Check that"):
+        own_crystal(broken)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"objective": "rietveld"}, "unknown objective 'rietveld': choose one of cosine, mse, entropy, cross_corr"),
+        ({"noise": "thermal"}, "unknown noise 'thermal': choose 'lattice' or 'coordinates'"),
+        ({"noise": "coordinates", "project_family": True}, "set project_family to False"),
+        ({"copies": 0}, "needs copies >= 1.*Received 0, 4000 and 0"),
+        ({"max_steps": 0}, "needs copies >= 1, max_steps >= 1"),
+        ({"learning_rate": -1.0}, "learning_rate above 0"),
+    ],
+)
+def test_an_impossible_experiment_is_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(XrdscapeError, match=message):
+        Experiment(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_level_out_of_range_is_refused_before_anything_is_computed() -> None:
+    own = own_crystal("U2Ti")
+    with pytest.raises(XrdscapeError, match=r"level 0\.4 is outside \[0, 1/3\)"):
+        distorted(own, Experiment(level=0.4))
+    with pytest.raises(XrdscapeError, match=r"level -1\.0 is not a standard deviation"):
+        distorted(own, Experiment(noise="coordinates", level=-1.0))
+
+
+@pytest.mark.parametrize("wrong", [{"grid": 2}, {"length_span": 1.0}, {"angle_span_deg": 0.0}])
+def test_an_impossible_map_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(XrdscapeError, match="a map needs grid >= 3, length_span between 0 and 1"):
+        own_slices(own_crystal("U2Ti"), OBJECTIVES["cosine"], **wrong)  # type: ignore[arg-type]
+
+
+# Slices
+
+
+def test_every_family_has_slices_over_what_it_leaves_free_and_then_over_what_it_fixes() -> None:
+    assert set(PAIRS) == set(FAMILIES)
+    cell = torch.tensor([4.0, 5.0, 6.0, 80.0, 85.0, 95.0], dtype=torch.float64)
+    names = ("a", "b", "c", "alpha", "beta", "gamma")
+    for family, pairs in PAIRS.items():
+        kept = project(cell, family) == cell
+        fixed = {name for name, same in zip(names, kept.tolist(), strict=True) if not same and name not in "abc"}
+        assert not set(pairs[0]) & fixed, family
+        assert set(pairs[-1]) & fixed or family == "triclinic", family
+
+
+def test_slices_have_the_truth_at_their_lowest() -> None:
+    slices = own_slices(own_crystal("U2Ti"), OBJECTIVES["entropy"], grid=5, progress=False)
+    assert [(s.x_name, s.y_name) for s in slices] == list(PAIRS["hexagonal"])
+    assert all(s.label == "Entropy loss" and np.nanmin(s.value) == s.value[2, 2] for s in slices)
+
+
+def bowl(bump: float, scale: float = 1.0) -> Slice:
+    """|x| + |y| over a = b, with a trap of this barrier on the axis of x."""
+    axis = np.linspace(-3, 3, 7)
+    value = np.abs(axis)[None] + np.abs(axis)[:, None]
+    value[3, 5] += bump
+    value[2:5, 5] = np.maximum(value[2:5, 5], value[3, 5])
+    return Slice("X", "a", "b", 5 + axis, 5 + axis, scale * value, (5.0, 5.0), "loss")
+
+
+def test_climbs_are_those_of_the_lines() -> None:
+    found = climbs([bowl(0.0), bowl(9.0)]).set_index("line")
+    assert list(found.index) == ["a = b", "a alone", "b alone"]
+    assert found["climb"].tolist() == [0, 0, 0], "a line counts where it occurs first"
+    assert found["depth"].tolist() == [6, 3, 3]
+    uphill = climbs([bowl(3.0)]).set_index("line")
+    # From the right it goes from 3 up to 5, from the left nowhere up: the mean of 2 and 0.
+    assert uphill.loc["a alone"].tolist() == [1.0, 5.0, 0.2]
+
+
+def test_traps_count_by_the_range_of_their_map() -> None:
+    for scale in (1.0, 0.001):
+        landscape = bowl(3.0, scale)
+        assert len(prominent_traps(landscape, 0.9)) == 0
+        told = traps_by_slice([landscape], 0.01)
+        assert told["slice"].tolist() == ["a, b"]
+        assert told["traps"].tolist() == [len(prominent_traps(landscape, 0.01))]
+
+
+# The experiment
+
+
+def test_rates_are_those_of_the_study() -> None:
+    plan = load_plan("study")
+    for noise, rates in (("lattice", plan.lattice_learning_rate), ("coordinates", plan.coordinate_learning_rate)):
+        assert isinstance(rates, dict)
+        assert set(rates.values()) == {STUDY_RATES[noise]}
+        assert Experiment(noise=noise).rate == STUDY_RATES[noise]
+    assert Experiment(learning_rate=0.5).rate == 0.5
+
+
+@pytest.mark.parametrize(
+    ("method", "chosen"),
+    [
+        ("cosine_constrained", {"project_family": True}),
+        ("mse", {"objective": "mse"}),
+        ("entropy", {"objective": "entropy", "noise": "coordinates", "level": 0.01}),
+    ],
+)
+def test_the_experiment_is_that_of_the_study(method: str, chosen: dict[str, object]) -> None:
+    own = own_crystal("U2Ti")
+    experiment = Experiment(copies=2, max_steps=40, **chosen)  # type: ignore[arg-type]
+    records = experiment_records(own, experiment, distorted(own, experiment), progress=False)
+    shard = Shard("U2Ti", experiment.noise, method, (experiment.level,), 2, 0, 40, 1000, 1e-4, experiment.rate,
+                  clamp=True, dtype="float32")  # type: ignore[arg-type]  # fmt: skip
+    study = compute(shard)
+    shared = [name for name in records.columns if name not in ("method",)]
+    pd.testing.assert_frame_equal(records[shared], study[shared], check_dtype=False)
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[object, Experiment, pd.DataFrame]:
+    own, experiment = own_crystal("U2Ti"), Experiment(level=0.05, copies=3, max_steps=30)
+    return own, experiment, experiment_records(own, experiment, distorted(own, experiment), progress=False)
+
+
+def test_tables_tell_what_the_records_hold(small: tuple) -> None:
+    own, experiment, records = small
+    rates = recovery_table(records).set_index("Criterion")
+    matched = int(records["match_tight_end"].sum())
+    assert rates.loc["tight", "After it"].startswith(f"{matched} of 3: ")
+    assert list(change_table(records, "entropy")["Measure"]) == ["Entropy", "Cosine", "EMD (Å)"]
+    assert list(change_table(records, "cosine")["Measure"]) == ["Cosine", "EMD (Å)"]
+    told = best_and_worst(records)
+    assert told["emd_end"].tolist() == [records["emd_end"].min(), records["emd_end"].max()]
+    cases = cases_table(records, "cosine")
+    assert [case.partition(" (")[0] for case in cases["Case"]] == ["best", "best", "worst", "worst"]
+    assert "3 distorted copies, lattice noise 0.05, seed 0; descent on Cosine, at most 30" in settings_text(experiment)
+    stages = own_case(own, records).stages
+    assert [stage.label for stage in stages][:2] == ["Truth", "Best, before"]
+    assert len(case_figure(own_case(own, records)).axes) == 10
+
+
+def test_maps_are_drawn_with_and_without_ends(small: tuple) -> None:
+    own, experiment, records = small
+    slices = own_slices(own, experiment.compared, grid=5, progress=False)
+    traps = [prominent_traps(landscape, 0.01) for landscape in slices]
+    ends = ends_on(slices, own, records)
+    assert [len(end) for end in ends] == [3, 3, 3]
+    none = ends_on(slices, own, records.assign(noise="coordinates"))
+    assert [len(end) for end in none] == [0, 0, 0]
+    for drawn, labels in ((ends, 4), (none, 2)):
+        figure = own_slices_figure(slices, traps, drawn)
+        assert len(figure.legends[0].get_texts()) == labels
+    told = roughness_sentence(traps_by_slice(slices, 0.01), climbs(slices))
+    assert told.startswith("The 3 maps have ")
+    assert len(traps_table(traps_by_slice(slices, 0.01))) == 3
+    assert "Line" in climbs_table(climbs(slices))
+
+
+def test_the_expected_time_is_told_at_once(small: tuple, capsys: pytest.CaptureFixture[str]) -> None:
+    own, experiment, _ = small
+    told = expected_time(own, experiment, distorted(own, experiment), grid=5)
+    assert " s for the maps and at most " in told
+    assert capsys.readouterr().err.strip() == f"expected: {told}"
