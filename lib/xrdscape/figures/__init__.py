@@ -22,6 +22,12 @@ from xrdscape.figures.simulator import (
     pymatgen_agreement_figure,
     width_figure,
 )
+from xrdscape.figures.steps import (
+    assembly_figure,
+    crossing_figure,
+    pattern_change_figure,
+    structure_factor_figure,
+)
 from xrdscape.figures.style import (
     METHOD_STYLE,
     PALETTE,
@@ -38,10 +44,12 @@ __all__ = [
     "WIDTH_IN",
     "MethodStyle",
     "all_slices_figure",
+    "assembly_figure",
     "case_figure",
     "contenders_figure",
     "coordinate_noise_figure",
     "correlation_figure",
+    "crossing_figure",
     "edge_figure",
     "endpoints_figure",
     "energy_slices_figure",
@@ -56,6 +64,7 @@ __all__ = [
     "minima_figure",
     "new_figure",
     "noised_patterns_figure",
+    "pattern_change_figure",
     "pattern_figure",
     "peak_shape_figure",
     "projector_figure",
@@ -63,6 +72,7 @@ __all__ = [
     "readme_figure",
     "scaling_figure",
     "split_figure",
+    "structure_factor_figure",
     "structures_figure",
     "trajectories_figure",
     "use_style",
