@@ -158,9 +158,9 @@
 
   function words() {
     const { axis } = data.methods[method.value], truth = data.crystals[chosen.crystal];
-    const number = value => String(value).replace("-", "−");
+    const similarity = chosen.similarity.toPrecision(3).replace("-", "−");
     part("words").textContent =
-      `${chosen.crystal}, copy ${chosen.copy}: ${axis} ${number(chosen.similarity)}, EMD ${chosen.emd} Å, ` +
+      `${chosen.crystal}, copy ${chosen.copy}: ${axis} ${similarity}, EMD ${chosen.emd.toFixed(3)} Å, ` +
       `${chosen.match ? "a match" : "no match"}. Cell (a, b, c; α, β, γ): ${parameters(chosen.matrix)}; ` +
       `the truth (dashed, its pattern grey): ${parameters(truth.matrix)}.`;
   }
