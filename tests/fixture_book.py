@@ -24,6 +24,9 @@ parts:
       - file: chapters/versions
       - file: chapters/01-sum
       - file: chapters/02-plot
+  - caption: About
+    chapters:
+      - file: genindex
 """
 
 INDEX = """# A small book
@@ -77,12 +80,31 @@ mystnb:
     name: fig-line
     caption: |
       A line; chapter one found {glue:text}`01-sum.ipynb::total:.1f`.
+  image:
+    alt: A straight line.
 tags: [hide-input]
 ---
-import matplotlib.pyplot as plt
-plt.figure(figsize=(3, 2))
-plt.plot([1, 2]);
+from myst_nb import glue
+from xrdscape.figures import new_figure, use_style
+
+use_style()
+figure = new_figure(2.0, width_in=3.0)
+figure.subplots().plot([1, 2])
+figure
 ```
+
+```{code-cell} ipython3
+:tags: [remove-output]
+
+glue("same", figure, display=False)
+```
+
+:::{glue:figure} same
+:name: fig-same
+:alt: The same line.
+
+It again, an {index}`abscissa`.
+:::
 """
 
 REPORT = """# Versions
@@ -103,6 +125,7 @@ def write_fixture_book(root: Path) -> Book:
     shutil.copy(ROOT / "assets" / "xrdscape.css", root / "assets")
     (root / "_toc.yml").write_text(TOC)
     (root / "index.md").write_text(INDEX)
+    (root / "genindex.md").write_text("# Index\n")
     for name, text in {"01-sum": SUM, "02-plot": PLOT, "versions": REPORT}.items():
         (root / "chapters" / f"{name}.md").write_text(HEADER + text)
     (root / "chapters" / "not-a-notebook.md").write_text("# A page\n")

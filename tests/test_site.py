@@ -9,10 +9,14 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 from fixture_book import write_fixture_book
+from made_up import made_up_records
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 from site_items import FIGURES, TABLES, faults
 
 from xrdscape.book import Book, build_book
+from xrdscape.book.explorer import results_explorer
+from xrdscape.engine.structures import load_structure
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PROJECT = Book()
@@ -100,6 +104,12 @@ def broken_links(page: Page, root: Path) -> list[str]:
     return broken
 
 
+def poor_descriptions(page: Page) -> list[str]:
+    """Images without a description in words: none, or the name of a file."""
+    images = page.evaluate("[...document.images].map(image => [image.src, image.alt])")
+    return [source for source, alt in images if " " not in alt.strip() or re.search(r"\.(svg|png)$|/", alt)]
+
+
 def check_pages(browser: Browser, root: Path) -> None:
     pages = sorted(path for path in root.rglob("*.html") if "_static" not in path.parts)
     assert len(pages) > 3
@@ -107,6 +117,7 @@ def check_pages(browser: Browser, root: Path) -> None:
         page, wrong = open_page(browser, path)
         assert wrong == [], path.name
         assert broken_images(page) == [], path.name
+        assert poor_descriptions(page) == [], path.name
         assert broken_links(page, root) == [], path.name
         assert page.locator("mjx-merror, .MathJax_Error").count() == 0, f"{path.name}: a formula is not understood"
         assert unset_formulas(page) == [], f"{path.name}: a formula stands as its source"
@@ -130,6 +141,101 @@ def test_small_site_numbers_and_hides(browser: Browser, small_site: Path) -> Non
     assert "Figure 3.1" in caption
     assert "chapter one found 6.0" in caption
     assert page.locator(".dropdown-download-buttons a[href$='.ipynb'], a.btn-download-source-button").count() >= 1
+    page.close()
+
+
+def test_each_figure_can_be_downloaded_in_two_formats(browser: Browser, small_site: Path) -> None:
+    page, _ = open_page(browser, small_site / "chapters" / "02-plot.html")
+    for label in ("fig-line", "fig-same"):
+        figure = page.locator(f"figure#{label}")
+        assert figure.locator("img").count() == 1
+        assert figure.locator(".figure-downloads").inner_text() == "SVG · PNG"
+        files = [small_site / "_images" / f"{label}.{ending}" for ending in ("svg", "png")]
+        links = figure.locator(".figure-downloads a").evaluate_all("links => links.map(link => link.href)")
+        assert links == [path.as_uri() for path in files]
+        assert files[0].read_text(encoding="utf8").lstrip().startswith("<?xml")
+        with Image.open(files[1]) as picture:
+            assert picture.info["dpi"][0] == pytest.approx(200, abs=0.1)
+            assert picture.width > 500
+    page.close()
+
+
+def test_search_finds_a_page_in_a_folder_without_server(browser: Browser, small_site: Path) -> None:
+    page, wrong = open_page(browser, small_site / "search.html")
+    page.goto((small_site / "search.html").as_uri() + "?q=abscissa")
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li a").first.get_attribute("href").startswith("chapters/02-plot.html")
+    assert wrong == []
+    page.close()
+
+
+def test_index_leads_to_its_terms(browser: Browser, small_site: Path) -> None:
+    page, _ = open_page(browser, small_site / "genindex.html")
+    link = page.locator("table.genindextable a", has_text="abscissa")
+    link.click()
+    assert page.url.startswith((small_site / "chapters" / "02-plot.html").as_uri() + "#index-")
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_caption_of_a_wide_table_stays(browser: Browser, small_site: Path, width: int) -> None:
+    page, _ = open_page(browser, small_site / "chapters" / "01-sum.html")
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.add_style_tag(content="#table-squares td { min-width: 900px }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    room, caption = page.locator(".pst-scrollable-table-container").first, page.locator("#table-squares caption")
+    before = caption.bounding_box()
+    room.evaluate("element => { element.scrollLeft = 200 }")
+    assert room.evaluate("element => element.scrollLeft") == 200
+    assert before is not None
+    assert before == caption.bounding_box()
+    assert before["x"] + before["width"] <= width
+    page.close()
+
+
+def test_print_has_the_text_alone(browser: Browser, small_site: Path) -> None:
+    page, _ = open_page(browser, small_site / "chapters" / "02-plot.html")
+    page.emulate_media(media="print")
+    assert page.locator("figure#fig-line img").is_visible()
+    for other in (".bd-sidebar-primary", ".bd-header-article", ".figure-downloads", ".headerlink"):
+        assert page.locator(other).count() > 0, other
+        assert not page.locator(other).first.is_visible(), other
+    assert page.locator("article").bounding_box()["width"] > 0.9 * page.viewport_size["width"]
+    page.close()
+
+
+def test_explorer_shows_what_is_chosen(browser: Browser, tmp_path: Path) -> None:
+    html = results_explorer(made_up_records(), level=0.1).data
+    (tmp_path / "explorer.html").write_text(f"<!doctype html><meta charset=utf8>{html}", encoding="utf8")
+    page, wrong = open_page(browser, tmp_path / "explorer.html")
+    words = page.locator(".explorer .words")
+    # The first shown is the most similar cosine result, none of which is a match.
+    assert "copy 2: Cosine similarity 0.800, EMD 0.300 Å, no match" in words.inner_text()
+    assert page.locator(".explorer .scatter circle:not(.ring)").count() == 6
+    page.locator(".explorer .which").select_option("U2Ti")
+    page.locator(".explorer .back").click()
+    assert words.inner_text().startswith("U2Ti, copy 1: Cosine similarity 0.700")
+    page.locator(".explorer .scatter circle").first.evaluate(
+        """circle => { const box = circle.getBoundingClientRect();
+        circle.ownerSVGElement.dispatchEvent(new MouseEvent("click", {clientX: box.x + 3, clientY: box.y + 3})) }"""
+    )
+    assert words.inner_text().startswith("U2Ti, copy 0: Cosine similarity 0.600")
+    page.locator(".explorer .method").select_option("cosine_constrained")
+    assert "a match" in words.inner_text()
+    lengths = ", ".join(f"{length:.2f}" for length in load_structure("U2Ti").lattice.abc)
+    assert words.inner_text().count(lengths) == 2
+
+    edges = ".explorer .cell line"
+    before = page.locator(edges).first.get_attribute("x1")
+    box = page.locator(".explorer .cell").bounding_box()
+    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 60)
+    page.mouse.up()
+    assert page.locator(edges).first.get_attribute("x1") != before
+    assert page.locator(edges).count() == 24
+    assert wrong == []
     page.close()
 
 

@@ -156,7 +156,7 @@ def cache_key(chapter: str, parameters: Mapping[str, Any], book: Book, extra: st
     digest = hashlib.sha256()
     text = json.dumps(dict(parameters), sort_keys=True) + sys.version + extra
     digest.update(text.encode())
-    code = [p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".mplstyle", ".json")]
+    code = [p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".js", ".css", ".mplstyle", ".json")]
     data = [
         p
         for folder in ("data", "benchmarks")

@@ -24,6 +24,12 @@ from xrdscape.figures.simulator import (
     pymatgen_agreement_figure,
     width_figure,
 )
+from xrdscape.figures.steps import (
+    assembly_figure,
+    crossing_figure,
+    pattern_change_figure,
+    structure_factor_figure,
+)
 from xrdscape.figures.style import (
     METHOD_STYLE,
     PALETTE,
@@ -40,11 +46,13 @@ __all__ = [
     "WIDTH_IN",
     "MethodStyle",
     "all_slices_figure",
+    "assembly_figure",
     "case_figure",
     "contenders_figure",
     "coordinate_noise_figure",
     "correlation_figure",
     "criteria_figure",
+    "crossing_figure",
     "differences_figure",
     "edge_figure",
     "endpoints_figure",
@@ -62,6 +70,7 @@ __all__ = [
     "noised_patterns_figure",
     "open_choices_figure",
     "own_slices_figure",
+    "pattern_change_figure",
     "pattern_figure",
     "peak_shape_figure",
     "projector_figure",
@@ -69,6 +78,7 @@ __all__ = [
     "readme_figure",
     "scaling_figure",
     "split_figure",
+    "structure_factor_figure",
     "structures_figure",
     "trajectories_figure",
     "use_style",

@@ -77,6 +77,11 @@ def with_face_images(structure: Structure) -> tuple[list[str], NDArray[np.float6
     return symbols, np.array(positions)
 
 
+def drawn_radius(symbol: str) -> float:
+    """Radius of an element's circle in angstrom."""
+    return RADIUS_SCALE * float(Element(symbol).atomic_radius or 1.5)
+
+
 def draw_crystal(
     ax: Axes,
     structure: Structure,
@@ -105,9 +110,9 @@ def draw_crystal(
     far = (depth.max() - depth) / max(float(np.ptp(depth)), 1e-9)
     for symbol, (x, y, z), distance in zip(symbols, placed, far, strict=True):
         colour = (1 - PALEST * distance) * np.array(to_rgb(colours[symbol])) + PALEST * distance
-        radius = RADIUS_SCALE * float(Element(symbol).atomic_radius or 1.5)
         edge = str(0.55 * distance)
-        ax.add_patch(Circle((x, y), radius, facecolor=colour, edgecolor=edge, linewidth=0.5, zorder=3 + 0.01 * z))
+        look = {"facecolor": colour, "edgecolor": edge, "linewidth": 0.5, "zorder": 3 + 0.01 * z}
+        ax.add_patch(Circle((x, y), drawn_radius(symbol), **look))
     ax.set_aspect("equal")
     ax.set_axis_off()
     ax.autoscale_view()

@@ -19,6 +19,9 @@ from pymatgen.util.string import latexify
 WIDTH_IN = 7.4
 """Width of a figure across the page: 710 pixels in the built book, whose text column is some 750 wide."""
 
+DOTS_PER_INCH = 200.0
+"""Resolution of a PNG, and of maps and point clouds inside an SVG."""
+
 PALETTE = MappingProxyType(
     {
         "black": "#000000",
@@ -82,7 +85,7 @@ RC_PARAMS = MappingProxyType(
         "image.cmap": LOSS_MAP,
         "mathtext.fontset": "dejavusans",
         "figure.dpi": 100.0,
-        "savefig.dpi": 200.0,  # also the resolution of maps and point clouds inside an SVG
+        "savefig.dpi": DOTS_PER_INCH,
         "figure.facecolor": "white",
         "svg.fonttype": "path",
         "svg.hashsalt": "xrdscape",  # equal figures give equal files
@@ -105,10 +108,13 @@ PARAMETER_LABELS = MappingProxyType(
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults for this process and, in a notebook, show figures as SVG without a date."""
+    """Set matplotlib's defaults for this process and, in a notebook, give figures as SVG and as PNG, without a date.
+
+    A page shows the SVG; the PNG is for download (`xrdscape.book.downloads`).
+    """
     mpl.rcParams.update(dict[Any, Any](RC_PARAMS))
     if get_ipython() is not None:
-        set_matplotlib_formats("svg", metadata={"Date": None})
+        set_matplotlib_formats("svg", "png", metadata={"Date": None}, dpi=DOTS_PER_INCH)
 
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
