@@ -11,7 +11,6 @@ from fixture_book import HEADER, write_fixture_book
 
 from xrdscape.book import (
     Book,
-    book_chapters,
     build_book,
     chapter_names,
     chapter_parameters,
@@ -26,7 +25,7 @@ from xrdscape.book import (
     timings_table,
     versions_table,
 )
-from xrdscape.book.build import OVERVIEW
+from xrdscape.book.build import OVERVIEW, book_chapters
 from xrdscape.errors import ChapterError, StructureError
 
 
@@ -70,7 +69,7 @@ def test_a_comment_holds_meaning_and_range(book: Book) -> None:
 
 
 # How the range of a parameter may be said; the paper's value is no range.
-RANGE = re.compile(r"or more|above \d|any integer|one of|\d to \d|\d or \d|True or False|names?$")
+RANGE = re.compile(r"or more|above -?\d|any integer|one of|\d to \d|\d or \d|True or False|names?$")
 
 
 @pytest.mark.parametrize("chapter", chapter_names(Book()))

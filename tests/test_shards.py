@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from tolerances import JUDGED_ALONE
 
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.profile import Instrument
@@ -35,8 +36,11 @@ CASES = [
 def test_a_descent_is_the_same_alone_to_the_last_bit(noise: Noise, method: str) -> None:
     shard = replace(SHARD, noise=noise, method=method, max_steps=50, learning_rate=1e-2 if noise == "lattice" else 1e-4)
     together, alone = compute(shard).iloc[1], compute(shard, ((0.05, 1),)).iloc[0]
-    for name in ("start_lattice", "start_coords", "end_lattice", "end_coords", "end_loss", "cosine_end", "emd_end"):
+    for name in ("start_lattice", "start_coords", "end_lattice", "end_coords", "end_loss"):
         assert np.array_equal(together[name], alone[name]), name
+    # Judging multiplies matrices, whose sums may be ordered otherwise for another number of rows.
+    for name in ("cosine_end", "entropy_end", "emd_end"):
+        assert together[name] == pytest.approx(alone[name], rel=JUDGED_ALONE), name
 
 
 def test_a_descent_is_recorded_from_start_to_end() -> None:

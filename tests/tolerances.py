@@ -28,6 +28,8 @@ factor of ten or so."""
 STRIDE = 1e-9
 """Relative. Some tens of steps of a descent in float64 by the same formulas in another order: each step magnifies the
 rounding of the one before."""
+JUDGED_ALONE = 1e-12
+"""Relative. Sums of 9,000 products in float64 in another order: some 1e-14, with room."""
 REDUCED_LOSS = 1e-10
 """Absolute. The same number in float64 by sums in another order; the project claims 1e-6."""
 REDUCED_GRADIENT = 1e-7
