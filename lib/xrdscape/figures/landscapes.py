@@ -245,7 +245,7 @@ def _draw_energy(fig: Figure, ax: Axes, landscape: Slice) -> None:
     above = replace(landscape, value=landscape.value - np.nanmin(landscape.value))
     norm = PowerNorm(0.5, 0, float(np.nanmax(above.value)))
     mesh = _draw_map(ax, above, ENERGY_MAP, norm, ENERGY_CONTOURS)
-    ticks = [0, *(level for level in ENERGY_CONTOURS[1::2] if level < norm.vmax)]
+    ticks = [0, *(level for level in ENERGY_CONTOURS[2::2] if level < norm.vmax)]
     bar = fig.colorbar(mesh, ax=ax, location="bottom", aspect=25, ticks=ticks, label="eV/atom above the lowest")
     bar.ax.set_xticklabels([f"{tick:g}" for tick in ticks])
 
