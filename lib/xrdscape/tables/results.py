@@ -105,7 +105,7 @@ def percent_text(rate: float, low: float, high: float) -> str:
 
 def width_text(records: pd.DataFrame) -> str:
     """How many of the matches are tight, in counts over all levels of noise."""
-    free = records["method"] != "cosine_constrained"
+    free = ~records["method"].map({name: method.constrained for name, method in METHODS.items()})
     lattice = records["noise"] == "lattice"
     told = []
     for rows, name in (
