@@ -243,9 +243,9 @@ def energy_slices_figure(slices: Sequence[Slice]) -> Figure:
 def _draw_energy(fig: Figure, ax: Axes, landscape: Slice) -> None:
     """Energy above the lowest; colours and contours are close together where it is low, so that the bottom shows."""
     above = replace(landscape, value=landscape.value - np.nanmin(landscape.value))
-    norm = PowerNorm(0.5, 0, float(np.nanmax(above.value)))
-    mesh = draw_map(ax, above, ENERGY_MAP, norm, ENERGY_CONTOURS)
-    ticks = [0, *(level for level in ENERGY_CONTOURS[1::2] if level < norm.vmax)]
+    top = float(np.nanmax(above.value))
+    mesh = draw_map(ax, above, ENERGY_MAP, PowerNorm(0.5, 0, top), ENERGY_CONTOURS)
+    ticks = [0, *(level for level in ENERGY_CONTOURS[2::2] if level < top)]
     bar = fig.colorbar(mesh, ax=ax, location="bottom", aspect=25, ticks=ticks, label="eV/atom above the lowest")
     bar.ax.set_xticklabels([f"{tick:g}" for tick in ticks])
 

@@ -116,7 +116,7 @@ def percent_text(rate: float, low: float, high: float) -> str:
 
 def width_text(records: pd.DataFrame) -> str:
     """How many of the matches are tight, in counts over all levels of noise."""
-    free = records["method"] != "cosine_constrained"
+    free = ~records["method"].map({name: method.constrained for name, method in METHODS.items()})
     lattice = records["noise"] == "lattice"
     told = []
     for rows, name in (
@@ -149,14 +149,13 @@ def stop_table(records: pd.DataFrame) -> pd.DataFrame:
             part = records[(records["noise"] == noise) & (records["method"] == method)]
             if part.empty:
                 continue
-            share = part["stop_reason"].value_counts(normalize=True)
-            failed = 1 - share.get("converged", 0.0) - share.get("out of steps", 0.0)
+            converged, ran_out = (part["stop_reason"] == end for end in ("converged", "out of steps"))
             rows.append(
                 {
                     "Noise": noise,
                     "Method": LABELS[method],
-                    "Converged (%)": 100 * share.get("converged", 0.0),
-                    "Failed (%)": 100 * failed,
+                    "Converged (%)": 100 * float(converged.mean()),
+                    "Failed (%)": 100 * float((~converged & ~ran_out).mean()),
                     "Steps": int(part["steps"].median()),
                     "Seconds": float(part["seconds"].median()),
                     "Closer (%)": 100 * float((part["emd_end"] < part["emd_start"]).mean()),
