@@ -27,8 +27,7 @@ def best_by_level_coordinates(correlations: pd.DataFrame) -> Finding:
         named,
         key="best-by-level-coordinates",
         claim="Under coordinate noise cosine similarity has the highest mutual information at low levels, "
-        "cross-correlation "
-        "at moderate ones, entropy similarity at the highest.",
+        "cross-correlation at moderate ones, entropy similarity at the highest.",
         place="Section 2.1.2, Table 1",
     )
 
@@ -47,8 +46,7 @@ def right_way_round(correlations: pd.DataFrame) -> Finding:
     return Finding(
         key="right-way-round",
         claim="Under coordinate noise cosine and entropy similarity fall with the distance (negative correlations) "
-        "and the "
-        "mean squared error grows with it.",
+        "and the mean squared error grows with it.",
         place="Section 2.1.2, Tables S1 and S2",
         rule="the coefficient has this sign with its whole 95 % interval",
         result=f"weakest coefficient {number_text(min(lowest))} in the sense claimed" if lowest else "",
@@ -74,8 +72,7 @@ def error_is_monotonic(correlations: pd.DataFrame) -> Finding:
         "distance.",
         place="Section 2.1.2, Table S2",
         rule="at a level its coefficient is higher than those of cosine and entropy similarity (in the sense in "
-        "which "
-        "each is right)",
+        "which each is right)",
         result=f"against the higher of the two, by level: {'; '.join(here)}",
         cases=cases,
         unit="levels",
@@ -98,7 +95,6 @@ def sign_text(correlations: pd.DataFrame, statistic: str = "pearson") -> str:
     return (
         f"Below coordinate noise {STRONG_NOISE:g} the paper prints {sum(p < 0 for p, _ in below)} negative "
         f"{statistic.capitalize()} coefficients of {len(below)} for the three similarities; ours, in the convention "
-        "of "
-        f"this page, are positive in {sum(v > 0 for _, v in below)} of the same {len(below)} places. At level "
+        f"of this page, are positive in {sum(v > 0 for _, v in below)} of the same {len(below)} places. At level "
         f"{STRONG_NOISE:g} the paper prints positive signs; there, paper and here: {listed}."
     )

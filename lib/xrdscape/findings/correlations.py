@@ -47,8 +47,8 @@ def _best_by_level(correlations: pd.DataFrame) -> Finding:
         "lattice",
         named,
         key="best-by-level-lattice",
-        claim="Under lattice noise cosine similarity has the highest mutual information at the lowest level, entropy "
-        "similarity at moderate ones.",
+        claim="Under lattice noise cosine similarity has the highest mutual information at the lowest level, "
+        "entropy similarity at moderate ones.",
         place="Section 2.1.2, Table 1",
     )
 
@@ -68,8 +68,7 @@ def _low_at_high_noise(correlations: pd.DataFrame) -> Finding:
         claim="At high lattice noise all similarities have a similarly low mutual information.",
         place="Section 2.1.2, Table 1",
         rule=f"at a level above {STRONG_NOISE:g} the 95 % intervals of the four free methods share a point, and the "
-        "highest "
-        "value is below the lowest at level 0.01",
+        "highest value is below the lowest at level 0.01",
         result=f"range of the four, in nats: {'; '.join(here)}; lowest at level 0.01: {floor:.2f}",
         cases=cases,
         unit="levels",
@@ -82,9 +81,8 @@ def _constraints_inform(correlations: pd.DataFrame) -> Finding:
     cases, here = _above(rows)
     return Finding(
         key="constraints-inform",
-        claim="With constraints the mutual information of similarity and distance is substantially higher, at every "
-        "level "
-        "of lattice noise.",
+        claim="With constraints the mutual information of similarity and distance is substantially higher, at "
+        "every level of lattice noise.",
         place="Abstract; Section 2.1.2, Fig. 4, Table 1",
         rule="the 95 % interval with constraints lies above that without (cosine similarity)",
         result=f"with against without, by level, in nats: {'; '.join(here.values())}",
@@ -119,8 +117,7 @@ def _constraints_correlate(correlations: pd.DataFrame) -> Finding:
     return Finding(
         key="constraints-correlate",
         claim="With constraints Pearson's and Spearman's correlation of similarity and distance are higher, under "
-        "lattice "
-        "noise.",
+        "lattice noise.",
         place="Abstract; Section 2.1.2, Tables S1 and S2",
         rule="the 95 % interval of the coefficient with constraints lies above that without (cosine similarity)",
         result=(f"with against without where it does not: {'; '.join(lower)}" if lower else "it does everywhere")
@@ -227,8 +224,8 @@ def _scattered(correlations: pd.DataFrame) -> Finding:
     here = ", ".join(f"{LABELS[m]} {rows.loc[m, 'value'] ** 2:.2f}" for m in methods)
     return Finding(
         key="scattered",
-        claim="At lattice noise 0.1 the data scatter broadly: all similarities struggle to tell distinct geometries "
-        "apart.",
+        claim="At lattice noise 0.1 the data scatter broadly: all similarities struggle to tell distinct "
+        "geometries apart.",
         place="Section 2.1.2, Fig. 4",
         rule="the square of Pearson's coefficient, the part of the variance that a line explains, is below "
         f"{HALF_OF_VARIANCE:g}",

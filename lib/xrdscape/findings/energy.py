@@ -51,8 +51,8 @@ def _recovers(rates: pd.DataFrame) -> Finding:
     }
     return Finding(
         key="relaxation-recovers",
-        claim="Relaxation by CHGNet recovers the structures from the distorted state alone, but for coordinate noise "
-        "0.1.",
+        claim="Relaxation by CHGNet recovers the structures from the distorted state alone, but for coordinate "
+        "noise 0.1.",
         place="Section 2.3, Fig. 6",
         rule=f"the 95 % interval of its match rate reaches {percent(NEARLY_ALL)}, and at coordinate noise 0.1 lies "
         "below",
@@ -75,9 +75,8 @@ def _above_descents(rates: pd.DataFrame) -> Finding:
         key="relaxation-above-descents",
         claim="Where descent on patterns struggles, relaxation recovers more.",
         place="Section 2.3, Fig. 6",
-        rule=f"at a setting where no free method reaches {percent(NEARLY_ALL)}, the 95 % interval of relaxation lies "
-        "above "
-        "that of every free method",
+        rule=f"at a setting where no free method reaches {percent(NEARLY_ALL)}, the 95 % interval of relaxation "
+        "lies above that of every free method",
         result=f"against the best free method: {', '.join(texts)}",
         cases=cases,
         unit="settings",

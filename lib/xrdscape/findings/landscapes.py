@@ -90,7 +90,7 @@ def _all_slices(relief: Relief) -> Finding:
         key="all-slices",
         claim="The landscape of the pattern loss is highly non-convex.",
         place="Abstract; Section 2.1.1, Figs. 2, 3 and S2; Section 3",
-        rule=f"a slice of the cosine landscape of U₂Ti has a false minimum with a barrier of at least "
+        rule="a slice of the cosine landscape of U₂Ti has a false minimum with a barrier of at least "
         f"{relief.smallest_barrier:g}",
         result=f"{traps.min()} to {traps.max()} such minima a slice",
         cases={str(name): bool(n > 0) for name, n in traps.items()},
@@ -147,8 +147,8 @@ def _rough_diagonal(relief: Relief) -> Finding:
     diagonal, _ = _climbs(relief)
     return Finding(
         key="rough-diagonal",
-        claim="Along the symmetry axis a = b, where constrained descents move, the landscape stays non-convex, with "
-        "pronounced fluctuations.",
+        claim="Along the symmetry axis a = b, where constrained descents move, the landscape stays non-convex, "
+        "with pronounced fluctuations.",
         place="Abstract; Section 2.1.1, Fig. S2",
         rule=f"what must be climbed on the way to the truth is at least {relief.smallest_barrier:g}",
         result=f"{diagonal:.3f} in units of the loss",
@@ -186,8 +186,8 @@ def _ends_off_minima(relief: Relief) -> Finding:
         key="ends-off-minima",
         claim="The end points of descents in six parameters do not consistently lie at the minima of a slice.",
         place="Fig. S3",
-        rule="of the end points within the map fewer than half lie within 1 % of each length and 1° of each angle of a "
-        "trap",
+        rule="of the end points within the map fewer than half lie within 1 % of each length and 1° of each angle "
+        "of a trap",
         result=f"at a trap: {', '.join(texts)}",
         cases=cases,
         unit="maps",

@@ -122,8 +122,7 @@ def _struggles(rates: pd.DataFrame) -> Finding:
         claim="Descent on the similarity of patterns struggles to recover the structure, under both kinds of noise.",
         place="Fig. 1, caption; Sections 2.3 and 3",
         rule=f"at a setting where fewer than {percent(NEARLY_ALL)} of the starts match as they are, the 95 % "
-        "interval "
-        "of a free method's match rate does not lie above one half",
+        "interval of a free method's match rate does not lie above one half",
         result=result,
         cases={f"{setting_text(*key[:2])}, {LABELS[key[2]]}": bool(row["low"] <= 0.5) for key, row in rows.items()},
         unit="pairs of setting and method",
@@ -144,12 +143,11 @@ def _constraints_help(rates: pd.DataFrame) -> Finding:
     ]
     return Finding(
         key="constraints-help",
-        claim="Constraining the descent to the true crystal family raises the match rate significantly, even at high "
-        "lattice noise.",
+        claim="Constraining the descent to the true crystal family raises the match rate significantly, even at "
+        "high lattice noise.",
         place="Abstract; Section 2.1, Fig. 1a; Section 3",
         rule="at a level of lattice noise where free descent on cosine similarity does not find all, the 95 % "
-        "interval "
-        "with constraints lies above that without",
+        "interval with constraints lies above that without",
         result="with against without, by level: " + ", ".join(here),
         cases={f"{level:g}": bool(bound.loc[level, "low"] > free.loc[level, "high"]) for level in levels},
         unit="levels",
@@ -205,9 +203,8 @@ def _last_mile(records: pd.DataFrame) -> Finding:
         key="last-mile",
         claim="Optimisation on the pattern alone is often insufficient for the last mile of refinement.",
         place="Section 3",
-        rule="of a free method's descents from starts that match but not tightly, at one setting, not more than half "
-        "end "
-        "in a tight match (the 95 % interval does not lie above one half)",
+        rule="of a free method's descents from starts that match but not tightly, at one setting, not more than "
+        "half end in a tight match (the 95 % interval does not lie above one half)",
         result=f"share of tight matches from such starts at all levels: {here}",
         cases=cases,
         unit="pairs of setting and method",

@@ -44,11 +44,9 @@ def highest(
         claim=claim,
         place=place,
         rule="the named method has the highest value of the four free ones at the level, or its 95 % interval "
-        "reaches the "
-        "highest",
+        "reaches the highest",
         result=f"highest, in nats: {'; '.join(here)}. The whole interval of the named one lies above the others' at "
-        f"{clear} "
-        f"of {len(cases)}",
+        f"{clear} of {len(cases)}",
         cases=cases,
         unit="levels",
         evidence=("table-1",),
