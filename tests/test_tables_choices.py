@@ -16,12 +16,12 @@ from xrdscape.tables.choices import (
     paired_choices,
     pairs_text,
     rates_by_criterion,
-    single_values,
     stopping_table,
     tight_table,
     tight_text,
 )
 from xrdscape.tables.differences import AGREES, OTHER_ESTIMATORS, REAL, Cell
+from xrdscape.tables.single_numbers import single_values
 from xrdscape.tables.study import CHOICES, open_choices
 
 RECORDS = made_up_records()

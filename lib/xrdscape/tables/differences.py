@@ -258,13 +258,15 @@ def reasons_text(found: pd.DataFrame, shuffled: pd.Series, estimator: str) -> st
     named = ", ".join(f"{choice} ({count})" for choice, count in chosen.items())
     far = found[found["reason"].isin((CHOICE, SHORTER, REAL))]
     lattice = far[far["noise"] == "lattice"]
+    left = found[found["reason"] == REAL]
+    elsewhere = int((left["noise"] == "coordinates").sum())
     stronger = int((lattice["value"] > lattice["published"]).sum())
     return (
         f"Of {total} published values, {agree} agree with ours as they stand and {counts.get(SIGN, 0)} once the sign "
         f"is turned; two samples of one truth would differ beyond the allowance in about {0.05 * total:.0f}. Another "
         f"estimator ({estimator}) accounts for {counts.get(ESTIMATOR, 0)} more, an open choice for "
         f"{counts.get(CHOICE, 0)}{f': {named}' if named else ''}. {counts.get(SHORTER, 0)} lie where a shorter descent "
-        f"could bring them, and {counts.get(REAL, 0)} are left; {shuffled[REAL]:.0f} would be, had the published "
-        f"values changed places. Of the {len(lattice)} under lattice noise that neither scatter nor estimator "
-        f"explains, ours is the larger in {stronger}."
+        f"could bring them, and {len(left)} are left, {elsewhere} of them under coordinate noise; "
+        f"{shuffled[REAL]:.0f} would be left, had the published values changed places. Of the {len(lattice)} under "
+        f"lattice noise that neither scatter nor estimator explains, ours is the larger in {stronger}."
     )

@@ -12,7 +12,7 @@ from xrdscape.tables.results import LABELS, rates_text
 
 CHOICES = {
     "unclamped": "No limit on large moves",
-    "mse_100": "Patterns scaled to 100, not 1",
+    "mse_100": "Patterns scaled to 100",
     "shift_100": "Shifts of at most 1°",
     "slower": "Smaller learning rate",
     "tapered": "No sharp edge at 90°",
