@@ -105,16 +105,19 @@ def pattern_change(
     lattice = truth + strain * truth * direction
     reflections = simulator.reflections(lattice)
     sums = simulator.sums(reflections, frac_coords)
-    peaks, slopes = torch.func.jvp(
-        lambda cell: tuple(simulator.peaks(cell, reflections, sums)), (lattice,), (direction,)
-    )
+
+    def of_cell(cell: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(simulator.peaks(cell, reflections, sums))
+
+    peaks = of_cell(lattice)
+    slopes = torch.func.jvp(of_cell, (lattice,), (direction,))[1]
     zero = [torch.zeros_like(slope) for slope in slopes]
 
-    def pattern(*given: torch.Tensor) -> torch.Tensor:
-        return peaks_to_pattern_reference(*given, simulator.two_theta_deg, simulator.instrument.eta)
+    def pattern(centre: torch.Tensor, height: torch.Tensor, fwhm: torch.Tensor) -> torch.Tensor:
+        return peaks_to_pattern_reference(centre, height, fwhm, simulator.two_theta_deg, simulator.instrument.eta)
 
     parts = [
-        torch.func.jvp(pattern, tuple(peaks), tuple(slopes[i] if i == only else zero[i] for i in range(3)))[1][0]
+        torch.func.jvp(pattern, peaks, tuple(slopes[i] if i == only else zero[i] for i in range(3)))[1][0]
         for only in range(3)
     ]
     target = simulator(truth, frac_coords)[0]
