@@ -1,6 +1,7 @@
 """Claims on geometric distance and similarity under lattice noise and constraints (the paper's Tables 1, S1, S2)."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,8 @@ def _above(rows: pd.DataFrame) -> tuple[dict[str, bool], dict[str, str]]:
 
 
 def _constraints_correlate(correlations: pd.DataFrame) -> Finding:
-    cases, lower, shown, of = {}, [], 0, 0
+    cases: dict[str, bool] = {}
+    lower, shown, of = [], 0, 0
     for statistic in ("pearson", "spearman"):
         above, here = _above(at(correlations, "lattice", statistic))
         name = STATISTICS[statistic]
@@ -152,7 +154,7 @@ def _at_strong(correlations: pd.DataFrame, statistic: str) -> pd.DataFrame:
 
 
 def _entropy_informs(correlations: pd.DataFrame) -> Finding:
-    rows = _at_strong(correlations, "mutual_information")
+    rows: Any = _at_strong(correlations, "mutual_information")
     others = [m for m in ("cosine", "mse") if {m, "entropy"} <= set(rows.index)]
     texts = [f"{LABELS[m]} {estimate_text(*rows.loc[m])}" for m in ("entropy", *others)] if others else []
     paper = printed("mutual_information", "lattice").loc[STRONG_NOISE]
@@ -178,7 +180,7 @@ def _by_coefficient(correlations: pd.DataFrame, rule: Callable[[pd.DataFrame], b
 def _texts(correlations: pd.DataFrame, methods: tuple[str, ...]) -> str:
     parts = []
     for statistic in ("pearson", "spearman"):
-        rows = _at_strong(correlations, statistic)
+        rows: Any = _at_strong(correlations, statistic)
         cells = [f"{LABELS[m]} {estimate_text(*rows.loc[m])}" for m in methods if m in rows.index]
         parts.append(f"{STATISTICS[statistic]}: {', '.join(cells)}")
     return "; ".join(parts)
@@ -219,7 +221,7 @@ def _cosine_and_entropy_alike(correlations: pd.DataFrame) -> Finding:
 
 
 def _scattered(correlations: pd.DataFrame) -> Finding:
-    rows = _at_strong(correlations, "pearson")
+    rows: Any = _at_strong(correlations, "pearson")
     methods = [m for m in FREE if m in rows.index]
     here = ", ".join(f"{LABELS[m]} {rows.loc[m, 'value'] ** 2:.2f}" for m in methods)
     return Finding(

@@ -1,6 +1,7 @@
 """Claims on relaxation and on the landscape of the energy (the paper's Figures 6 and S5)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def energy_findings(
 
 
 def _recovers(rates: pd.DataFrame) -> Finding:
-    relaxed = rates.xs(CHGNET, level="method")
+    relaxed: Any = rates.xs(CHGNET, level="method")
     texts = [
         f"{setting_text(*key)} {rate_text(int(row['matched']), int(row['trials']))}"
         for key, row in relaxed.iterrows()

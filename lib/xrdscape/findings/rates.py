@@ -1,5 +1,7 @@
 """Claims on match rates (the paper's Figure 1), judged on our descents."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -40,7 +42,7 @@ def rate_findings(records: pd.DataFrame, projected: pd.DataFrame) -> list[Findin
 
 
 def _largest_drop(rates: pd.DataFrame) -> Finding:
-    wide = rates["rate"].unstack("method").loc["lattice"].drop(columns="noised")
+    wide: Any = rates["rate"].unstack("method").loc["lattice"].drop(columns="noised")
     falls = -wide.diff().iloc[1:]
     tested = len(falls) > 1 and {0.05, STRONG_NOISE} <= set(wide.index)
     here = [f"{LABELS[m]} {100 * falls.loc[STRONG_NOISE, m]:.0f}" for m in falls.columns] if tested else []
@@ -87,7 +89,7 @@ def _off_truth(name: object, starts: pd.DataFrame) -> np.ndarray:
 
 
 def _objectives_alike(rates: pd.DataFrame) -> Finding:
-    free = rates[rates.index.get_level_values("method").isin(FREE)]
+    free: Any = rates[rates.index.get_level_values("method").isin(FREE)]
     settings = free.groupby(["noise", "level"])
     alike = settings["low"].max() <= settings["high"].min()
     spread = settings["rate"].max() - settings["rate"].min()
@@ -197,7 +199,7 @@ def _last_mile(records: pd.DataFrame) -> Finding:
         f"{setting_text(*key[:2])}, {LABELS[key[2]]}": jeffreys_interval(int(solved), int(n))[0] <= 0.5
         for key, solved, n in counts.itertuples()
     }
-    total = near.groupby("method")["match_tight_end"].agg(["sum", "size"]).reindex(list(FREE)).dropna()
+    total: Any = near.groupby("method")["match_tight_end"].agg(["sum", "size"]).reindex(list(FREE)).dropna()
     here = ", ".join(f"{LABELS[m]} {rate_text(int(row['sum']), int(row['size']))}" for m, row in total.iterrows())
     return Finding(
         key="last-mile",

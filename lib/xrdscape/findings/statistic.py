@@ -1,6 +1,7 @@
 """Shared by the claims on correlations: the rows of one statistic, what the paper printed, and who is highest."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -28,8 +29,8 @@ def highest(
     correlations: pd.DataFrame, noise: str, named: Mapping[float, str], *, key: str, claim: str, place: str
 ) -> Finding:
     """Whether the method named for a level has the highest mutual information of the free ones there."""
-    rows = at(correlations, noise, "mutual_information")
-    values = rows["value"].unstack("method").reindex(columns=list(FREE))
+    rows: Any = at(correlations, noise, "mutual_information")
+    values: Any = rows["value"].unstack("method").reindex(columns=list(FREE))
     cases, here, clear = {}, [], 0
     for level, method in named.items():
         if level not in values.index or values.loc[level].isna().any():
