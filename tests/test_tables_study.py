@@ -34,7 +34,10 @@ def test_a_choice_is_set_beside_the_studys() -> None:
     rows = records()
     slow, fast = rows[rows["learning_rate"] == 1e-3], rows[rows["learning_rate"] == 1e-2]
     table = open_choices(fast, {"slower": slow})
-    assert list(table["Choice"].unique()) == [CHOICES["slower"]]
+    named = [head for head in table["Choice"] if head]
+    assert named == [f"{CHOICES['slower']}, {noise}" for noise in dict.fromkeys(rows["noise"])]
+    before, after = (rows.loc[rows["method"] == "cosine", "match_conventional_end"].mean() for rows in (fast, slow))
+    assert table.loc[0, "Matches, then otherwise (%)"] == f"{100 * before:.0f}, {100 * after:.0f}"
     assert (table["Starts"] == 2).all()
     assert table.loc[table["Method"] == "Cosine", "Own similarity"].iloc[0].startswith("−")
 

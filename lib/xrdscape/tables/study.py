@@ -45,27 +45,27 @@ def open_choices(study: pd.DataFrame, variants: Mapping[str, pd.DataFrame]) -> p
         study: the study's records.
         variants: records by plan, of those in `CHOICES`.
     """
-    columns = (
-        *("Choice", "Noise", "Method", "Starts", "Matches, study (%)", "otherwise (%)"),
-        *("difference, 95 % interval", "Own similarity"),
-    )
-    tables = [pd.DataFrame(columns=list(columns))]
+    columns = ["Choice", "Method", "Starts", "Matches, then otherwise (%)", "Difference, 95 %", "Own similarity"]
+    tables = [pd.DataFrame(columns=columns)]
     for name, records in variants.items():
         table = sensitivity_table(study, records)
         interval = [
             f"{100 * low:+.0f} to {100 * high:+.0f}" for low, high in zip(table["low"], table["high"], strict=True)
         ]
         shift = [f"{v:+.4f} ± {e:.4f}" for v, e in zip(table["similarity"], 2 * table["error"], strict=True)]
+        rates = zip(100 * table["matched"], 100 * table["matched_otherwise"], strict=True)
+        # A choice and a kind of noise are named where they begin.
+        heads = f"{CHOICES[name]}, " + table["noise"]
         tables.append(
             pd.DataFrame(
                 {
-                    "Choice": CHOICES[name],
-                    "Noise": table["noise"],
+                    "Choice": [
+                        head if head != before else "" for head, before in zip(heads, ["", *heads], strict=False)
+                    ],
                     "Method": table["method"].map(LABELS),
                     "Starts": table["n"],
-                    "Matches, study (%)": (100 * table["matched"]).round().astype(int),
-                    "otherwise (%)": (100 * table["matched_otherwise"]).round().astype(int),
-                    "difference, 95 % interval": [text.replace("-", "−") for text in interval],
+                    "Matches, then otherwise (%)": [f"{study:.0f}, {other:.0f}" for study, other in rates],
+                    "Difference, 95 %": [text.replace("-", "−") for text in interval],
                     "Own similarity": [text.replace("-", "−") for text in shift],
                 }
             )
