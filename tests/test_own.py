@@ -111,6 +111,8 @@ def test_what_is_no_crystal_is_refused(tmp_path: Path) -> None:
         ({"copies": 0}, "needs copies >= 1.*Received 0, 4000 and 0"),
         ({"max_steps": 0}, "needs copies >= 1, max_steps >= 1"),
         ({"learning_rate": -1.0}, "learning_rate above 0"),
+        ({"blur_deg": -1.0}, r"a blur has a width above 0 \(0 for none\)"),
+        ({"blur_deg": 5.0, "noise": "coordinates"}, "set blur_deg to 0, or noise to 'lattice'"),
     ],
 )
 def test_an_impossible_experiment_is_refused(wrong: dict[str, object], message: str) -> None:
@@ -211,6 +213,16 @@ def test_the_experiment_is_that_of_the_study(method: str, chosen: dict[str, obje
     pd.testing.assert_frame_equal(records[shared], study[shared], check_dtype=False)
 
 
+def test_a_graduated_descent_solves_the_copies() -> None:
+    own, experiment = own_crystal("U2Ti"), Experiment(copies=3, blur_deg=5.0)
+    starts = distorted(own, experiment)
+    assert "for the descents" in expected_time(own, experiment, starts, 3)
+    records = experiment_records(own, experiment, starts, progress=False)
+    assert records["match_tight_end"].all()
+    assert (records["steps"] <= experiment.steps).all()
+    assert settings_text(experiment).endswith("steps with Adam, the blur of both patterns narrowing from 5° to none")
+
+
 @pytest.fixture(scope="module")
 def small() -> tuple[object, Experiment, pd.DataFrame]:
     own, experiment = own_crystal("U2Ti"), Experiment(level=0.05, copies=3, max_steps=30)
@@ -221,7 +233,7 @@ def test_tables_tell_what_the_records_hold(small: tuple) -> None:
     own, experiment, records = small
     rates = recovery_table(records).set_index("Criterion")
     matched = int(records["match_tight_end"].sum())
-    assert rates.loc["tight", "After it"].startswith(f"{matched} of 3: ")
+    assert rates.loc["Tight", "After it"].startswith(f"{matched} of 3: ")
     assert list(change_table(records, "entropy")["Measure"]) == ["Entropy", "Cosine", "EMD (Å)"]
     assert list(change_table(records, "cosine")["Measure"]) == ["Cosine", "EMD (Å)"]
     told = best_and_worst(records)

@@ -1,5 +1,7 @@
 """Every tolerance of the test suite, each with the reason for its size."""
 
+import torch
+
 # Order: by the module that is tested, along the pipeline.
 
 # Command line
@@ -25,6 +27,12 @@ near 90 deg by 4e-6 deg, on flanks as steep as 3 / deg; the engine itself adds 1
 FLOAT32_LOSS = 3e-6
 """Absolute; the project's claim. A loss is of order 1; float32 keeps 6e-8, and sums of thousands of numbers lose a
 factor of ten or so."""
+RULE = 1e-6
+"""Relative. Some tens of steps of one formula in another order; a matrix product may sum another batch otherwise."""
+BLUR = {torch.float32: 1e-7, torch.float64: 1e-14}
+"""Of patterns of size 1. Sums are in float64; the result is rounded to the pattern's own precision."""
+BLUR_WIDTH = 0.06
+"""Relative. Three moving averages are not quite a Gaussian, and bins are counted whole: 0.2 deg are twenty of them."""
 STRIDE = 1e-9
 """Relative. Some tens of steps of a descent in float64 by the same formulas in another order: each step magnifies the
 rounding of the one before."""

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from xrdscape.engine.blur import through_blur
 from xrdscape.engine.cell import check_lattice
 from xrdscape.engine.fixed_cell import FixedCellLoss, fixed_cell_loss
 from xrdscape.engine.moving_cell import moving_cell_gradient, moving_cell_loss
@@ -15,6 +16,7 @@ from xrdscape.engine.reflections import Reflections, in_reach
 from xrdscape.engine.similarity import Objective, refuse_empty
 from xrdscape.errors import DescentError
 from xrdscape.recovery.parameterisation import LatticeParameters, Parameterisation
+from xrdscape.recovery.rules import PLAIN, Rule
 
 # How far a cell may stretch before its reflection list is made anew: wide enough that this is rare, narrow
 # enough that few reflections are carried in vain (both grow with the cube of the reach).
@@ -33,6 +35,7 @@ class Schedule:
         max_steps: the paper's limit is 30,000.
         check_every: steps between two tests for convergence.
         tolerance: a sample has converged when its best loss fell by less than this between two tests.
+        rule: what turns gradients into moves; the paper's is plain.
 
     Source: SI 1.4. StructSnap tests the loss summed over a batch; here each sample is tested, so that its outcome does
     not depend on its neighbours.
@@ -42,6 +45,7 @@ class Schedule:
     max_steps: int = 30_000
     check_every: int = 1_000
     tolerance: float = 1e-4
+    rule: Rule = PLAIN
 
     def __post_init__(self) -> None:
         if self.learning_rate <= 0 or self.max_steps < 1 or self.check_every < 1 or self.tolerance < 0:
@@ -53,10 +57,14 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Stage:
-    """What the crystal is compared with at some step: a simulator, and the target pattern as it would record it."""
+    """What the crystal is compared with at some step: a simulator, and the target pattern as it would record it.
+
+    With a `blur` (bins, see `engine.blur`) the pattern is blurred before it is compared; the target must have been.
+    """
 
     simulator: Simulator
     target: Float[Tensor, "n"]
+    blur: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,9 @@ class State:
 
     `parameters` are to be evaluated next; `sums` are kept while the sites stay; `fixed`, while the cell stays and is
     one for all, is the loss as a function of the coordinates; `loss` belongs to the parameters evaluated last; `mark`
-    is the best loss at the last test for convergence; `status` holds the codes of `STOP_REASONS`; `steps` counts
-    those that a sample took until it stopped; `index` is its place in the batch at the start.
+    is the best loss at the last test for convergence; `memory` is the rule's; `status` holds the codes of
+    `STOP_REASONS`; `steps` counts those that a sample took until it stopped; `index` is its place in the batch at the
+    start.
     """
 
     step: int
@@ -90,6 +99,7 @@ class State:
     best_loss: Tensor
     best_parameters: Tensor
     mark: Tensor
+    memory: Tensor
     status: Tensor
     steps: Tensor
     index: Tensor
@@ -132,6 +142,7 @@ def init(
         best_loss=worst,
         best_parameters=parameters,
         mark=worst,
+        memory=problem.schedule.rule.begin(parameters),
         status=running,
         steps=torch.zeros_like(running),
         index=torch.arange(len(worst), device=worst.device),
@@ -163,15 +174,18 @@ def fixed_of(problem: Problem, stage: Stage, parameterisation: Parameterisation,
     """The loss as a function of the coordinates alone, if the cell stays and all samples share it."""
     if parameterisation.moves_cell or not bool((cells == cells[:1]).all()):
         return None
+    if stage.blur:
+        raise DescentError("A blur is for cells that move: where the cell stays, so do the peaks. Leave it at 0.")
     return fixed_cell_loss(stage.simulator, cells[:1], problem.objective, stage.target)
 
 
 def evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
     """Loss [B] of the current parameters and its gradient."""
     simulator, target = state.stage.simulator, state.stage.target
+    objective = through_blur(problem.objective, state.stage.blur)
     if type(state.parameterisation) is LatticeParameters and state.sums is not None:
         # The parameters are the cell itself.
-        given = state.reflections, state.sums, problem.objective, target
+        given = state.reflections, state.sums, objective, target
         return moving_cell_gradient(simulator, state.parameters, *given)
     parameters = state.parameters.detach().requires_grad_()
     lattice, frac_coords = state.parameterisation.crystal(parameters)
@@ -179,7 +193,7 @@ def evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
         loss = state.fixed(frac_coords)
     else:
         sums = state.sums if state.sums is not None else simulator.sums(state.reflections, frac_coords)
-        loss = moving_cell_loss(simulator, lattice, state.reflections, sums, problem.objective, target)
+        loss = moving_cell_loss(simulator, lattice, state.reflections, sums, objective, target)
     (gradient,) = torch.autograd.grad(loss, parameters, torch.ones_like(loss))
     return loss.detach().to(parameters.dtype), gradient
 
@@ -208,7 +222,7 @@ def step(problem: Problem, state: State, look: bool = True) -> State:
     elif state.step == 0:
         mark = best_loss
 
-    moved = _move(problem, state, gradient)
+    moved, memory = _move(problem, state, gradient)
     moves = taken & (status == RUNNING)
     possible = state.parameterisation.possible(moved)
     return replace(
@@ -219,6 +233,7 @@ def step(problem: Problem, state: State, look: bool = True) -> State:
         best_loss=best_loss,
         best_parameters=best_parameters,
         mark=mark,
+        memory=torch.where(_spread(taken, memory), memory, state.memory),
         status=torch.where(moves & ~possible, IMPOSSIBLE, status),
         steps=state.steps + taken,
     )
@@ -229,10 +244,12 @@ def _spread(mask: Tensor, like: Tensor) -> Tensor:
     return mask.reshape(-1, *[1] * (like.dim() - 1))
 
 
-def _move(problem: Problem, state: State, gradient: Tensor) -> Tensor:
-    """Plain gradient descent with the parameterisation's limit and projection."""
-    move = state.parameterisation.limit(state.parameters, -problem.schedule.learning_rate * gradient)
-    return state.parameterisation.project(state.parameters + move)
+def _move(problem: Problem, state: State, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the rule leads, with the parameterisation's limit and projection; and the rule's memory."""
+    schedule = problem.schedule
+    move, memory = schedule.rule.move(schedule.learning_rate, gradient, state.memory, state.steps)
+    move = state.parameterisation.limit(state.parameters, move)
+    return state.parameterisation.project(state.parameters + move), memory
 
 
 def _renew(problem: Problem, state: State, look: bool) -> tuple[State, Tensor | None]:
@@ -276,6 +293,7 @@ def select(state: State, keep: Tensor) -> State:
         best_loss=state.best_loss[keep],
         best_parameters=state.best_parameters[keep],
         mark=state.mark[keep],
+        memory=state.memory[keep],
         status=state.status[keep],
         steps=state.steps[keep],
         index=state.index[keep],

@@ -1,5 +1,6 @@
 """What a descent moves: each parameterisation turns its parameters into a crystal and knows its own limits."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -86,13 +87,62 @@ class LatticeParameters:
         return project(parameters, self.family) if self.family else parameters
 
     def possible(self, parameters: Tensor) -> Tensor:
-        a, b, c = parameters[..., :3].unbind(-1)
-        relative = unit_volume(parameters)
-        sensible = (parameters > 0).all(-1) & (parameters[..., 3:] < 180).all(-1)
-        return sensible & (relative > FLATTEST_UNIT_VOLUME) & (relative * a * b * c < LARGEST_VOLUME_ANGSTROM3)
+        return _possible_cells(parameters)
 
     def select(self, keep: Tensor) -> "LatticeParameters":
         return LatticeParameters(self.frac_coords[keep], self.family, self.clamp)
+
+
+def _possible_cells(lattice: Tensor) -> Tensor:
+    a, b, c = lattice[..., :3].unbind(-1)
+    relative = unit_volume(lattice)
+    sensible = (lattice > 0).all(-1) & (lattice[..., 3:] < 180).all(-1)
+    return sensible & (relative > FLATTEST_UNIT_VOLUME) & (relative * a * b * c < LARGEST_VOLUME_ANGSTROM3)
+
+
+@dataclass(frozen=True)
+class ScaledLattice:
+    """A cell in units of its own: lengths relative to those of the start, angles in radians.
+
+    A step of one size then means the same strain for every parameter, where angstrom and degrees differ by orders of
+    magnitude.
+
+    Args:
+        frac_coords: the fixed fractional coordinates, [B, N, 3].
+        unit: of each parameter, [B, 6], angstrom and degrees.
+        family: crystal family to project onto at the start and after each step; None leaves the cell free.
+    """
+
+    frac_coords: Float[Tensor, "batch sites 3"]
+    unit: Float[Tensor, "batch 6"]
+    family: str | None = None
+    moves_cell = True
+    moves_sites = False
+
+    @classmethod
+    def of(cls, lattice: Tensor, frac_coords: Tensor, family: str | None = None) -> "ScaledLattice":
+        """For these starts [B, 6]."""
+        unit = lattice.clone()
+        unit[:, 3:] = 180 / math.pi
+        return cls(frac_coords, unit, family)
+
+    def start(self, lattice: Tensor, frac_coords: Tensor) -> Tensor:
+        return self.project(lattice / self.unit)
+
+    def crystal(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        return parameters * self.unit, self.frac_coords
+
+    def limit(self, parameters: Tensor, move: Tensor) -> Tensor:
+        return move
+
+    def project(self, parameters: Tensor) -> Tensor:
+        return project(parameters * self.unit, self.family) / self.unit if self.family else parameters
+
+    def possible(self, parameters: Tensor) -> Tensor:
+        return _possible_cells(parameters * self.unit)
+
+    def select(self, keep: Tensor) -> "ScaledLattice":
+        return ScaledLattice(self.frac_coords[keep], self.unit[keep], self.family)
 
 
 @dataclass(frozen=True)

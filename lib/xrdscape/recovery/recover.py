@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import torch
 from pymatgen.core import Structure
+from torch import Tensor
 
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.profile import Instrument
 from xrdscape.engine.similarity import Objective
 from xrdscape.engine.structures import from_tensors, to_tensors
+from xrdscape.recovery.graduated import Narrowing, graduated
 from xrdscape.recovery.noise import Noise
 from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters, Parameterisation
 from xrdscape.recovery.snap import Problem, Schedule, SnapResult, constant, snap
@@ -40,10 +42,7 @@ def recover(
         progress: show a bar with the remaining time.
         instrument: that records both patterns; the paper's if left out.
     """
-    simulator = Simulator(truth, instrument, dtype, hkl_max=objective.hkl_max)
-    # In float64 first: rounding the true cell would move its peaks.
-    exact = Simulator(truth, instrument, hkl_max=objective.hkl_max)
-    target = exact(*to_tensors([truth]))[0].to(dtype)
+    simulator, target = _compared(truth, objective, instrument, dtype)
     lattice, frac_coords = to_tensors(starts, dtype=dtype)
     parameterisation: Parameterisation
     if noise == "lattice":
@@ -52,6 +51,30 @@ def recover(
         parameterisation = CoordinateParameters(lattice, clamp)
     problem = Problem(constant(simulator, target), objective, schedule)
     return snap(problem, parameterisation, lattice, frac_coords, progress=progress)
+
+
+def recover_graduated(
+    truth: Structure,
+    starts: Sequence[Structure],
+    objective: Objective,
+    family: str | None = None,
+    narrowing: Narrowing | None = None,
+    dtype: torch.dtype = torch.float32,
+    progress: bool = False,
+) -> SnapResult:
+    """As `recover` for lattice noise, by graduated descent."""
+    simulator, target = _compared(truth, objective, None, dtype)
+    return graduated(simulator, target, *to_tensors(starts, dtype=dtype), objective, family, narrowing, progress)
+
+
+def _compared(
+    truth: Structure, objective: Objective, instrument: Instrument | None, dtype: torch.dtype
+) -> tuple[Simulator, Tensor]:
+    """The simulator of a descent, and the true pattern as it would record it."""
+    # In float64 first: rounding the true cell would move its peaks.
+    exact = Simulator(truth, instrument, hkl_max=objective.hkl_max)
+    target = exact(*to_tensors([truth]))[0].to(dtype)
+    return Simulator(truth, instrument, dtype, hkl_max=objective.hkl_max), target
 
 
 def crystals(truth: Structure, result: SnapResult) -> list[Structure]:

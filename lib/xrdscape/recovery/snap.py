@@ -225,7 +225,18 @@ def _fingerprint(problem: Problem, parameterisation: Parameterisation, start: St
 def _save(path: Path, key: str, state: State, ledger: _Ledger) -> None:
     running = {
         name: getattr(state, name)
-        for name in ("step", "parameters", "loss", "best_loss", "best_parameters", "mark", "status", "steps", "index")
+        for name in (
+            "step",
+            "parameters",
+            "loss",
+            "best_loss",
+            "best_parameters",
+            "mark",
+            "memory",
+            "status",
+            "steps",
+            "index",
+        )
     }
     lists = {"hkl": state.reflections.hkl, "multiplicity": state.reflections.multiplicity,
              "anchor": state.reflections.anchor}  # fmt: skip

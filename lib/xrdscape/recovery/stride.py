@@ -31,6 +31,7 @@ from xrdscape.recovery.parameterisation import (
     CoordinateParameters,
     LatticeParameters,
 )
+from xrdscape.recovery.rules import PLAIN
 
 # Steps at once, all samples together: some tenths of a second, after which a run may be saved or interrupted.
 STEPS_TOGETHER = 2000
@@ -44,6 +45,8 @@ _Places = NDArray[np.int64]
 
 def steps_at_once(problem: Problem, state: State, most: int) -> int:
     """How many of the next steps, `most` of them at most, `stride` can take: 0 or 1 where they must be taken singly."""
+    if problem.schedule.rule != PLAIN or state.stage.blur:
+        return 0
     if type(state.parameterisation) is LatticeParameters:
         compiled = (
             problem.objective.twin is not None and state.sums is not None and compiles(state.parameters, state.sums)

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -18,8 +18,9 @@ from xrdscape.engine.cell import detect_family
 from xrdscape.engine.similarity import OBJECTIVES, Objective
 from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import DescentError, StructureError, XrdscapeError
+from xrdscape.recovery.graduated import Narrowing
 from xrdscape.recovery.noise import Noise, start
-from xrdscape.recovery.recover import crystals, recover
+from xrdscape.recovery.recover import crystals, recover, recover_graduated
 from xrdscape.recovery.snap import Schedule, SnapResult
 from xrdscape.study.progress import spoken
 from xrdscape.study.records import geometry, judged
@@ -117,6 +118,8 @@ class Experiment:
         max_steps: of a descent.
         learning_rate: 0 for the study's.
         seed: of the noise.
+        blur_deg: above 0 for a graduated descent (`recovery.graduated`), for lattice noise: the widest blur of both
+            patterns, full width at half maximum. It has steps and a rate of its own.
     """
 
     objective: str = "cosine"
@@ -127,6 +130,7 @@ class Experiment:
     max_steps: int = 4000
     learning_rate: float = 0.0
     seed: int = 0
+    blur_deg: float = 0.0
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -137,6 +141,11 @@ class Experiment:
             raise DescentError(
                 "the projection onto the crystal family acts on the cell, which coordinate noise leaves as it is: set "
                 "project_family to False, or noise to 'lattice'."
+            )
+        if self.blur_deg < 0 or (self.blur_deg and self.noise != "lattice"):
+            raise DescentError(
+                "a blur has a width above 0 (0 for none), and is for cells that move: set blur_deg to 0, or noise "
+                f"to 'lattice'. Received {self.blur_deg} and {self.noise!r}."
             )
         if self.copies < 1 or self.max_steps < 1 or self.learning_rate < 0:
             raise DescentError(
@@ -151,6 +160,16 @@ class Experiment:
     @property
     def compared(self) -> Objective:
         return OBJECTIVES[self.objective]
+
+    @property
+    def narrowing(self) -> Narrowing | None:
+        """Of a graduated descent."""
+        return Narrowing(self.blur_deg, min(Narrowing.narrowest_deg, self.blur_deg)) if self.blur_deg else None
+
+    @property
+    def steps(self) -> int:
+        """Of a descent at most."""
+        return self.narrowing.all_steps if self.narrowing else self.max_steps
 
 
 def distorted(crystal: OwnCrystal, experiment: Experiment) -> list[Structure]:
@@ -186,16 +205,24 @@ def own_slices(
 
 
 def descend(
-    crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], max_steps: int, progress: bool = False
+    crystal: OwnCrystal,
+    experiment: Experiment,
+    starts: Sequence[Structure],
+    probe: bool = False,
+    progress: bool = False,
 ) -> SnapResult:
-    """The descents of an experiment, for so many steps."""
-    family = crystal.family if experiment.project_family else None
+    """The descents of an experiment, or their first `PROBE_STEPS` steps."""
+    family, narrowing = crystal.family if experiment.project_family else None, experiment.narrowing
+    if narrowing:
+        if probe:
+            narrowing = replace(narrowing, steps=1, last_steps=PROBE_STEPS - narrowing.stages)
+        return recover_graduated(crystal.truth, starts, experiment.compared, family, narrowing, progress=progress)
     return recover(
         crystal.truth,
         starts,
         cast(Noise, experiment.noise),
         experiment.compared,
-        Schedule(experiment.rate, max_steps),
+        Schedule(experiment.rate, PROBE_STEPS if probe else experiment.max_steps),
         family,
         progress=progress,
     )
@@ -205,7 +232,7 @@ def experiment_records(
     crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
 ) -> pd.DataFrame:
     """Descend the starts and judge what came out: one row a copy, with columns as in the study's records."""
-    result = descend(crystal, experiment, starts, experiment.max_steps, progress)
+    result = descend(crystal, experiment, starts, progress=progress)
     ends = crystals(crystal.truth, result)
     told = pd.DataFrame(
         {
@@ -235,7 +262,7 @@ def expected_time(crystal: OwnCrystal, experiment: Experiment, starts: Sequence[
         xrd_slice(crystal.truth, *pairs[0], experiment.compared, PROBE_GRID)
 
     def steps() -> None:
-        descend(crystal, experiment, starts, PROBE_STEPS)
+        descend(crystal, experiment, starts, probe=True)
 
     seconds = []
     for probe in (patterns, steps):
@@ -244,7 +271,7 @@ def expected_time(crystal: OwnCrystal, experiment: Experiment, starts: Sequence[
         probe()
         seconds.append(time.perf_counter() - begin)
     maps = seconds[0] / PROBE_GRID**2 * len(pairs) * grid**2
-    descents = seconds[1] / PROBE_STEPS * experiment.max_steps
+    descents = seconds[1] / PROBE_STEPS * experiment.steps
     told = f"{spoken(max(1, maps))} for the maps and at most {spoken(max(1, descents))} for the descents"
     tqdm.write(f"expected: {told}", file=sys.stderr)
     return told

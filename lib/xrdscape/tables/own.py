@@ -37,9 +37,12 @@ def settings_text(experiment: Experiment) -> str:
     projected = ", projected onto the crystal family" if experiment.project_family else ""
     copies = f"{experiment.copies} distorted {'copy' if experiment.copies == 1 else 'copies'}"
     noise = f"{experiment.noise.removesuffix('s')} noise {experiment.level:g}"
+    way = f"at learning rate {experiment.rate:g}"
+    if experiment.narrowing:
+        way = f"with Adam, the blur of both patterns narrowing from {experiment.blur_deg:g}° to none"
     return (
         f"{copies}, {noise}, seed {experiment.seed}; descent on {experiment.compared.label}{projected}, at most "
-        f"{experiment.max_steps} steps at learning rate {experiment.rate:g}"
+        f"{experiment.steps} steps {way}"
     )
 
 

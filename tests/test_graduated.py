@@ -1,0 +1,150 @@
+"""Graduated descent: it finds what plain descent does not, alone or in company, and knows what it cannot do."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tolerances import RULE
+
+from xrdscape.analysis.evaluation import tight_match
+from xrdscape.engine.blur import blurred, half_width
+from xrdscape.engine.cell import detect_family
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
+from xrdscape.errors import DescentError
+from xrdscape.recovery.descent import Problem, Schedule, Stage, init
+from xrdscape.recovery.graduated import Narrowing, graduated, narrowing_stages
+from xrdscape.recovery.noise import start
+from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters, ScaledLattice
+from xrdscape.recovery.recover import crystals, recover
+from xrdscape.recovery.rules import Adam
+from xrdscape.recovery.snap import snap
+from xrdscape.recovery.stride import steps_at_once
+
+NAME, LEVEL, COPIES = "U2Ti", 0.1, 4
+SHORT = Narrowing(stages=3, steps=4, last_steps=5)
+
+
+@pytest.fixture(scope="module")
+def truth():  # type: ignore[no-untyped-def]
+    return load_structure(NAME)
+
+
+@pytest.fixture(scope="module")
+def starts(truth):  # type: ignore[no-untyped-def]
+    return [start(NAME, "lattice", LEVEL, copy, 0, truth) for copy in range(COPIES)]
+
+
+@pytest.fixture(scope="module")
+def simulator(truth) -> Simulator:  # type: ignore[no-untyped-def]
+    return Simulator(truth, dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def target(truth):  # type: ignore[no-untyped-def]
+    return Simulator(truth)(*to_tensors([truth]))[0].float()
+
+
+def test_it_solves_what_plain_descent_does_not(truth, starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
+    result = graduated(simulator, target, *to_tensors(starts))
+    assert all(tight_match(truth, end) for end in crystals(truth, result))
+    assert (result.loss < -0.9999).all()
+    plain = recover(truth, starts, "lattice", OBJECTIVES["cosine"], Schedule(1e-2, int(result.steps.max())))
+    assert not any(tight_match(truth, end) for end in crystals(truth, plain))
+
+
+def test_a_sample_goes_its_own_way_whatever_its_company(starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
+    together = graduated(simulator, target, *to_tensors(starts), narrowing=SHORT)
+    alone = graduated(simulator, target, *to_tensors(starts[2:3]), narrowing=SHORT)
+    torch.testing.assert_close(together.lattice[2:3], alone.lattice, rtol=RULE, atol=RULE)
+
+
+def test_it_stays_in_the_family(truth, starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
+    result = graduated(simulator, target, *to_tensors(starts), family=detect_family(truth), narrowing=SHORT)
+    a, b, _, alpha, beta, gamma = result.lattice.double().unbind(-1)
+    torch.testing.assert_close(a, b, rtol=1e-6, atol=0)
+    for angle, value in ((alpha, 90.0), (beta, 90.0), (gamma, 120.0)):
+        torch.testing.assert_close(angle, torch.full_like(angle, value), rtol=1e-6, atol=0)
+
+
+def test_the_scale_of_the_target_does_not_matter(starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
+    one, other = (graduated(simulator, scale * target, *to_tensors(starts), narrowing=SHORT) for scale in (1, 1024))
+    torch.testing.assert_close(one.lattice, other.lattice)
+
+
+def test_blurs_narrow_by_equal_factors_and_end(simulator, target) -> None:  # type: ignore[no-untyped-def]
+    narrowing = Narrowing(widest_deg=4.0, narrowest_deg=1.0, stages=3, steps=10)
+    assert narrowing.widths_deg == pytest.approx([4.0, 2.0, 1.0])
+    assert Narrowing(stages=1).widths_deg == [5.0]
+    stage = narrowing_stages(simulator, target, narrowing)
+    halves = [half_width(width, simulator.instrument.step_deg) for width in (4.0, 2.0, 1.0)]
+    assert [stage(step).blur for step in (0, 9, 10, 29, 30, 500)] == [halves[0], halves[0], *halves[1:], 0, 0]
+    assert torch.equal(stage(0).target, blurred(target, halves[0]))
+    assert torch.equal(stage(30).target, target)
+    assert stage(3) is stage(7), "a stage that changes makes the best seen start afresh"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"widest_deg": 0.1}, {"narrowest_deg": 0.0}, {"stages": 0}, {"steps": 0}, {"last_steps": 0}]
+)
+def test_an_impossible_narrowing_is_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(DescentError, match="A blur narrows from widest_deg to narrowest_deg"):
+        Narrowing(**settings)  # type: ignore[arg-type]
+
+
+def test_parameters_of_one_scale(truth, starts) -> None:  # type: ignore[no-untyped-def]
+    lattice, sites = to_tensors(starts)
+    scaled = ScaledLattice.of(lattice, sites)
+    parameters = scaled.start(lattice, sites)
+    torch.testing.assert_close(parameters[:, :3], torch.ones_like(parameters[:, :3]))
+    torch.testing.assert_close(parameters[:, 3:], torch.deg2rad(lattice[:, 3:]))
+    torch.testing.assert_close(scaled.crystal(parameters)[0], lattice)
+    for family in ("cubic", "hexagonal", "monoclinic"):
+        projected = ScaledLattice.of(lattice, sites, family)
+        published = LatticeParameters(sites, family)
+        cells = projected.crystal(projected.start(lattice, sites))[0]
+        torch.testing.assert_close(cells, published.start(lattice, sites))
+    flat = parameters.clone()
+    flat[0, 0] = -1.0
+    assert scaled.possible(flat).tolist() == [False, True, True, True]
+
+
+def test_adam_and_blurs_are_taken_step_by_step(starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
+    lattice, sites = to_tensors(starts, dtype=torch.float32)
+    for stage, rule, together in (
+        (Stage(simulator, target), {}, True),
+        (Stage(simulator, target), {"rule": Adam()}, False),
+        (Stage(simulator, blurred(target, 9), 9), {}, False),
+    ):
+        problem = Problem(lambda step, stage=stage: stage, OBJECTIVES["cosine"], Schedule(1e-2, 50, **rule))  # type: ignore[misc]
+        assert (steps_at_once(problem, init(problem, LatticeParameters(sites), lattice, sites), 20) > 1) == together
+
+
+def test_a_blur_is_refused_where_the_cell_stays(truth, simulator, target) -> None:  # type: ignore[no-untyped-def]
+    lattice, sites = to_tensors([truth], dtype=torch.float32)
+    problem = Problem(lambda step: Stage(simulator, target, 5), OBJECTIVES["cosine"], Schedule(1e-4, 5))
+    with pytest.raises(DescentError, match="A blur is for cells that move"):
+        init(problem, CoordinateParameters(lattice), lattice, sites)
+
+
+def test_an_interrupted_run_goes_on_with_its_memory(truth, starts, simulator, target, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    lattice, sites = to_tensors(starts, dtype=torch.float32)
+    schedule = Schedule(2e-3, SHORT.stages * SHORT.steps + SHORT.last_steps, rule=Adam())
+    problem = Problem(narrowing_stages(simulator, target, SHORT), OBJECTIVES["cosine"], schedule)
+    whole = snap(problem, ScaledLattice.of(lattice, sites), lattice, sites)
+    stages, seen = problem.stage, []
+
+    def interrupted(step: int) -> Stage:
+        seen.append(step)
+        if step == 7 and seen.count(7) == 1:
+            raise KeyboardInterrupt
+        return stages(step)
+
+    kept = tmp_path / "run.pt"
+    broken = replace(problem, stage=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        snap(broken, ScaledLattice.of(lattice, sites), lattice, sites, resume_file=kept)
+    resumed = snap(broken, ScaledLattice.of(lattice, sites), lattice, sites, resume_file=kept)
+    assert torch.equal(resumed.lattice, whole.lattice)
+    assert from_tensors(truth, resumed.lattice[0].double(), sites[0].double()).is_valid()
