@@ -76,7 +76,7 @@ def test_the_scale_of_the_target_does_not_matter(starts, simulator, target) -> N
 def test_blurs_narrow_by_equal_factors_and_end(simulator, target) -> None:  # type: ignore[no-untyped-def]
     narrowing = Narrowing(widest_deg=4.0, narrowest_deg=1.0, stages=3, steps=10)
     assert narrowing.widths_deg == pytest.approx([4.0, 2.0, 1.0])
-    assert Narrowing(stages=1).widths_deg == [5.0]
+    assert Narrowing(stages=1).widths_deg == [Narrowing.widest_deg]
     stage = narrowing_stages(simulator, target, narrowing)
     halves = [half_width(width, simulator.instrument.step_deg) for width in (4.0, 2.0, 1.0)]
     assert [stage(step).blur for step in (0, 9, 10, 29, 30, 500)] == [halves[0], halves[0], *halves[1:], 0, 0]

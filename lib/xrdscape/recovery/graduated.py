@@ -31,12 +31,12 @@ class Narrowing:
         rate: learning rate, as a strain and in radians.
     """
 
-    widest_deg: float = 5.0
+    widest_deg: float = 10.0
     narrowest_deg: float = 0.2
     stages: int = 15
     steps: int = 30
     last_steps: int = 200
-    rate: float = 2e-3
+    rate: float = 5e-3
 
     def __post_init__(self) -> None:
         if not 0 < self.narrowest_deg <= self.widest_deg or self.stages < 1 or self.steps < 1 or self.last_steps < 1:
