@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tolerances import RULE
+from tolerances import COARSE_GRID, RULE
 
 from xrdscape.analysis.evaluation import tight_match
 from xrdscape.engine.blur import blurred, half_width
@@ -14,7 +14,7 @@ from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
 from xrdscape.errors import DescentError
 from xrdscape.recovery.descent import Problem, Schedule, Stage, init
-from xrdscape.recovery.graduated import Narrowing, graduated, narrowing_stages
+from xrdscape.recovery.graduated import Narrowing, blurred_stage, graduated, narrowing_stages
 from xrdscape.recovery.noise import start
 from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters, ScaledLattice
 from xrdscape.recovery.recover import crystals, recover
@@ -78,15 +78,33 @@ def test_blurs_narrow_by_equal_factors_and_end(simulator, target) -> None:  # ty
     assert narrowing.widths_deg == pytest.approx([4.0, 2.0, 1.0])
     assert Narrowing(stages=1).widths_deg == [Narrowing.widest_deg]
     stage = narrowing_stages(simulator, target, narrowing)
-    halves = [half_width(width, simulator.instrument.step_deg) for width in (4.0, 2.0, 1.0)]
+    halves = [half_width(width, stage(0).simulator.instrument.step_deg) for width in (4.0, 2.0, 1.0)]
     assert [stage(step).blur for step in (0, 9, 10, 29, 30, 500)] == [halves[0], halves[0], *halves[1:], 0, 0]
-    assert torch.equal(stage(0).target, blurred(target, halves[0]))
     assert torch.equal(stage(30).target, target)
+    assert stage(30).simulator is simulator
     assert stage(3) is stage(7), "a stage that changes makes the best seen start afresh"
+    unblurred = narrowing_stages(simulator, target, Narrowing(stages=0))
+    assert [unblurred(step).blur for step in (0, 1000)] == [0, 0]
+
+
+@pytest.mark.parametrize("width_deg", [0.1, 0.5, 3.0, 10.0])
+def test_a_coarse_grid_sees_the_same_blurred_pattern(truth, starts, width_deg: float) -> None:  # type: ignore[no-untyped-def]
+    """Both patterns of a stage are blurred by the same amount, though one on the fine grid and one on the coarse."""
+    simulator = Simulator(truth)
+    fine = simulator(*to_tensors([truth]))[0]
+    stage = blurred_stage(simulator, fine, width_deg)
+    assert stage.simulator.instrument.step_deg > 5 * simulator.instrument.step_deg
+    assert len(stage.target) == stage.simulator.instrument.n_steps
+    coarse = blurred(stage.simulator(*to_tensors([truth]))[0], stage.blur)
+    # At the ends the fine average takes in up to four bins that no coarse bin stands for.
+    inner = slice(3 * stage.blur + 1, -3 * stage.blur - 1)
+    torch.testing.assert_close(coarse[inner], stage.target[inner], rtol=0, atol=COARSE_GRID * float(stage.target.max()))
+    middle = stage.simulator.two_theta_deg[5]
+    assert float(simulator.two_theta_deg[5 * 9 + 4]) == pytest.approx(float(middle))
 
 
 @pytest.mark.parametrize(
-    "settings", [{"widest_deg": 0.1}, {"narrowest_deg": 0.0}, {"stages": 0}, {"steps": 0}, {"last_steps": 0}]
+    "settings", [{"widest_deg": 0.1}, {"narrowest_deg": 0.0}, {"stages": -1}, {"steps": 0}, {"last_steps": 0}]
 )
 def test_an_impossible_narrowing_is_refused(settings: dict[str, float]) -> None:
     with pytest.raises(DescentError, match="A blur narrows from widest_deg to narrowest_deg"):

@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from xrdscape.errors import RecordError
+from xrdscape.recovery.recipes import RECIPES
+from xrdscape.recovery.rules import Adam
 from xrdscape.study.plan import (
     PLANS_FILE,
     STARTS_PER_SHARD,
@@ -13,6 +15,7 @@ from xrdscape.study.plan import (
     descent_shards,
     load_plan,
     plans,
+    recipe_shards,
     relaxation_shards,
 )
 from xrdscape.study.records import METHODS
@@ -35,9 +38,30 @@ def test_the_pilot_has_other_starts_than_the_study() -> None:
 
 @pytest.mark.parametrize("name", plans())
 def test_every_plan_of_the_file_can_be_run(name: str) -> None:
-    shards = [*descent_shards(load_plan(name)), *relaxation_shards(load_plan(name))]
+    plan = load_plan(name)
+    shards = [*descent_shards(plan), *relaxation_shards(plan), *recipe_shards(plan)]
     assert len({s.key for s in shards}) == len(shards) > 0
     assert all(s.starts <= STARTS_PER_SHARD and s.cost > 0 for s in shards)
+
+
+def test_what_goes_beyond_has_the_studys_starts_and_each_recipe_its_own_noise() -> None:
+    beyond, study = load_plan("beyond"), load_plan("study")
+    assert (beyond.seed, beyond.copies, beyond.structures) == (study.seed, study.copies, study.structures)
+    shards = recipe_shards(beyond)
+    for name in beyond.recipes:
+        named = [(s.structure, level) for s in shards if s.method == name for level in s.levels]
+        levels = study.lattice_levels if RECIPES[name].noise == "lattice" else study.coordinate_levels
+        assert sorted(named) == sorted((structure, level) for structure in study.structures for level in levels)
+        assert {s.noise for s in shards if s.method == name} == {RECIPES[name].noise}
+
+
+def test_another_recipe_has_other_keys_but_another_label_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(load_plan("beyond"), structures=("U2Ti",), recipes=("graduated",))
+    keys = {s.key for s in recipe_shards(plan)}
+    for change, same in (({"label": "Another"}, True), ({"tries": 3}, False), ({"rule": Adam(decay=0.5)}, False)):
+        other = {"graduated": replace(RECIPES["graduated"], **change)}  # type: ignore[arg-type]
+        monkeypatch.setattr("xrdscape.study.plan.RECIPES", other)
+        assert (keys == {s.key for s in recipe_shards(plan)}) == same
 
 
 def test_every_plan_of_the_file_writes_nothing_unknown() -> None:

@@ -100,3 +100,5 @@ RELAXED_ENERGY = 2e-3
 DEMONSTRATED_GRADIENT = 1e-5
 """Relative to the largest. Central differences with the chapter's steps (1e-5 and 1e-6 angstrom or degree): rounding,
 1e-16 over the step, times the pattern's maximum over its largest slope."""
+COARSE_GRID = 1e-2
+"""Of the maximum. The number of fine bins that a blur averages is rounded, at the narrowest blur by 2 % of its width."""

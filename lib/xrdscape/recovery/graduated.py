@@ -3,8 +3,9 @@
 Nothing of the truth is needed but its pattern, which may be a measured one: the blur acts on both patterns alike.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,9 +15,13 @@ from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.similarity import OBJECTIVES, Objective
 from xrdscape.errors import DescentError
 from xrdscape.recovery.descent import Problem, Schedule, Stage
-from xrdscape.recovery.parameterisation import ScaledLattice
-from xrdscape.recovery.rules import Adam
+from xrdscape.recovery.parameterisation import Parameterisation, ScaledLattice
+from xrdscape.recovery.rules import Adam, Rule
 from xrdscape.recovery.snap import SnapResult, snap
+
+# Points of the coarse grid to the width of the narrowest peak: a sum over a Lorentzian at such points is off by
+# 2 exp(-pi * 3.5), which is 3e-5.
+POINTS_PER_FWHM = 3.5
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Narrowing:
 
     Args:
         widest_deg, narrowest_deg: full widths at half maximum of the first and the last blur.
-        stages: how many blurs.
+        stages: how many blurs; 0 for none at all.
         steps: of the descent at each of them.
         last_steps: without blur, at most.
         rate: learning rate, as a strain and in radians.
@@ -39,10 +44,10 @@ class Narrowing:
     rate: float = 5e-3
 
     def __post_init__(self) -> None:
-        if not 0 < self.narrowest_deg <= self.widest_deg or self.stages < 1 or self.steps < 1 or self.last_steps < 1:
+        if not 0 < self.narrowest_deg <= self.widest_deg or self.stages < 0 or self.steps < 1 or self.last_steps < 1:
             raise DescentError(
-                "A blur narrows from widest_deg to narrowest_deg, both above 0, in stages of steps, with last_steps "
-                f"after them, each at least 1. Received {self}."
+                "A blur narrows from widest_deg to narrowest_deg, both above 0, in stages (0 for none) of steps, with "
+                f"last_steps after them, each at least 1. Received {self}."
             )
 
     @property
@@ -53,22 +58,41 @@ class Narrowing:
     @property
     def widths_deg(self) -> list[float]:
         """Of the blurs, in their order."""
-        if self.stages == 1:
-            return [self.widest_deg]
+        if self.stages < 2:
+            return [self.widest_deg] * self.stages
         factor = (self.narrowest_deg / self.widest_deg) ** (1 / (self.stages - 1))
         return [self.widest_deg * factor**stage for stage in range(self.stages)]
 
 
 def narrowing_stages(simulator: Simulator, target: Float[Tensor, "n"], narrowing: Narrowing) -> Callable[[int], Stage]:
-    """The stage of each step: simulator and target blurred alike.
+    """The stage of each step: simulator and target blurred alike, and in the end both as they are.
 
     Args:
         simulator: of the unblurred patterns.
         target: as measured or simulated, unblurred.
     """
-    halves = [half_width(width, simulator.instrument.step_deg) for width in narrowing.widths_deg]
-    stages = [Stage(simulator, blurred(target, half), half) for half in [*halves, 0]]
-    return lambda step: stages[min(step // narrowing.steps, len(halves))]
+    stages = [blurred_stage(simulator, target, width) for width in narrowing.widths_deg]
+    stages.append(Stage(simulator, target))
+    return lambda step: stages[min(step // narrowing.steps, len(stages) - 1)]
+
+
+def blurred_stage(simulator: Simulator, target: Float[Tensor, "n"], width_deg: float) -> Stage:
+    """Simulator and target under a blur of about this full width at half maximum, on as coarse a grid as peaks allow.
+
+    The target is averaged on its own grid, over as many bins as spread a peak by as much as the average on the coarse
+    grid does, and then thinned out: so all counts of a measured pattern are used.
+    """
+    fine = simulator.instrument
+    every = max(1, int(fine.least_fwhm_deg / POINTS_PER_FWHM / fine.step_deg))
+    every -= every % 2 == 0  # an odd number, so that there is a bin in the middle
+    middle = every // 2
+    start_deg = fine.two_theta_min_deg + middle * fine.step_deg
+    coarse = replace(fine, step_deg=every * fine.step_deg, two_theta_min_deg=start_deg)
+    half = max(1, half_width(width_deg, coarse.step_deg))
+    # A moving average over m bins of width w has the variance w^2 (m^2 - 1) / 12.
+    bins = math.sqrt(every**2 * ((2 * half + 1) ** 2 - 1) + 1)
+    seen = blurred(target, round((bins - 1) / 2))[middle::every]
+    return Stage(simulator.with_instrument(coarse), seen, half)
 
 
 def graduated(
@@ -92,9 +116,29 @@ def graduated(
         narrowing: of the blur.
         progress: show a bar with the remaining time.
     """
-    narrowing = narrowing or Narrowing()
-    # No test for convergence: while there is a blur, standing still is no sign of an end.
-    schedule = Schedule(narrowing.rate, narrowing.all_steps, check_every=narrowing.all_steps, rule=Adam())
-    problem = Problem(narrowing_stages(simulator, target, narrowing), objective, schedule)
     cells, sites = lattice.to(simulator.dtype), frac_coords.to(simulator.dtype)
-    return snap(problem, ScaledLattice.of(cells, sites, family), cells, sites, progress=progress)
+    start = ScaledLattice.of(cells, sites, family), cells, sites
+    return narrowed(simulator, target, *start, objective, narrowing or Narrowing(), Adam(), progress)
+
+
+def narrowed(
+    simulator: Simulator,
+    target: Float[Tensor, "n"],
+    parameterisation: Parameterisation,
+    lattice: Float[Tensor, "batch 6"],
+    frac_coords: Float[Tensor, "batch sites 3"],
+    objective: Objective,
+    narrowing: Narrowing,
+    rule: Rule,
+    progress: bool = False,
+) -> SnapResult:
+    """A descent while a blur narrows, whatever moves and by whichever rule; arguments else as `graduated`.
+
+    Args:
+        parameterisation: what moves.
+        rule: what turns gradients into moves.
+    """
+    # No test for convergence: while there is a blur, standing still is no sign of an end.
+    schedule = Schedule(narrowing.rate, narrowing.all_steps, check_every=narrowing.all_steps, rule=rule)
+    problem = Problem(narrowing_stages(simulator, target, narrowing), objective, schedule)
+    return snap(problem, parameterisation, lattice, frac_coords, progress=progress)

@@ -42,7 +42,7 @@ def recover(
         progress: show a bar with the remaining time.
         instrument: that records both patterns; the paper's if left out.
     """
-    simulator, target = _compared(truth, objective, instrument, dtype)
+    simulator, target = compared(truth, objective, instrument, dtype)
     lattice, frac_coords = to_tensors(starts, dtype=dtype)
     parameterisation: Parameterisation
     if noise == "lattice":
@@ -63,14 +63,14 @@ def recover_graduated(
     progress: bool = False,
 ) -> SnapResult:
     """As `recover` for lattice noise, by graduated descent."""
-    simulator, target = _compared(truth, objective, None, dtype)
+    simulator, target = compared(truth, objective, None, dtype)
     return graduated(simulator, target, *to_tensors(starts, dtype=dtype), objective, family, narrowing, progress)
 
 
-def _compared(
+def compared(
     truth: Structure, objective: Objective, instrument: Instrument | None, dtype: torch.dtype
 ) -> tuple[Simulator, Tensor]:
-    """The simulator of a descent, and the true pattern as it would record it."""
+    """The simulator of a descent, and the true pattern as it would record it, in its precision."""
     # In float64 first: rounding the true cell would move its peaks.
     exact = Simulator(truth, instrument, hkl_max=objective.hkl_max)
     target = exact(*to_tensors([truth]))[0].to(dtype)

@@ -23,7 +23,7 @@ from xrdscape.engine.threads import use_threads
 from xrdscape.errors import RecordError
 from xrdscape.paths import BOOK_RECORDS, RECORDS
 from xrdscape.provenance import cores, provenance
-from xrdscape.study.plan import Plan, Shard, descent_shards, relaxation_shards
+from xrdscape.study.plan import Plan, Shard, descent_shards, recipe_shards, relaxation_shards
 from xrdscape.study.progress import Progress
 from xrdscape.study.shards import compute
 from xrdscape.study.store import Store, store_of
@@ -210,6 +210,11 @@ def relaxations(plan: Plan, progress: bool = True, workers: int | None = None) -
     return _gather(relaxation_shards(plan), progress, workers, "Relaxations")
 
 
+def recipes(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
+    """Records of a plan's methods beyond the paper; everything else as `descents`."""
+    return _gather(recipe_shards(plan), progress, workers, "Beyond the paper")
+
+
 def relaxed_structures(plan: Plan) -> tuple[str, ...]:
     """The crystals of a plan whose relaxations are recorded, every one; all of its crystals if there are none such."""
     recorded = {key for folder in sorted(RECORDS.glob("*/")) for key in store_of(folder.name).keys()}  # noqa: SIM118
@@ -233,9 +238,9 @@ def _gather(shards: list[Shard], progress: bool, workers: int | None, title: str
 
 
 def all_shards(plan: Plan) -> list[Shard]:
-    """All of a plan: the descents of cells, those of coordinates, then the relaxations, each crystal by crystal."""
+    """All of a plan: descents of cells, those of coordinates, relaxations, and what goes beyond the paper."""
     descents = sorted(descent_shards(plan), key=lambda shard: shard.noise != "lattice")
-    return [*descents, *relaxation_shards(plan)]
+    return [*descents, *relaxation_shards(plan), *recipe_shards(plan)]
 
 
 @lru_cache

@@ -16,6 +16,7 @@ from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import RecordError
 from xrdscape.paths import DATA
 from xrdscape.recovery.noise import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
+from xrdscape.recovery.recipes import RECIPES
 from xrdscape.study.records import CHGNET, METHODS
 
 PLANS_FILE = DATA / "plans.yaml"
@@ -27,8 +28,12 @@ SECONDS_OF_A_DESCENT = {
     "coordinates": {"cosine": 0.3, "mse": 0.2, "entropy": 1.0, "cross_correlation": 1.4},
 }
 
+SECONDS_OF_A_RECIPE = {"lattice": 0.7, "coordinates": 0.1}
+"""Of one try."""
+
 # Settings that came after the first records: left at their defaults they do not enter a key, or those would change.
-ADDED = ("wavelength_angstrom", "taper_deg")
+INSTRUMENT = ("wavelength_angstrom", "taper_deg")
+ADDED = (*INSTRUMENT, "recipe")
 
 Rate = float | Mapping[str, float]
 Rates = Rate | tuple[Rate, ...]
@@ -42,6 +47,8 @@ class Plan:
         structures: names or paths.
         lattice_levels, coordinate_levels: noise levels.
         methods: keys of `METHODS`; the constrained one applies to lattice noise alone.
+        recipes: keys of `RECIPES`, methods beyond the paper; each applies to one kind of noise, and has steps and a
+            learning rate of its own.
         copies: distorted copies of each structure and level (the paper: 50).
         relaxation_copies: how many of these CHGNet relaxes.
         relaxation_steps: steps of a relaxation at most (the paper names no limit).
@@ -63,6 +70,7 @@ class Plan:
     lattice_levels: tuple[float, ...] = LATTICE_LEVELS
     coordinate_levels: tuple[float, ...] = COORDINATE_LEVELS
     methods: tuple[str, ...] = tuple(METHODS)
+    recipes: tuple[str, ...] = ()
     copies: int = 2
     relaxation_copies: int = 1
     relaxation_steps: int = 500
@@ -80,9 +88,10 @@ class Plan:
     dtype: Literal["float32", "float64"] = "float32"
 
     def __post_init__(self) -> None:
-        unknown = [m for m in self.methods if m not in METHODS]
-        if unknown:
-            raise RecordError(f"Unknown method {', '.join(unknown)}. Use some of: {', '.join(METHODS)}.")
+        for chosen, known, kind in ((self.methods, METHODS, "method"), (self.recipes, RECIPES, "recipe")):
+            unknown = [name for name in chosen if name not in known]
+            if unknown:
+                raise RecordError(f"Unknown {kind} {', '.join(unknown)}. Use some of: {', '.join(known)}.")
         if self.copies < 1 or not 0 <= self.relaxation_copies <= self.copies:
             raise RecordError(
                 "A plan needs copies >= 1 and relaxation_copies between 0 and copies. "
@@ -116,6 +125,7 @@ class Shard:
     dtype: str = "float64"
     wavelength_angstrom: float = Instrument.wavelength_angstrom
     taper_deg: float = Instrument.taper_deg
+    recipe: str = ""
 
     @property
     def key(self) -> str:
@@ -132,6 +142,8 @@ class Shard:
         truth = load_structure(self.structure)
         if self.method == CHGNET:
             return 0.09 * len(truth) ** 1.5 * self.starts
+        if self.method in RECIPES:
+            return SECONDS_OF_A_RECIPE[self.noise] * truth.volume / 200 * self.starts
         # A volume of 200 cubic angstrom reflects as often as the study's middle crystal, and few descents take longer
         # than 4,000 steps.
         size = truth.volume / 200 * min(self.max_steps, 4000) / 4000
@@ -155,7 +167,7 @@ def descent_shards(plan: Plan) -> list[Shard]:
     """The descents of a plan."""
     settings = {
         name: getattr(plan, name)
-        for name in ("copies", "seed", "max_steps", "check_every", "tolerance", "clamp", "dtype", *ADDED)
+        for name in ("copies", "seed", "max_steps", "check_every", "tolerance", "clamp", "dtype", *INSTRUMENT)
     }
     shards = []
     for structure in plan.structures:
@@ -174,6 +186,20 @@ def descent_shards(plan: Plan) -> list[Shard]:
                     if method.objective == "cross_correlation":
                         own["max_shift"] = plan.max_shift  # type: ignore[assignment]
                     shards.append(Shard(structure, noise, name, group, **settings, **own))  # type: ignore[arg-type]
+    return shards
+
+
+def recipe_shards(plan: Plan) -> list[Shard]:
+    """What a plan does beyond the paper; a recipe that relaxes is slow, and has one level a shard."""
+    shards = []
+    for structure, name in product(plan.structures, plan.recipes):
+        recipe = RECIPES[name]
+        levels = plan.lattice_levels if recipe.noise == "lattice" else plan.coordinate_levels
+        own = {"max_steps": recipe.narrowing.all_steps, "learning_rate": recipe.narrowing.rate, "recipe": repr(recipe)}
+        for group in [(level,) for level in levels] if recipe.relaxed else _groups(levels, plan.copies):
+            shards.append(
+                Shard(structure, recipe.noise, name, group, plan.copies, plan.seed, dtype="float32", **own)  # type: ignore[arg-type]
+            )
     return shards
 
 

@@ -53,6 +53,11 @@ METHODS = {
 CHGNET = "chgnet"
 
 
+def label(structure: str) -> str:
+    """A structure's name as part of a file's."""
+    return Path(structure).stem.replace("(", "_").replace(")", "_")
+
+
 def geometry(structure: Structure, which: str) -> dict[str, list[float]]:
     """The columns that hold a crystal: lattice parameters and fractional coordinates, flat."""
     return {

@@ -12,13 +12,15 @@ from xrdscape.engine.cell import detect_family
 from xrdscape.engine.profile import Instrument
 from xrdscape.engine.similarity import OBJECTIVES, Objective, cross_correlation_within
 from xrdscape.engine.structures import load_structure
+from xrdscape.paths import RECORDS
 from xrdscape.recovery.energy import Relaxation, relax
-from xrdscape.recovery.noise import start
+from xrdscape.recovery.noise import generator, start
+from xrdscape.recovery.recipes import RECIPES, search
 from xrdscape.recovery.recover import crystals, recover
 from xrdscape.recovery.snap import Schedule, SnapResult
 from xrdscape.study import records
 from xrdscape.study.plan import Shard
-from xrdscape.study.records import CHGNET, METHODS
+from xrdscape.study.records import CHGNET, METHODS, label
 
 Named = tuple[tuple[float, int], ...]
 """Level and copy of some starts."""
@@ -35,7 +37,10 @@ def compute(shard: Shard, named: Named | None = None) -> pd.DataFrame:
     named = named or tuple((level, copy) for level in shard.levels for copy in range(shard.copies))
     starts = [start(shard.structure, shard.noise, level, copy, shard.seed, truth) for level, copy in named]
     begin = time.perf_counter()
-    rows, ends = (_relaxed if shard.method == CHGNET else _descended)(shard, truth, starts)
+    if shard.recipe:
+        rows, ends = _searched(shard, truth, starts, named)
+    else:
+        rows, ends = (_relaxed if shard.method == CHGNET else _descended)(shard, truth, starts)
     if "seconds" not in rows:
         rows["seconds"] = (time.perf_counter() - begin) / len(rows)
     told = pd.DataFrame(list(named), columns=["level", "copy"])
@@ -92,6 +97,55 @@ def _descended(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple
         }
     )
     return rows, crystals(truth, result)
+
+
+def _searched(
+    shard: Shard, truth: Structure, starts: list[Structure], named: Named
+) -> tuple[pd.DataFrame, list[Structure]]:
+    """By a recipe; its further tries are drawn by the start's own name and the recipe's."""
+    recipe = RECIPES[shard.method]
+    own = [
+        generator(f"{shard.structure}|{shard.method}", shard.noise, level, copy, shard.seed) for level, copy in named
+    ]
+    relaxations = _relaxations(shard, truth, starts, named) if recipe.relaxed else None
+    found = search(recipe, truth, starts, own, relaxations)
+    rows = pd.DataFrame(
+        {
+            "start_loss": found.start_loss,
+            "end_loss": found.loss,
+            "tries": found.tries,
+            "steps": found.steps,
+            "stop_reason": ["enough" if loss <= -recipe.enough else "out of tries" for loss in found.loss],
+            "seconds": found.seconds,
+        }
+    )
+    return rows, found.ends
+
+
+def _relaxations(shard: Shard, truth: Structure, starts: list[Structure], named: Named) -> list[Relaxation]:
+    """CHGNet's relaxations of the starts: the study's where it has them, or else made now."""
+    known = _recorded_relaxations(shard.structure, shard.noise, shard.seed)
+    return [
+        known[name] if name in known else relax(crystal, shard.noise)
+        for name, crystal in zip(named, starts, strict=True)
+    ]
+
+
+@lru_cache(maxsize=4)
+def _recorded_relaxations(structure: str, noise: str, seed: int) -> dict[tuple[float, int], Relaxation]:
+    """By level and copy."""
+    path = RECORDS / "study" / f"{label(structure)}.parquet"
+    if not path.exists():
+        return {}
+    rows, truth = records.read(path), load_structure(structure)
+    rows = rows[(rows["method"] == CHGNET) & (rows["noise"] == noise) & (rows["seed"] == seed)]
+    return {
+        (row["level"], row["copy"]): Relaxation(
+            *(records.crystal(row, "end", truth), row["energy_end"], row["energy_start"]),
+            *(int(row["steps"]), bool(row["converged"]), row["seconds"]),
+        )
+        for _, row in rows.iterrows()
+    }
 
 
 def _relaxed(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:

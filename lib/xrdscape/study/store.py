@@ -102,7 +102,7 @@ class Store:
             (entry,) = records.made(path).values()
             groups.setdefault(entry["settings"]["structure"], []).append(path)
         for structure, paths in groups.items():
-            target = self.merged / f"{label(structure)}{ENDING}"
+            target = self.merged / f"{records.label(structure)}{ENDING}"
             sources = [target, *paths] if target.exists() else paths
             rows = pd.concat([records.read(path) for path in sources], ignore_index=True)
             rows = rows.drop_duplicates(["shard", "level", "copy"], keep="last")
@@ -130,11 +130,6 @@ def _is_sound(path: Path) -> bool:
     except RecordError:
         return False
     return True
-
-
-def label(structure: str) -> str:
-    """A structure's name as part of a file's."""
-    return Path(structure).stem.replace("(", "_").replace(")", "_")
 
 
 def store_of(plan: str) -> Store:

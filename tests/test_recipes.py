@@ -1,0 +1,92 @@
+"""Whole methods: each finds what it is for, tries as often as it must, and asks the pattern alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from xrdscape.analysis.evaluation import tight_match
+from xrdscape.engine.cell import detect_family
+from xrdscape.engine.structures import load_structure
+from xrdscape.errors import DescentError
+from xrdscape.recovery import recipes
+from xrdscape.recovery.energy import Relaxation
+from xrdscape.recovery.graduated import Narrowing
+from xrdscape.recovery.noise import Noise, generator, start
+from xrdscape.recovery.recipes import ATOMS, RECIPES, Found, Recipe, search
+
+SHORT = Narrowing(stages=2, steps=3, last_steps=4)
+
+
+def found(recipe: Recipe, level: float, copies: range, name: str = "U2Ti") -> Found:
+    truth = load_structure(name)
+    starts = [start(name, recipe.noise, level, copy, 0, truth) for copy in copies]
+    return search(recipe, truth, starts, [generator("again", recipe.noise, level, copy) for copy in copies])
+
+
+@pytest.mark.parametrize(("name", "level"), [("graduated", 0.1), ("graduated_family", 0.15), ("adam", 0.05)])
+def test_a_recipe_finds_the_truth(name: str, level: float) -> None:
+    result = found(RECIPES[name], level, range(4))
+    truth = load_structure("U2Ti")
+    assert all(tight_match(truth, end) for end in result.ends)
+    assert (result.loss <= -RECIPES[name].enough).all()
+    assert (result.loss < result.start_loss).all()
+    assert result.tries == [1] * 4
+    assert all(s > 0 for s in result.seconds)
+
+
+def test_it_tries_again_until_the_pattern_is_explained_and_keeps_the_best() -> None:
+    once = replace(RECIPES["restarts"], narrowing=SHORT, tries=1, enough=2.0)
+    first, best = found(once, 0.1, range(3)), found(replace(once, tries=4), 0.1, range(3))
+    assert best.tries == [4] * 3
+    assert best.steps == [4 * SHORT.all_steps] * 3
+    assert (best.loss <= first.loss).all()
+    assert np.array_equal(best.start_loss, first.start_loss)
+    easy = found(replace(once, tries=4, enough=float(-first.loss.max())), 0.1, range(3))
+    assert easy.tries == [1] * 3
+
+
+def test_another_try_is_the_same_again_whatever_the_company() -> None:
+    recipe = replace(RECIPES["restarts"], narrowing=SHORT, tries=3, enough=2.0)
+    together, alone = found(recipe, 0.1, range(3)), found(recipe, 0.1, range(1, 2))
+    assert together.loss[1] == pytest.approx(alone.loss[0], abs=1e-5)
+    np.testing.assert_allclose(together.ends[1].lattice.abc, alone.ends[0].lattice.abc, rtol=1e-4)
+
+
+def test_the_family_is_kept() -> None:
+    end = found(replace(RECIPES["graduated_family"], narrowing=SHORT), 0.1, range(1)).ends[0]
+    assert detect_family(load_structure("U2Ti")) == "hexagonal"
+    assert end.lattice.is_hexagonal(hex_angle_tol=1e-3, hex_length_tol=1e-5)
+
+
+@pytest.mark.parametrize("noise", ["lattice", "coordinates"])
+def test_relaxation_gives_what_the_noise_disturbed_and_nothing_else(noise: Noise, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """A relaxation that finds the truth, but for what was never disturbed, which it must leave alone."""
+    truth, seen = load_structure("U2Ti"), []
+    short = SHORT if noise == "lattice" else replace(ATOMS, last_steps=4)
+    recipe = Recipe("x", noise, short, relaxed=True, tries=2, enough=2.0)
+    relaxed = truth.copy()
+    if noise == "lattice":
+        relaxed.translate_sites([0], [0.2, 0.0, 0.0])
+    else:
+        relaxed.scale_lattice(1.3 * truth.volume)
+
+    def relax(structure, kind, max_steps=500):  # type: ignore[no-untyped-def]
+        seen.append((kind, max_steps))
+        return Relaxation(relaxed, -1.0, 0.0, 1, True, 0.1)
+
+    monkeypatch.setattr(recipes, "relax", relax)
+    result = found(recipe, 0.1, range(1))
+    assert seen == [(noise, 500), (noise, recipes.SHORT_RELAXATION)]
+    assert tight_match(truth, result.ends[0])
+
+
+def test_impossible_recipes_are_refused() -> None:
+    with pytest.raises(DescentError, match="unknown objective 'charm'"):
+        Recipe("x", objective="charm")
+    with pytest.raises(DescentError, match="at least one try"):
+        Recipe("x", tries=0)
+    with pytest.raises(DescentError, match="nothing to blur"):
+        Recipe("x", "coordinates")
+    with pytest.raises(DescentError, match="no family"):
+        Recipe("x", "coordinates", ATOMS, family=True)
