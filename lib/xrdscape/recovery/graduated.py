@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape.engine.blur import blurred, half_width
+from xrdscape.engine.blur import half_width, softened
+from xrdscape.engine.log_axis import log_axis
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.similarity import OBJECTIVES, Objective
 from xrdscape.errors import DescentError
@@ -29,6 +30,8 @@ class Narrowing:
         steps: of the descent at each of them.
         last_steps: without blur, at most.
         rate: learning rate, as a strain and in radians.
+        axis: along which a blur has one width: "two_theta", or "log_d", where a strain moves all peaks alike, so that
+            the width grows with the angle like tan(theta). The widths above are then those in the middle of the range.
     """
 
     widest_deg: float = 10.0
@@ -37,6 +40,7 @@ class Narrowing:
     steps: int = 30
     last_steps: int = 200
     rate: float = 5e-3
+    axis: str = "two_theta"
 
     def __post_init__(self) -> None:
         if not 0 < self.narrowest_deg <= self.widest_deg or self.stages < 1 or self.steps < 1 or self.last_steps < 1:
@@ -44,6 +48,8 @@ class Narrowing:
                 "A blur narrows from widest_deg to narrowest_deg, both above 0, in stages of steps, with last_steps "
                 f"after them, each at least 1. Received {self}."
             )
+        if self.axis not in ("two_theta", "log_d"):
+            raise DescentError(f"A blur has one width along 'two_theta' or 'log_d'. Received axis {self.axis!r}.")
 
     @property
     def all_steps(self) -> int:
@@ -66,8 +72,13 @@ def narrowing_stages(simulator: Simulator, target: Float[Tensor, "n"], narrowing
         simulator: of the unblurred patterns.
         target: as measured or simulated, unblurred.
     """
-    halves = [half_width(width, simulator.instrument.step_deg) for width in narrowing.widths_deg]
-    stages = [Stage(simulator, blurred(target, half), half) for half in [*halves, 0]]
+    if narrowing.axis == "log_d":
+        axis = log_axis(simulator.instrument)
+        halves = [half_width(axis.in_log_d(width), axis.step) for width in narrowing.widths_deg]
+    else:
+        axis, halves = None, [half_width(width, simulator.instrument.step_deg) for width in narrowing.widths_deg]
+    stages = [Stage(simulator, softened(target, half, axis), half, axis) for half in halves]
+    stages.append(Stage(simulator, target))
     return lambda step: stages[min(step // narrowing.steps, len(halves))]
 
 
