@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tolerances import RULE
+from tolerances import FINISHED, FINISHED_ANGLE, RULE
 
 from xrdscape.analysis.evaluation import tight_match
 from xrdscape.engine.blur import softened
@@ -15,12 +15,6 @@ from xrdscape.recovery.finish import finish
 from xrdscape.recovery.noise import start
 from xrdscape.recovery.parameterisation import ScaledLattice
 from xrdscape.recovery.symmetric import SymmetricCrystal, symmetry_of
-
-TRUE_STRAIN = 1e-8
-"""Relative. In float64 the residual of the true pattern is 0, so the last steps converge on it."""
-TRUE_ANGLE = 1e-4
-"""Relative. A pattern is even in an angle that symmetry holds at 90 deg: it has no slope there, and the last of the
-way is halved at each step instead of squared. For float32, of all parameters; see RECOVERED."""
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +37,8 @@ def test_a_few_steps_go_all_the_way(truth, stage) -> None:  # type: ignore[no-un
     ends = finish(stage, ScaledLattice.of(lattice, sites), lattice, sites)
     known = to_tensors([truth])[0].expand_as(lattice)
     free = [0, 1, 2, 4]
-    torch.testing.assert_close(ends.lattice[:, free], known[:, free], rtol=TRUE_STRAIN, atol=0)
-    torch.testing.assert_close(ends.lattice, known, rtol=TRUE_ANGLE, atol=0)
+    torch.testing.assert_close(ends.lattice[:, free], known[:, free], rtol=FINISHED, atol=0)
+    torch.testing.assert_close(ends.lattice, known, rtol=FINISHED_ANGLE, atol=0)
     torch.testing.assert_close(ends.loss, torch.full_like(ends.loss, -1.0))
     assert (ends.steps <= 10).all()
     assert torch.equal(ends.frac_coords, sites)
@@ -55,7 +49,7 @@ def test_float32_is_enough(truth, stage) -> None:  # type: ignore[no-untyped-def
     single = Stage(Simulator(truth, dtype=torch.float32), stage.target.float())
     ends = finish(single, ScaledLattice.of(lattice.float(), sites.float()), lattice.float(), sites.float())
     known = to_tensors([truth])[0].expand_as(lattice)
-    torch.testing.assert_close(ends.lattice.double(), known, rtol=TRUE_ANGLE, atol=0)
+    torch.testing.assert_close(ends.lattice.double(), known, rtol=FINISHED_ANGLE, atol=0)
 
 
 def test_the_loss_is_the_cosine_of_what_is_compared(truth, stage) -> None:  # type: ignore[no-untyped-def]
@@ -89,7 +83,7 @@ def test_a_family_is_kept(truth, stage) -> None:  # type: ignore[no-untyped-def]
     lattice, sites = near(truth)
     family = symmetry_of(truth).family
     ends = finish(stage, ScaledLattice.of(lattice, sites, family), lattice, sites)
-    torch.testing.assert_close(ends.lattice, to_tensors([truth])[0].expand_as(lattice), rtol=TRUE_STRAIN, atol=0)
+    torch.testing.assert_close(ends.lattice, to_tensors([truth])[0].expand_as(lattice), rtol=FINISHED, atol=0)
 
 
 def test_coordinates_and_cell_together(truth, stage) -> None:  # type: ignore[no-untyped-def]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
-from tolerances import RULE
+from tolerances import ROUNDING, RULE, SYMMETRIC
 
 from xrdscape.engine.cell import detect_family, project
 from xrdscape.engine.pattern import Simulator
@@ -18,9 +18,6 @@ from xrdscape.recovery.noise import start
 from xrdscape.recovery.rules import Adam
 from xrdscape.recovery.snap import snap
 from xrdscape.recovery.symmetric import TIED, SymmetricCrystal, symmetric_coords, symmetry_of
-
-NEAR = 1e-6
-"""Fractional, angstrom and degrees: the reference files give six decimals."""
 
 
 def distorted(name: str, copies: int = 3, level: float = 0.05):  # type: ignore[no-untyped-def]
@@ -64,8 +61,8 @@ def test_how_many_are_free(group, lattice, species, coords, cell, sites) -> None
     symmetry = symmetry_of(Structure.from_spacegroup(group, lattice, species, coords))
     assert (len(TIED[symmetry.family]), len(symmetry.free)) == (cell, sites)
     flat = symmetry.free.reshape(sites, symmetry.coords.size)
-    np.testing.assert_allclose(flat @ flat.T, np.eye(sites), atol=1e-12)
-    np.testing.assert_allclose(symmetry.free.sum(1), 0, atol=1e-12)
+    np.testing.assert_allclose(flat @ flat.T, np.eye(sites), atol=ROUNDING)
+    np.testing.assert_allclose(symmetry.free.sum(1), 0, atol=ROUNDING)
 
 
 def test_a_start_becomes_its_projection() -> None:
@@ -77,7 +74,7 @@ def test_a_start_becomes_its_projection() -> None:
     torch.testing.assert_close(coords, symmetric_coords(symmetry, sites))
     torch.testing.assert_close(symmetric_coords(symmetry, coords), coords)
     known = torch.tensor(truth.frac_coords)[None]
-    torch.testing.assert_close(symmetric_coords(symmetry, known), known, rtol=0, atol=NEAR)
+    torch.testing.assert_close(symmetric_coords(symmetry, known), known, rtol=0, atol=SYMMETRIC)
     # Nearer to the truth than the start, since what breaks the symmetry is error alone.
     off = [((x - known + 0.5) % 1 - 0.5).flatten(1).norm(dim=1) for x in (coords, sites)]
     assert (off[0] < off[1]).all()
@@ -88,7 +85,9 @@ def test_free_coordinates_of_the_model_do_not_matter() -> None:
     symmetry = symmetry_of(truth)
     shift = 0.01 * symmetry.free.sum(0)
     other = symmetry_of(Structure(truth.lattice, truth.species_and_occu, symmetry.coords + shift))
-    torch.testing.assert_close(symmetric_coords(symmetry, sites), symmetric_coords(other, sites), rtol=0, atol=NEAR)
+    torch.testing.assert_close(
+        symmetric_coords(symmetry, sites), symmetric_coords(other, sites), rtol=0, atol=SYMMETRIC
+    )
 
 
 @pytest.mark.parametrize(("moves_cell", "moves_sites"), [(True, False), (False, True), (True, True)])

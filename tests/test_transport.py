@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from tolerances import GRADCHECK, SIMILARITY
+from tolerances import GRADCHECK, SIMILARITY, SIMILARITY_FLOAT32
 
 from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.transport import (
@@ -94,7 +94,7 @@ def test_invariances(objective) -> None:  # type: ignore[no-untyped-def]
     torch.testing.assert_close(best, objective.similarity(x, x), rtol=0, atol=SIMILARITY)
     single = objective.loss(x.float(), t.float())
     assert single.dtype == torch.float32
-    torch.testing.assert_close(single.double(), -value, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(single.double(), -value, rtol=0, atol=SIMILARITY_FLOAT32)
 
 
 @pytest.mark.parametrize("objective", OWN, ids=lambda o: o.name)

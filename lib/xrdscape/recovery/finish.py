@@ -110,7 +110,8 @@ def _slopes(
 ) -> Float[Tensor, "batch k n"]:
     """Of scaled patterns, by forward differences."""
     offsets = DIFFERENCE * torch.eye(parameters.shape[-1], dtype=parameters.dtype, device=parameters.device)
-    beside = parameterisation.select(torch.arange(len(parameters)).repeat_interleave(len(offsets)))
+    one_by_one = torch.arange(len(parameters), device=parameters.device).repeat_interleave(len(offsets))
+    beside = parameterisation.select(one_by_one)
     shifted = beside.project((parameters[:, None] + offsets).flatten(0, 1)).unflatten(0, (len(parameters), -1))
     return (_patterns(stage, parameterisation, shifted) - pattern[:, None]) / DIFFERENCE
 
