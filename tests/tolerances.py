@@ -67,6 +67,19 @@ enters at once, and far below it when it enters through a taper, for a change of
 RECOVERED = 2e-5
 """Relative. How near a float32 descent comes to the true lattice: float32 keeps 6e-8, and near the truth the
 cosine, 1 minus a number times the square of the strain, goes flat in float32 for strains below 1e-5."""
+LOG_AXIS_PLACE = 0.1
+"""Bins. A peak of thirty bins and more, interpolated between its values."""
+LOG_AXIS_LOPSIDED = 1.0
+"""Bins. The same against Bragg's law: a peak that is even in two theta is not quite so in ln d."""
+LOG_AXIS_AREA = 1e-3
+"""Relative. As above: the sum over a peak whose tan(theta) varies by some hundredths across it."""
+FINISHED = 1e-8
+"""Relative. In float64 the residual of the true pattern is 0, so the last steps square what is left of the way."""
+FINISHED_ANGLE = 1e-4
+"""Relative. A pattern is even in an angle that symmetry holds at 90 deg: it has no slope there, and steps only halve
+what is left of the way. For float32, of all parameters; see RECOVERED."""
+SYMMETRIC = 1e-6
+"""Fractional. The reference files give six decimals; averaging over the operations moves sites by as much."""
 
 # Structures, similarity, noise, evaluation, energy
 CIF_COORDINATE = 1e-6
@@ -101,4 +114,4 @@ DEMONSTRATED_GRADIENT = 1e-5
 """Relative to the largest. Central differences with the chapter's steps (1e-5 and 1e-6 angstrom or degree): rounding,
 1e-16 over the step, times the pattern's maximum over its largest slope."""
 COARSE_GRID = 1e-2
-"""Of the maximum. The number of fine bins that a blur averages is rounded, at the narrowest blur by 2 % of its width."""
+"""Of the maximum. How many fine bins a blur averages is rounded, at the narrowest blur by 2 % of its width."""

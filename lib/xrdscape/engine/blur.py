@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from xrdscape.engine.log_axis import LogAxis, on_log_axis
 from xrdscape.engine.similarity import Objective
 
 PASSES = 3
@@ -63,9 +64,14 @@ def _averaged(values: Tensor, half: int) -> Tensor:
     return out.to(values.dtype)
 
 
+def softened(pattern: Float[Tensor, "*batch n"], half: int, axis: LogAxis | None = None) -> Float[Tensor, "*batch n"]:
+    """Patterns blurred by so many bins on their own axis or, if one is given, on an axis of ln d."""
+    return blurred(pattern if axis is None else on_log_axis(pattern, axis), half)
+
+
 @lru_cache
-def through_blur(objective: Objective, half: int) -> Objective:
-    """The objective of a blurred pattern against a target that has been blurred already."""
-    if not half:
+def through_blur(objective: Objective, half: int, axis: LogAxis | None = None) -> Objective:
+    """The objective of a softened pattern against a target that has been softened already."""
+    if not half and axis is None:
         return objective
-    return replace(objective, loss=lambda x, t: objective.loss(blurred(x, half), t), twin=None)
+    return replace(objective, loss=lambda x, t: objective.loss(softened(x, half, axis), t), twin=None)

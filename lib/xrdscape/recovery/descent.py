@@ -10,6 +10,7 @@ from torch import Tensor
 from xrdscape.engine.blur import through_blur
 from xrdscape.engine.cell import check_lattice
 from xrdscape.engine.fixed_cell import FixedCellLoss, fixed_cell_loss
+from xrdscape.engine.log_axis import LogAxis
 from xrdscape.engine.moving_cell import moving_cell_gradient, moving_cell_loss
 from xrdscape.engine.pattern import Simulator, Sums
 from xrdscape.engine.reflections import Reflections, in_reach
@@ -59,12 +60,14 @@ class Schedule:
 class Stage:
     """What the crystal is compared with at some step: a simulator, and the target pattern as it would record it.
 
-    With a `blur` (bins, see `engine.blur`) the pattern is blurred before it is compared; the target must have been.
+    With a `blur` (bins, see `engine.blur`) the pattern is blurred before it is compared, on its own axis or on one of
+    ln d; the target must have been.
     """
 
     simulator: Simulator
     target: Float[Tensor, "n"]
     blur: int = 0
+    axis: LogAxis | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ def fixed_of(problem: Problem, stage: Stage, parameterisation: Parameterisation,
     """The loss as a function of the coordinates alone, if the cell stays and all samples share it."""
     if parameterisation.moves_cell or not bool((cells == cells[:1]).all()):
         return None
-    if stage.blur:
+    if stage.blur or stage.axis is not None:
         raise DescentError("A blur is for cells that move: where the cell stays, so do the peaks. Leave it at 0.")
     return fixed_cell_loss(stage.simulator, cells[:1], problem.objective, stage.target)
 
@@ -182,7 +185,7 @@ def fixed_of(problem: Problem, stage: Stage, parameterisation: Parameterisation,
 def evaluate(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
     """Loss [B] of the current parameters and its gradient."""
     simulator, target = state.stage.simulator, state.stage.target
-    objective = through_blur(problem.objective, state.stage.blur)
+    objective = through_blur(problem.objective, state.stage.blur, state.stage.axis)
     if type(state.parameterisation) is LatticeParameters and state.sums is not None:
         # The parameters are the cell itself.
         given = state.reflections, state.sums, objective, target

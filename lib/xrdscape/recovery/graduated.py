@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape.engine.blur import blurred, half_width
+from xrdscape.engine.blur import blurred, half_width, softened
+from xrdscape.engine.log_axis import LogAxis, log_axis
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.similarity import OBJECTIVES, Objective
 from xrdscape.errors import DescentError
@@ -34,14 +35,17 @@ class Narrowing:
         steps: of the descent at each of them.
         last_steps: without blur, at most.
         rate: learning rate, as a strain and in radians.
+        axis: along which a blur has one width: "two_theta", or "log_d", where a strain moves all peaks alike, so that
+            the width grows with the angle like tan(theta). The widths above are then those in the middle of the range.
     """
 
-    widest_deg: float = 10.0
+    widest_deg: float = 20.0
     narrowest_deg: float = 0.2
     stages: int = 15
     steps: int = 30
     last_steps: int = 200
     rate: float = 5e-3
+    axis: str = "two_theta"
 
     def __post_init__(self) -> None:
         if not 0 < self.narrowest_deg <= self.widest_deg or self.stages < 0 or self.steps < 1 or self.last_steps < 1:
@@ -49,6 +53,8 @@ class Narrowing:
                 "A blur narrows from widest_deg to narrowest_deg, both above 0, in stages (0 for none) of steps, with "
                 f"last_steps after them, each at least 1. Received {self}."
             )
+        if self.axis not in ("two_theta", "log_d"):
+            raise DescentError(f"A blur has one width along 'two_theta' or 'log_d'. Received axis {self.axis!r}.")
 
     @property
     def all_steps(self) -> int:
@@ -71,9 +77,20 @@ def narrowing_stages(simulator: Simulator, target: Float[Tensor, "n"], narrowing
         simulator: of the unblurred patterns.
         target: as measured or simulated, unblurred.
     """
-    stages = [blurred_stage(simulator, target, width) for width in narrowing.widths_deg]
+    fine = log_axis(simulator.instrument) if narrowing.axis == "log_d" else None
+    stages = [
+        blurred_stage(simulator, target, width) if fine is None else _stage_on(fine, simulator, target, width)
+        for width in narrowing.widths_deg
+    ]
     stages.append(Stage(simulator, target))
     return lambda step: stages[min(step // narrowing.steps, len(stages) - 1)]
+
+
+def _stage_on(axis: LogAxis, simulator: Simulator, target: Float[Tensor, "n"], width_deg: float) -> Stage:
+    """Simulator and target under a blur of one width on the axis. It is too fine at one end and too coarse at the other
+    for a coarser grid than the pattern's own."""
+    half = half_width(axis.in_log_d(width_deg), axis.step)
+    return Stage(simulator, softened(target, half, axis), half, axis)
 
 
 def blurred_stage(simulator: Simulator, target: Float[Tensor, "n"], width_deg: float) -> Stage:

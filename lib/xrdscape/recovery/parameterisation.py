@@ -87,13 +87,14 @@ class LatticeParameters:
         return project(parameters, self.family) if self.family else parameters
 
     def possible(self, parameters: Tensor) -> Tensor:
-        return _possible_cells(parameters)
+        return possible_cells(parameters)
 
     def select(self, keep: Tensor) -> "LatticeParameters":
         return LatticeParameters(self.frac_coords[keep], self.family, self.clamp)
 
 
-def _possible_cells(lattice: Tensor) -> Tensor:
+def possible_cells(lattice: Tensor) -> Tensor:
+    """Whether each cell [B, 6] is one that a descent may go on from (bool [B])."""
     a, b, c = lattice[..., :3].unbind(-1)
     relative = unit_volume(lattice)
     sensible = (lattice > 0).all(-1) & (lattice[..., 3:] < 180).all(-1)
@@ -139,7 +140,7 @@ class ScaledLattice:
         return project(parameters * self.unit, self.family) / self.unit if self.family else parameters
 
     def possible(self, parameters: Tensor) -> Tensor:
-        return _possible_cells(parameters * self.unit)
+        return possible_cells(parameters * self.unit)
 
     def select(self, keep: Tensor) -> "ScaledLattice":
         return ScaledLattice(self.frac_coords[keep], self.unit[keep], self.family)

@@ -45,7 +45,7 @@ _Places = NDArray[np.int64]
 
 def steps_at_once(problem: Problem, state: State, most: int) -> int:
     """How many of the next steps, `most` of them at most, `stride` can take: 0 or 1 where they must be taken singly."""
-    if problem.schedule.rule != PLAIN or state.stage.blur:
+    if problem.schedule.rule != PLAIN or state.stage.blur or state.stage.axis is not None:
         return 0
     if type(state.parameterisation) is LatticeParameters:
         compiled = (
