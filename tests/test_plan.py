@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from xrdscape.errors import RecordError
-from xrdscape.recovery.recipes import RECIPES
+from xrdscape.recovery.recipes import ALL_RECIPES
 from xrdscape.recovery.rules import Adam
 from xrdscape.study.plan import (
     PLANS_FILE,
@@ -50,17 +50,17 @@ def test_what_goes_beyond_has_the_studys_starts_and_each_recipe_its_own_noise() 
     shards = recipe_shards(beyond)
     for name in beyond.recipes:
         named = [(s.structure, level) for s in shards if s.method == name for level in s.levels]
-        levels = study.lattice_levels if RECIPES[name].noise == "lattice" else study.coordinate_levels
+        levels = study.lattice_levels if ALL_RECIPES[name].noise == "lattice" else study.coordinate_levels
         assert sorted(named) == sorted((structure, level) for structure in study.structures for level in levels)
-        assert {s.noise for s in shards if s.method == name} == {RECIPES[name].noise}
+        assert {s.noise for s in shards if s.method == name} == {ALL_RECIPES[name].noise}
 
 
 def test_another_recipe_has_other_keys_but_another_label_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(load_plan("beyond"), structures=("U2Ti",), recipes=("graduated",))
     keys = {s.key for s in recipe_shards(plan)}
     for change, same in (({"label": "Another"}, True), ({"tries": 3}, False), ({"rule": Adam(decay=0.5)}, False)):
-        other = {"graduated": replace(RECIPES["graduated"], **change)}  # type: ignore[arg-type]
-        monkeypatch.setattr("xrdscape.study.plan.RECIPES", other)
+        other = {"graduated": replace(ALL_RECIPES["graduated"], **change)}  # type: ignore[arg-type]
+        monkeypatch.setattr("xrdscape.study.plan.ALL_RECIPES", other)
         assert (keys == {s.key for s in recipe_shards(plan)}) == same
 
 

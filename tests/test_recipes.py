@@ -89,4 +89,4 @@ def test_impossible_recipes_are_refused() -> None:
     with pytest.raises(DescentError, match="nothing to blur"):
         Recipe("x", "coordinates")
     with pytest.raises(DescentError, match="no family"):
-        Recipe("x", "coordinates", ATOMS, family=True)
+        Recipe("x", "coordinates", ATOMS, cell="family")

@@ -1,5 +1,6 @@
 """The figures of the book: one function a figure, one style; each takes data and returns a `Figure`."""
 
+from xrdscape.figures.beyond import cost_figure, smoothing_animation, smoothing_figure
 from xrdscape.figures.choices import criteria_figure, differences_figure, open_choices_figure
 from xrdscape.figures.engine import contenders_figure, memory_figure, scaling_figure, split_figure
 from xrdscape.figures.geometry import lattice_planes_figure, projector_figure
@@ -31,6 +32,7 @@ from xrdscape.figures.steps import (
     structure_factor_figure,
 )
 from xrdscape.figures.style import (
+    BEYOND_STYLE,
     METHOD_STYLE,
     PALETTE,
     WIDTH_IN,
@@ -41,6 +43,7 @@ from xrdscape.figures.style import (
 )
 
 __all__ = [
+    "BEYOND_STYLE",
     "METHOD_STYLE",
     "PALETTE",
     "WIDTH_IN",
@@ -51,6 +54,7 @@ __all__ = [
     "contenders_figure",
     "coordinate_noise_figure",
     "correlation_figure",
+    "cost_figure",
     "criteria_figure",
     "crossing_figure",
     "differences_figure",
@@ -77,6 +81,8 @@ __all__ = [
     "pymatgen_agreement_figure",
     "readme_figure",
     "scaling_figure",
+    "smoothing_animation",
+    "smoothing_figure",
     "split_figure",
     "structure_factor_figure",
     "structures_figure",

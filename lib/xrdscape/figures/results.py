@@ -1,6 +1,6 @@
 """Figures of what the descents and relaxations led to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from pymatgen.util.string import latexify_spacegroup
 from xrdscape.engine.pattern import Pattern, reflection_table, simulate
 from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, reference_facts
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, element_legend, same_scale
-from xrdscape.figures.style import METHOD_STYLE, PALETTE, TWO_THETA, formula, letter_panels, new_figure
+from xrdscape.figures.style import METHOD_STYLE, PALETTE, TWO_THETA, MethodStyle, formula, letter_panels, new_figure
 from xrdscape.study.records import METHODS
 from xrdscape.tables.case import Case
 from xrdscape.tables.results import STATISTICS, estimate_text
@@ -57,38 +57,43 @@ def structures_figure(names: Sequence[str] = REFERENCE_NAMES) -> Figure:
     return figure
 
 
-def match_rates_figure(rates: pd.DataFrame, what: str = "Match rate") -> Figure:
+def match_rates_figure(
+    rates: pd.DataFrame, what: str = "Match rate", styles: Mapping[str, MethodStyle] = METHOD_STYLE
+) -> Figure:
     """Match rate against noise level, one bar a method, one panel a kind of noise (Figure 1, Figure 6 top).
 
     Args:
         rates: as `records.match_rates` gives them; the methods in it are the bars.
         what: the rate's name on its axis.
+        styles: of the bars, in their order.
     """
     kinds = [noise for noise in NOISE_LABELS if (rates["noise"] == noise).any()]
     figure = new_figure(2.75 * len(kinds) + 0.4)
     axes = figure.subplots(len(kinds), 1, squeeze=False).ravel()
     for ax, noise in zip(axes, kinds, strict=True):
-        _rate_bars(ax, rates[rates["noise"] == noise])
+        _rate_bars(ax, rates[rates["noise"] == noise], styles)
         ax.set_ylabel(what)
         title, label = NOISE_LABELS[noise]
         ax.set_title(title)
         ax.set_xlabel(label)
     letter_panels(axes)
-    handles = axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=min(4, len(handles[1])), handlelength=1.6)
+    handles = {label: bars for ax in axes for bars, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(
+        *(handles.values(), handles), loc="outside upper center", ncols=min(4, len(handles)), handlelength=1.6
+    )
     return figure
 
 
-def _rate_bars(ax: Axes, rates: pd.DataFrame) -> None:
+def _rate_bars(ax: Axes, rates: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> None:
     levels = sorted(rates["level"].unique())
-    methods = [m for m in METHOD_STYLE if (rates["method"] == m).any()]
+    methods = [m for m in styles if (rates["method"] == m).any()]
     width = 0.84 / len(methods)
     for place, method in enumerate(methods):
         part = rates[rates["method"] == method]
         x = np.array([levels.index(level) for level in part["level"]]) + (place - (len(methods) - 1) / 2) * width
         rate = part["rate"].to_numpy()
         reach = np.clip([rate - part["low"], part["high"] - rate], 0, None)
-        style = METHOD_STYLE[method]
+        style = styles[method]
         ax.bar(
             x, rate, 0.92 * width, color=style.colour, hatch=style.hatch, edgecolor="white", linewidth=0,
             label=style.label, yerr=reach, error_kw={"elinewidth": 0.9, "capsize": 1.6, "ecolor": "0.15"},

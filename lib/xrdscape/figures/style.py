@@ -16,6 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from pymatgen.util.string import latexify
 
+from xrdscape.recovery.recipes import RECIPES
+
 WIDTH_IN = 7.4
 """Width of a figure across the page: 710 pixels in the built book, whose text column is some 750 wide."""
 
@@ -63,6 +65,26 @@ METHOD_STYLE = MappingProxyType(
     }
 )
 """By the name of the method in the records; "noised" stands for the starts."""
+
+# These stand beside the starts, cosine with and without constraints, and CHGNet alone: other colours are free again.
+_BEYOND = {
+    "graduated": ("green", "", "D"),
+    "graduated_family": ("green", "..", "d"),
+    "restarts": ("orange", "", "v"),
+    "restarts_family": ("orange", "\\\\", "^"),
+    "energy_graduated": ("black", "", "X"),
+    "adam": ("green", "", "D"),
+    "adam_restarts": ("orange", "", "v"),
+    "energy_adam": ("black", "", "X"),
+    "alternation": ("sky", "xx", "^"),
+}
+BEYOND_STYLE = MappingProxyType(
+    {
+        **{name: METHOD_STYLE[name] for name in ("noised", "cosine", "cosine_constrained", "chgnet")},
+        **{name: MethodStyle(RECIPES[name].label, PALETTE[c], h, m) for name, (c, h, m) in _BEYOND.items()},
+    }
+)
+"""Of the methods beyond the paper, and those of the paper that they are compared with."""
 
 RC_PARAMS = MappingProxyType(
     {

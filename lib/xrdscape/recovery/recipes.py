@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,11 +13,16 @@ from pymatgen.core import Structure
 from torch import Tensor
 
 from xrdscape.engine.cell import detect_family
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.profile import Instrument
 from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.structures import to_tensors
+from xrdscape.engine.transport import SQUARED_TRANSPORT, TRANSPORT, triangular
 from xrdscape.errors import DescentError
+from xrdscape.recovery.descent import Stage
 from xrdscape.recovery.energy import Relaxation, relax
-from xrdscape.recovery.graduated import Narrowing, narrowed
+from xrdscape.recovery.finish import finish
+from xrdscape.recovery.graduated import Narrowing, narrowed, narrowing_stages
 from xrdscape.recovery.noise import Noise, distort_coordinates, distort_lattice
 from xrdscape.recovery.parameterisation import (
     CoordinateParameters,
@@ -25,14 +31,26 @@ from xrdscape.recovery.parameterisation import (
     ScaledLattice,
 )
 from xrdscape.recovery.recover import compared, crystals
-from xrdscape.recovery.rules import Adam, Rule
+from xrdscape.recovery.rules import PLAIN, Adam, Rule
 from xrdscape.recovery.snap import SnapResult
+from xrdscape.recovery.symmetric import SymmetricCrystal, symmetry_of
 
 GRADUATED, ADAM = Narrowing(), Adam()
 UNBLURRED = Narrowing(stages=0, last_steps=GRADUATED.all_steps)
 """As many steps as a graduated descent, without a blur."""
+PLAIN_RATE = 1e-3
+"""For plain steps, whose size follows the slope: the best of 0.0003, 0.001, 0.01, 0.03, 0.1 and 1 on other starts."""
 ATOMS = Narrowing(stages=0, last_steps=600, rate=3e-3)
 """For coordinates: where the cell stays, so do the peaks, and a blur would help nothing. The rate is in fractions."""
+COMPARED = MappingProxyType(
+    {
+        **OBJECTIVES,
+        "transport": TRANSPORT,
+        "squared_transport": SQUARED_TRANSPORT,
+        "triangular": triangular(3.0, Instrument.step_deg),
+    }
+)
+"""What a recipe may descend: the paper's objectives, and some made for peaks that stand apart."""
 SHORT_RELAXATION = 60
 """Steps of the relaxations between two descents: enough to leave a place that no atoms could be at."""
 
@@ -45,10 +63,13 @@ class Recipe:
         label: for figures and tables.
         noise: what it moves, the "lattice" or the "coordinates".
         narrowing: of the blur, with the learning rate and the number of steps.
-        objective: a key of `OBJECTIVES`.
-        scaled: cells are parameters of one scale; if not, angstrom and degrees.
+        objective: a key of `COMPARED`.
+        cell: how it is parameterised: "free", six parameters of one scale; "angstrom", six in angstrom and degrees;
+            "family", six of one scale, projected onto the crystal family of the truth; "symmetric", only those that the
+            family leaves free.
         rule: what turns gradients into moves.
-        family: project the cell onto the crystal family of the truth.
+        newton: above 0, so many Levenberg-Marquardt steps under each blur instead of the rule's.
+        finish: Levenberg-Marquardt steps without a blur in the end.
         relaxed: start where CHGNet's relaxation of the start ends; of a cell, with the coordinates of the start.
         tries: how many descents at most. Only the pattern decides whether another is needed, and which was best.
         spread: how far the start is distorted again for another try, as a noise level. With `relaxed`, another try
@@ -60,22 +81,23 @@ class Recipe:
     noise: Noise = "lattice"
     narrowing: Narrowing = GRADUATED
     objective: str = "cosine"
-    scaled: bool = True
+    cell: Literal["free", "angstrom", "family", "symmetric"] = "free"
     rule: Rule = ADAM
-    family: bool = False
+    newton: int = 0
+    finish: int = 0
     relaxed: bool = False
     tries: int = 1
     spread: float = 0.1
     enough: float = 0.9995
 
     def __post_init__(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise DescentError(f"unknown objective {self.objective!r}: choose one of {', '.join(OBJECTIVES)}.")
+        if self.objective not in COMPARED:
+            raise DescentError(f"unknown objective {self.objective!r}: choose one of {', '.join(COMPARED)}.")
         if self.tries < 1:
             raise DescentError(f"a recipe makes at least one try. Received {self.tries}.")
-        if self.noise == "coordinates" and (self.family or self.narrowing.stages):
+        if self.noise == "coordinates" and (self.cell != "free" or self.narrowing.stages):
             raise DescentError(
-                "where the cell stays there is no family to project it onto and nothing to blur: leave family False, "
+                "where the cell stays there is no family to project it onto and nothing to blur: leave cell 'free', "
                 "and give a narrowing of no stages."
             )
 
@@ -85,17 +107,51 @@ _ATOMS = Recipe("Adam", "coordinates", ATOMS, enough=1 - 1e-5, spread=0.05)
 RECIPES = MappingProxyType(
     {
         "graduated": _GRADUATED,
-        "graduated_family": replace(_GRADUATED, label="Graduated + family", family=True),
-        "restarts": replace(_GRADUATED, label="Graduated, 6 tries", tries=6),
-        "restarts_family": replace(_GRADUATED, label="Graduated + family, 6 tries", family=True, tries=6),
+        "graduated_family": replace(_GRADUATED, label="Graduated + family", cell="family"),
+        "restarts": replace(_GRADUATED, label="Graduated, 12 tries", tries=12),
+        "restarts_family": replace(_GRADUATED, label="Graduated + family, 12 tries", cell="family", tries=12),
         "energy_graduated": replace(_GRADUATED, label="CHGNet, then graduated", relaxed=True),
         "adam": _ATOMS,
-        "adam_restarts": replace(_ATOMS, label="Adam, 6 tries", tries=6),
+        "adam_restarts": replace(_ATOMS, label="Adam, 12 tries", tries=12),
         "energy_adam": replace(_ATOMS, label="CHGNet, then Adam", relaxed=True),
         "alternation": replace(_ATOMS, label="CHGNet and Adam in turn", relaxed=True, tries=4),
     }
 )
 """Methods beyond the paper, by the name that records give them."""
+
+
+def _but(label: str, narrowing: Narrowing = GRADUATED, **changes: Any) -> Recipe:
+    return replace(_GRADUATED, label=label, narrowing=narrowing, **changes)
+
+
+VARIANTS = MappingProxyType(
+    {
+        "no_blur": _but("no blur", UNBLURRED),
+        "no_blur_plain": _but("no blur, plain steps", replace(UNBLURRED, rate=PLAIN_RATE), rule=PLAIN),
+        "plain": _but("plain steps", replace(GRADUATED, rate=PLAIN_RATE), rule=PLAIN),
+        "angstrom": _but("angstrom and degrees", replace(GRADUATED, rate=3e-2), cell="angstrom"),
+        "narrower": _but("widest blur 5°", replace(GRADUATED, widest_deg=5.0)),
+        "narrow": _but("widest blur 10°", replace(GRADUATED, widest_deg=10.0)),
+        "wider": _but("widest blur 40°", replace(GRADUATED, widest_deg=40.0)),
+        "strain_blur": _but("blur along ln d", replace(GRADUATED, axis="log_d")),
+        "shorter": _but("a third of the steps", replace(GRADUATED, steps=10, last_steps=67)),
+        "finished": _but("last steps Levenberg-Marquardt", replace(GRADUATED, last_steps=1), finish=8),
+        "entropy": _but("entropy for cosine", objective="entropy"),
+        "mse": _but("mean squared error for cosine", objective="mse"),
+        "transport": _but("no blur, optimal transport W₁", UNBLURRED, objective="transport", finish=8),
+        "squared_transport": _but("no blur, optimal transport W₂²", UNBLURRED, objective="squared_transport", finish=8),
+        "triangular": _but("no blur, triangular cross-correlation 3°", UNBLURRED, objective="triangular", finish=8),
+        "symmetric": _but("family known: symmetry-adapted", cell="symmetric"),
+        "newton": _but(
+            *("family known: Levenberg-Marquardt", replace(GRADUATED, axis="log_d")),
+            cell="symmetric",
+            newton=2,
+            finish=8,
+        ),
+    }
+)
+"""Graduated descent with one ingredient exchanged, each named by that."""
+ALL_RECIPES = MappingProxyType({**RECIPES, **VARIANTS})
 
 
 @dataclass(frozen=True)
@@ -166,20 +222,51 @@ def search(
 
 def descend(recipe: Recipe, truth: Structure, starts: Sequence[Structure]) -> SnapResult:
     """One descent of each start."""
-    objective = OBJECTIVES[recipe.objective]
+    objective = COMPARED[recipe.objective]
     simulator, target = compared(truth, objective, None, torch.float32)
     lattice, frac_coords = to_tensors(starts, dtype=simulator.dtype)
-    family = detect_family(truth) if recipe.family else None
-    start = _parameters(recipe, lattice, frac_coords, family), lattice, frac_coords
-    return narrowed(simulator, target, *start, objective, recipe.narrowing, recipe.rule)
+    if recipe.newton:
+        result = _newton(recipe, truth, simulator, target, lattice, frac_coords)
+    else:
+        moving = _parameters(recipe, truth, lattice, frac_coords)
+        given = lattice, frac_coords, objective, recipe.narrowing, recipe.rule
+        result = narrowed(simulator, target, moving, *given)
+    if not recipe.finish:
+        return result
+    begin = time.monotonic()
+    # The finish makes the cosine small, whatever was descended before.
+    moving = _parameters(recipe, truth, result.lattice, result.frac_coords)
+    end = finish(Stage(simulator, target), moving, result.lattice, result.frac_coords, recipe.finish)
+    steps, seconds = result.steps + end.steps, result.seconds + time.monotonic() - begin
+    return replace(
+        result, lattice=end.lattice, frac_coords=end.frac_coords, loss=end.loss, steps=steps, seconds=seconds
+    )
 
 
-def _parameters(recipe: Recipe, lattice: Tensor, frac_coords: Tensor, family: str | None) -> Parameterisation:
+def _newton(
+    recipe: Recipe, truth: Structure, simulator: Simulator, target: Tensor, lattice: Tensor, frac_coords: Tensor
+) -> SnapResult:
+    """Levenberg-Marquardt steps under each blur in turn."""
+    begin, narrowing = time.monotonic(), recipe.narrowing
+    stage = narrowing_stages(simulator, target, narrowing)
+    cells, loss, steps = (lattice, frac_coords), lattice.new_zeros(len(lattice)), torch.zeros(len(lattice)).long()
+    for number in range(narrowing.stages):
+        # Made anew: parameters are in units of where they begin.
+        moving = _parameters(recipe, truth, *cells)
+        end = finish(stage(number * narrowing.steps), moving, *cells, recipe.newton)
+        cells, loss, steps = (end.lattice, end.frac_coords), end.loss, steps + end.steps
+    unknown, reasons = torch.full_like(loss, torch.nan), ("out of steps",) * len(lattice)
+    return SnapResult(*cells, loss, unknown, steps, reasons, time.monotonic() - begin)
+
+
+def _parameters(recipe: Recipe, truth: Structure, lattice: Tensor, frac_coords: Tensor) -> Parameterisation:
     if recipe.noise == "coordinates":
         return CoordinateParameters(lattice, clamp=False)
-    if recipe.scaled:
-        return ScaledLattice.of(lattice, frac_coords, family)
-    return LatticeParameters(frac_coords, family, clamp=False)
+    if recipe.cell == "angstrom":
+        return LatticeParameters(frac_coords, clamp=False)
+    if recipe.cell == "symmetric":
+        return SymmetricCrystal.of(symmetry_of(truth), lattice, frac_coords, moves_sites=False)
+    return ScaledLattice.of(lattice, frac_coords, detect_family(truth) if recipe.cell == "family" else None)
 
 
 def _again(recipe: Recipe, start: Structure, last: Structure, generator: np.random.Generator) -> Structure:

@@ -215,6 +215,11 @@ def recipes(plan: Plan, progress: bool = True, workers: int | None = None) -> pd
     return _gather(recipe_shards(plan), progress, workers, "Beyond the paper")
 
 
+def studied(plan: Plan, *others: pd.DataFrame) -> pd.DataFrame:
+    """Records of the descents and relaxations of a plan, and other records with them."""
+    return pd.concat([descents(plan), relaxations(plan), *others], ignore_index=True)
+
+
 def relaxed_structures(plan: Plan) -> tuple[str, ...]:
     """The crystals of a plan whose relaxations are recorded, every one; all of its crystals if there are none such."""
     recorded = {key for folder in sorted(RECORDS.glob("*/")) for key in store_of(folder.name).keys()}  # noqa: SIM118

@@ -16,7 +16,7 @@ from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import RecordError
 from xrdscape.paths import DATA
 from xrdscape.recovery.noise import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
-from xrdscape.recovery.recipes import RECIPES
+from xrdscape.recovery.recipes import ALL_RECIPES
 from xrdscape.study.records import CHGNET, METHODS
 
 PLANS_FILE = DATA / "plans.yaml"
@@ -47,7 +47,7 @@ class Plan:
         structures: names or paths.
         lattice_levels, coordinate_levels: noise levels.
         methods: keys of `METHODS`; the constrained one applies to lattice noise alone.
-        recipes: keys of `RECIPES`, methods beyond the paper; each applies to one kind of noise, and has steps and a
+        recipes: keys of `ALL_RECIPES`, methods beyond the paper; each applies to one kind of noise, and has steps and a
             learning rate of its own.
         copies: distorted copies of each structure and level (the paper: 50).
         relaxation_copies: how many of these CHGNet relaxes.
@@ -88,7 +88,7 @@ class Plan:
     dtype: Literal["float32", "float64"] = "float32"
 
     def __post_init__(self) -> None:
-        for chosen, known, kind in ((self.methods, METHODS, "method"), (self.recipes, RECIPES, "recipe")):
+        for chosen, known, kind in ((self.methods, METHODS, "method"), (self.recipes, ALL_RECIPES, "recipe")):
             unknown = [name for name in chosen if name not in known]
             if unknown:
                 raise RecordError(f"Unknown {kind} {', '.join(unknown)}. Use some of: {', '.join(known)}.")
@@ -142,7 +142,7 @@ class Shard:
         truth = load_structure(self.structure)
         if self.method == CHGNET:
             return 0.09 * len(truth) ** 1.5 * self.starts
-        if self.method in RECIPES:
+        if self.method in ALL_RECIPES:
             return SECONDS_OF_A_RECIPE[self.noise] * truth.volume / 200 * self.starts
         # A volume of 200 cubic angstrom reflects as often as the study's middle crystal, and few descents take longer
         # than 4,000 steps.
@@ -193,7 +193,7 @@ def recipe_shards(plan: Plan) -> list[Shard]:
     """What a plan does beyond the paper; a recipe that relaxes is slow, and has one level a shard."""
     shards = []
     for structure, name in product(plan.structures, plan.recipes):
-        recipe = RECIPES[name]
+        recipe = ALL_RECIPES[name]
         levels = plan.lattice_levels if recipe.noise == "lattice" else plan.coordinate_levels
         own = {"max_steps": recipe.narrowing.all_steps, "learning_rate": recipe.narrowing.rate, "recipe": repr(recipe)}
         for group in [(level,) for level in levels] if recipe.relaxed else _groups(levels, plan.copies):

@@ -15,7 +15,7 @@ from xrdscape.engine.structures import load_structure
 from xrdscape.paths import RECORDS
 from xrdscape.recovery.energy import Relaxation, relax
 from xrdscape.recovery.noise import generator, start
-from xrdscape.recovery.recipes import RECIPES, search
+from xrdscape.recovery.recipes import ALL_RECIPES, search
 from xrdscape.recovery.recover import crystals, recover
 from xrdscape.recovery.snap import Schedule, SnapResult
 from xrdscape.study import records
@@ -103,7 +103,7 @@ def _searched(
     shard: Shard, truth: Structure, starts: list[Structure], named: Named
 ) -> tuple[pd.DataFrame, list[Structure]]:
     """By a recipe; its further tries are drawn by the start's own name and the recipe's."""
-    recipe = RECIPES[shard.method]
+    recipe = ALL_RECIPES[shard.method]
     own = [
         generator(f"{shard.structure}|{shard.method}", shard.noise, level, copy, shard.seed) for level, copy in named
     ]

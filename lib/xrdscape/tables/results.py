@@ -11,6 +11,7 @@ from xrdscape.analysis.published import published_table
 from xrdscape.analysis.relief import minima_with_barriers
 from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
+from xrdscape.recovery.recipes import ALL_RECIPES
 from xrdscape.study.plan import Plan, Rates
 from xrdscape.study.records import CHGNET, METHODS, match_rates
 
@@ -22,7 +23,14 @@ PUBLISHED_TABLES = MappingProxyType({"mutual_information": "table1", "pearson": 
 CRITERIA = MappingProxyType({"conventional": "Conventional", "pymatgen": "pymatgen defaults", "tight": "Tight"})
 """When a result counts as found, in the order of the table."""
 
-LABELS = MappingProxyType({"noised": "Noised", **{k: m.label for k, m in METHODS.items()}, CHGNET: "CHGNet"})
+LABELS = MappingProxyType(
+    {
+        "noised": "Noised",
+        **{name: method.label for name, method in METHODS.items()},
+        CHGNET: "CHGNet",
+        **{name: recipe.label for name, recipe in ALL_RECIPES.items()},
+    }
+)
 """Column heads by method."""
 
 LEAST_BARRIER = 0.01

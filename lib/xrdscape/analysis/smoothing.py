@@ -1,0 +1,151 @@
+"""What a blur of the patterns does to a landscape, and the way of a graduated descent across it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from pymatgen.core import Structure
+from torch import Tensor
+
+from xrdscape.analysis.landscape import PARAMETER_NAMES, Slice, SliceParameters, xrd_slice
+from xrdscape.analysis.roughness import prominent_traps
+from xrdscape.engine.blur import blurred, half_width
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.profile import Instrument
+from xrdscape.engine.similarity import OBJECTIVES, Objective
+from xrdscape.engine.structures import to_tensors
+from xrdscape.recovery.descent import Problem, Schedule
+from xrdscape.recovery.graduated import Narrowing, narrowing_stages
+from xrdscape.recovery.rules import Adam
+from xrdscape.recovery.snap import snap
+
+# Of the maps here: a tenth of the points, where the narrowest peak still has three to its width.
+COARSE = Instrument(step_deg=0.1)
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """A slice under a blur: full width at half maximum in degrees, 0 for none, and the slice."""
+
+    width_deg: float
+    landscape: Slice
+
+
+def blurred_objective(objective: Objective, width_deg: float, step_deg: float) -> Objective:
+    """The objective between two patterns that are both blurred first."""
+    half = half_width(width_deg, step_deg)
+
+    def loss(pattern: Tensor, target: Tensor) -> Tensor:
+        return objective.loss(blurred(pattern, half), blurred(target, half))
+
+    return replace(objective, loss=loss, twin=None) if half else objective
+
+
+def smoothed_slices(
+    structure: Structure,
+    x_name: str,
+    y_name: str,
+    widths_deg: Sequence[float],
+    n: int = 61,
+    length_span: float = 0.2,
+    angle_span_deg: float = 15.0,
+    objective: Objective = OBJECTIVES["cosine"],
+) -> list[Smoothed]:
+    """One slice under several blurs; arguments else as `xrd_slice`.
+
+    Args:
+        widths_deg: full widths at half maximum of the blurs; 0 for none.
+    """
+    return [
+        Smoothed(
+            width,
+            xrd_slice(
+                *(structure, x_name, y_name, blurred_objective(objective, width, COARSE.step_deg)),
+                *(n, length_span, angle_span_deg, COARSE),
+            ),
+        )
+        for width in widths_deg
+    ]
+
+
+def smoothing_counts(smoothed: Sequence[Smoothed], smallest_share: float = 0.01) -> pd.DataFrame:
+    """How many traps are left under each blur.
+
+    Args:
+        smoothed: slices.
+        smallest_share: to leave a trap one must climb at least this part of its slice's range.
+
+    Returns:
+        DataFrame: width_deg, traps, basin (see `basin_share`).
+    """
+    return pd.DataFrame(
+        [(s.width_deg, len(prominent_traps(s.landscape, smallest_share)), basin_share(s.landscape)) for s in smoothed],
+        columns=["width_deg", "traps", "basin"],
+    )
+
+
+def basin_share(landscape: Slice) -> float:
+    """Share of the points of a slice from which going down, always to the lowest of the eight neighbours, leads to the
+    truth or to a point beside it."""
+    value = np.where(np.isnan(landscape.value), np.inf, landscape.value)
+    rows, columns = value.shape
+    padded = np.pad(value, 1, constant_values=np.inf)
+    moves = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    around = np.stack([padded[1 + i : 1 + i + rows, 1 + j : 1 + j + columns] for i, j in moves])
+    best = around.argmin(0)
+    y, x = np.indices(value.shape)
+    shift = np.array(moves)[best]
+    next_point = (y + shift[..., 0]) * columns + x + shift[..., 1]
+    end = next_point.ravel()
+    while not np.array_equal(further := end[end], end):
+        end = further
+    goal_y, goal_x = rows // 2, columns // 2
+    home = (np.abs(end // columns - goal_y) <= 1) & (np.abs(end % columns - goal_x) <= 1)
+    return float(home[np.isfinite(value.ravel())].mean())
+
+
+def graduated_path(
+    structure: Structure,
+    x_name: str,
+    y_name: str,
+    start: tuple[float, float],
+    narrowing: Narrowing,
+    objective: Objective = OBJECTIVES["cosine"],
+) -> pd.DataFrame:
+    """A graduated descent in two lattice parameters, the other four at their true values.
+
+    Args:
+        start: the first (x, y).
+        narrowing: of the blur; its rate is taken in parts of a length of 1 angstrom times the first length.
+
+    Returns:
+        DataFrame step, x, y, loss, width_deg (of the blur at that step).
+    """
+    simulator = Simulator(structure, hkl_max=objective.hkl_max)
+    lattice, frac_coords = to_tensors([structure])
+    target = simulator(lattice, frac_coords)[0]
+    moving = (PARAMETER_NAMES.index(x_name), PARAMETER_NAMES.index(y_name))
+    first = lattice.clone()
+    first[0, list(moving)] = torch.tensor(start, dtype=lattice.dtype)
+    steps = narrowing.all_steps
+    schedule = Schedule(narrowing.rate * float(lattice[0, moving[0]]), steps, check_every=steps, rule=Adam())
+    result = snap(
+        Problem(narrowing_stages(simulator, target, narrowing), objective, schedule),
+        SliceParameters(frac_coords, None, clamp=False, moving=moving),
+        *(first, frac_coords),
+        record_every=1,
+    )
+    path = result.trajectory
+    assert path is not None
+    widths = [*np.repeat(narrowing.widths_deg, narrowing.steps), *[0.0] * narrowing.last_steps]
+    return pd.DataFrame(
+        {
+            "step": path.steps.numpy(),
+            "x": path.parameters[:, 0, moving[0]].numpy(),
+            "y": path.parameters[:, 0, moving[1]].numpy(),
+            "loss": path.loss[:, 0].numpy(),
+            "width_deg": widths[: len(path.steps)],
+        }
+    )
