@@ -1,0 +1,95 @@
+"""Figures of flawed patterns: what each flaw looks like, and how recovery falls as it grows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+from xrdscape.analysis.flaws import FLAWS, NONE
+from xrdscape.engine.pattern import Pattern
+from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
+from xrdscape.tables.flaws import size_text
+
+LOOKS = {
+    "rate": ("Tight match", "o", PALETTE["blue"], "-"),
+    "conventional": ("Conventional match", "s", PALETTE["sky"], ":"),
+    "misled": ("No tight match, but fits as well as the truth", "^", PALETTE["vermillion"], "--"),
+}
+"""Label, marker, colour and line by column of the rates."""
+
+SHOWN_DEG = (10.0, 60.0)
+
+
+def flawed_patterns_figure(targets: Mapping[str, Pattern]) -> Figure:
+    """One panel a flaw: the flawed target over the flawless one, both of maximum 1.
+
+    Args:
+        targets: as `study.flaws.middling_targets` gives them.
+    """
+    names = [name for name in targets if name != NONE]
+    figure = new_figure(1.55 * -(-len(names) // 2))
+    axes = figure.subplots(-(-len(names) // 2), 2, sharex=True, sharey=True).ravel()
+    for ax, name in zip(axes, names, strict=True):
+        for pattern, colour, width in ((targets[NONE], "0.6", 2.4), (targets[name], PALETTE["blue"], 0.9)):
+            ax.plot(pattern.two_theta_deg, pattern.intensity, color=colour, linewidth=width)
+        flaw = FLAWS[name]
+        ax.set_title(
+            f"{flaw.label}: {flaw.size_label[0].lower()}{flaw.size_label[1:]} {size_text(name, flaw.middling)}"
+        )
+        ax.set_xlim(SHOWN_DEG)
+    for ax in axes[-2:]:
+        ax.set_xlabel(TWO_THETA)
+    for ax in axes[::2]:
+        ax.set_ylabel("Intensity")
+    letter_panels(axes, fontsize=8.5)
+    return figure
+
+
+def flaws_figure(rates: pd.DataFrame) -> Figure:
+    """Recovery against the size of each flaw, one panel a flaw; sizes at equal distances.
+
+    Args:
+        rates: as `tables.flaws.rates_by_size` gives them.
+    """
+    figure = new_figure(5.6)
+    axes = figure.subplots(3, 3, sharey=True).ravel()
+    for ax, name in zip(axes, FLAWS, strict=False):
+        _recovery(ax, name, rates[rates["flaw"] == name])
+    for ax in axes[len(FLAWS) :]:
+        ax.set_axis_off()
+    for ax in axes[: len(FLAWS) : 3]:
+        ax.set_ylabel("Share of descents")
+    letter_panels(axes[: len(FLAWS)])
+    handles = [
+        Line2D([], [], marker=marker, color=colour, linestyle=line, label=label)
+        for label, marker, colour, line in LOOKS.values()
+    ]
+    handles.append(Line2D([], [], color="0.6", linewidth=0.8, label="Half of the tight matches without the flaw"))
+    axes[len(FLAWS)].legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 0.95))
+    return figure
+
+
+def _recovery(ax: Axes, name: str, rates: pd.DataFrame) -> None:
+    flaw = FLAWS[name]
+    # The flawless size first, but in its place where one can be wrong in two ways.
+    rates = rates.sort_values("size", ascending=bool(flaw.flawless < rates["size"].max()))
+    place = np.arange(len(rates))
+    ax.plot(place, rates["flawless"] / 2, color="0.6", linewidth=0.8)
+    for column in ("conventional", "misled"):
+        _, marker, colour, line = LOOKS[column]
+        ax.plot(place, rates[column], marker=marker, color=colour, linestyle=line, markersize=3.2, linewidth=0.9)
+    _, marker, colour, line = LOOKS["rate"]
+    reach = np.clip([rates["rate"] - rates["low"], rates["high"] - rates["rate"]], 0, None)
+    ax.errorbar(place, rates["rate"], yerr=reach, marker=marker, color=colour, linestyle=line, capsize=1.8,
+                markersize=4, elinewidth=0.9)  # fmt: skip
+    texts = [size_text(name, size) for size in rates["size"]]
+    ax.set_xticks(place, texts, rotation=40 if max(map(len, texts)) > 4 else 0)
+    ax.set_title(flaw.label)
+    ax.set_xlabel(flaw.size_label)
+    ax.set_ylim(-0.04, 1.04)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.grid(axis="y", color="0.92", linewidth=0.6)
