@@ -44,10 +44,11 @@ class Flaw:
 
 
 NONE = "none"
+"""The pattern as simulated."""
 FAMILY = "family"
 FLAWS: Mapping[str, Flaw] = MappingProxyType(
     {
-        "counts": Flaw("Counting noise", "Counts at the maximum", math.inf, (1e5, 1e4, 1e3, 300, 100, 30), 300),
+        "counts": Flaw("Counting noise", "Counts at the maximum", math.inf, (1e5, 1e4, 1e3, 100, 30, 10, 3), 100),
         "background": Flaw("Background", "Its maximum / that of the peaks", 0, (0.02, 0.05, 0.1, 0.2, 0.5, 1), 0.2),
         "zero_shift": Flaw("Zero shift", r"Shift of $2\theta$ (deg)", 0, (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), 0.3),
         "width": Flaw("Wrong peak width", "Target's FWHM / simulator's", 1, (0.85, 0.7, 0.5, 1.2, 1.5, 2, 3), 2),
@@ -56,15 +57,14 @@ FLAWS: Mapping[str, Flaw] = MappingProxyType(
         FAMILY: Flaw("Wrong crystal family", "Free cell parameters, error", 0, (1, 2, 4, 5, -1, -2, -3), 1),
     }
 )
-"""By name. `NONE` is the pattern as simulated, the flawless size of all but `FAMILY`, which is no flaw of the pattern
-but of what is taken for known, and whose flawless size is the projection onto the true family."""
+"""By name. `FAMILY` is no flaw of the pattern but of what is taken for known."""
 
 FAMILIES_BY_ERROR: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
-        "cubic": {0: "cubic", 1: "tetragonal", 2: "orthorhombic", 3: "monoclinic", 5: "triclinic"},
-        "hexagonal": {-2: "cubic", -1: "tetragonal", 0: "hexagonal", 4: "triclinic"},
-        "tetragonal": {-1: "cubic", 0: "tetragonal", 1: "orthorhombic", 2: "monoclinic", 4: "triclinic"},
-        "monoclinic": {-3: "cubic", -2: "tetragonal", -1: "orthorhombic", 0: "monoclinic", 2: "triclinic"},
+        "cubic": {1: "tetragonal", 2: "orthorhombic", 3: "monoclinic", 5: "triclinic"},
+        "hexagonal": {-2: "cubic", -1: "tetragonal", 4: "triclinic"},
+        "tetragonal": {-1: "cubic", 1: "orthorhombic", 2: "monoclinic", 4: "triclinic"},
+        "monoclinic": {-3: "cubic", -2: "tetragonal", -1: "orthorhombic", 2: "triclinic"},
     }
 )
 """By true family and size of the error: above 0 the family allows the true cell and leaves so many parameters free that
@@ -209,14 +209,8 @@ def flawed(truth: Structure, flaw: str, size: float, rng: np.random.Generator, i
             raise XrdscapeError(f"Unknown flaw {flaw!r}. Use one of: {', '.join((NONE, *FLAWS))}.")
 
 
-def assumed_family(family: str, flaw: str, size: float) -> str | None:
-    """The family that a descent is told of for a crystal of a family; None if of none.
-
-    Raises:
-        XrdscapeError: for a crystal of this family there is no such error (see `FAMILIES_BY_ERROR`).
-    """
-    if flaw != FAMILY:
-        return None
+def wrong_family(family: str, size: float) -> str:
+    """The family that is wrong by so much (see `FAMILIES_BY_ERROR`) for a crystal of another."""
     errors = FAMILIES_BY_ERROR.get(family, {})
     _demand(size in errors, f"the error in the family of a {family} crystal", f"one of {sorted(errors)}", size)
     return errors[int(size)]

@@ -15,11 +15,12 @@ from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
 from xrdscape.tables.flaws import size_text
 
 LOOKS = {
-    "rate": ("Tight match", "o", PALETTE["blue"], "-"),
-    "conventional": ("Conventional match", "s", PALETTE["sky"], ":"),
-    "misled": ("No tight match, but fits as well as the truth", "^", PALETTE["vermillion"], "--"),
+    False: ("Tight match, cell free", "o", PALETTE["blue"], -0.08),
+    True: ("Tight match, cell projected onto its family", "P", PALETTE["vermillion"], 0.08),
 }
-"""Label, marker, colour and line by column of the rates."""
+"""Label, marker, colour and place beside the size, by whether the cell is projected."""
+
+MISLED = "Cell free: no tight match, but fits as well as the truth"
 
 SHOWN_DEG = (10.0, 60.0)
 
@@ -37,9 +38,7 @@ def flawed_patterns_figure(targets: Mapping[str, Pattern]) -> Figure:
         for pattern, colour, width in ((targets[NONE], "0.6", 2.4), (targets[name], PALETTE["blue"], 0.9)):
             ax.plot(pattern.two_theta_deg, pattern.intensity, color=colour, linewidth=width)
         flaw = FLAWS[name]
-        ax.set_title(
-            f"{flaw.label}: {flaw.size_label[0].lower()}{flaw.size_label[1:]} {size_text(name, flaw.middling)}"
-        )
+        ax.set_title(f"{flaw.label} ({flaw.size_label} = {size_text(name, flaw.middling)})")
         ax.set_xlim(SHOWN_DEG)
     for ax in axes[-2:]:
         ax.set_xlabel(TWO_THETA)
@@ -55,41 +54,38 @@ def flaws_figure(rates: pd.DataFrame) -> Figure:
     Args:
         rates: as `tables.flaws.rates_by_size` gives them.
     """
-    figure = new_figure(5.6)
+    figure = new_figure(5.8)
     axes = figure.subplots(3, 3, sharey=True).ravel()
-    for ax, name in zip(axes, FLAWS, strict=False):
+    for ax, (name, flaw) in zip(axes, FLAWS.items(), strict=False):
         _recovery(ax, name, rates[rates["flaw"] == name])
+        ax.set_title(flaw.label)
+        ax.set_xlabel(flaw.size_label)
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     for ax in axes[len(FLAWS) :]:
         ax.set_axis_off()
     for ax in axes[: len(FLAWS) : 3]:
         ax.set_ylabel("Share of descents")
     letter_panels(axes[: len(FLAWS)])
-    handles = [
-        Line2D([], [], marker=marker, color=colour, linestyle=line, label=label)
-        for label, marker, colour, line in LOOKS.values()
-    ]
-    handles.append(Line2D([], [], color="0.6", linewidth=0.8, label="Half of the tight matches without the flaw"))
-    axes[len(FLAWS)].legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 0.95))
+    handles = [Line2D([], [], marker=marker, color=colour, label=label) for label, marker, colour, _ in LOOKS.values()]
+    handles.append(Line2D([], [], color="0.4", linestyle="--", linewidth=0.9, label=MISLED))
+    axes[len(FLAWS)].legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.1, 0.95))
     return figure
 
 
 def _recovery(ax: Axes, name: str, rates: pd.DataFrame) -> None:
-    flaw = FLAWS[name]
-    # The flawless size first, but in its place where one can be wrong in two ways.
-    rates = rates.sort_values("size", ascending=bool(flaw.flawless < rates["size"].max()))
-    place = np.arange(len(rates))
-    ax.plot(place, rates["flawless"] / 2, color="0.6", linewidth=0.8)
-    for column in ("conventional", "misled"):
-        _, marker, colour, line = LOOKS[column]
-        ax.plot(place, rates[column], marker=marker, color=colour, linestyle=line, markersize=3.2, linewidth=0.9)
-    _, marker, colour, line = LOOKS["rate"]
-    reach = np.clip([rates["rate"] - rates["low"], rates["high"] - rates["rate"]], 0, None)
-    ax.errorbar(place, rates["rate"], yerr=reach, marker=marker, color=colour, linestyle=line, capsize=1.8,
-                markersize=4, elinewidth=0.9)  # fmt: skip
-    texts = [size_text(name, size) for size in rates["size"]]
-    ax.set_xticks(place, texts, rotation=40 if max(map(len, texts)) > 4 else 0)
-    ax.set_title(flaw.label)
-    ax.set_xlabel(flaw.size_label)
+    # The flawless size comes first, but where one can be wrong in two ways it stands between them.
+    sizes = sorted(rates["size"].unique(), reverse=bool(FLAWS[name].flawless == rates["size"].max()))
+    for projected, (_, marker, colour, beside) in LOOKS.items():
+        part = rates[rates["projected"] == projected]
+        place = np.array([sizes.index(size) for size in part["size"]], dtype=float)
+        order = np.argsort(place)
+        part, place = part.iloc[order], place[order]
+        reach = np.clip([part["rate"] - part["low"], part["high"] - part["rate"]], 0, None)
+        ax.errorbar(place + beside, part["rate"], yerr=reach, marker=marker, color=colour, markersize=4,
+                    elinewidth=0.9, capsize=1.8)  # fmt: skip
+        if not projected:
+            ax.plot(place, part["misled"], color="0.4", linestyle="--", linewidth=0.9)
+    texts = [size_text(name, size) for size in sizes]
+    ax.set_xticks(range(len(sizes)), texts, rotation=40 if max(map(len, texts)) > 4 else 0)
     ax.set_ylim(-0.04, 1.04)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.grid(axis="y", color="0.92", linewidth=0.6)

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from pymatgen.core import Structure
 
-from xrdscape.analysis.flaws import FAMILIES_BY_ERROR, FAMILY, FLAWS, NONE, assumed_family, flawed
+from xrdscape.analysis.flaws import FAMILIES_BY_ERROR, FAMILY, FLAWS, NONE, flawed, wrong_family
 from xrdscape.engine.cell import detect_family
 from xrdscape.engine.pattern import Pattern, Simulator
 from xrdscape.engine.similarity import OBJECTIVES
@@ -40,11 +40,14 @@ class FlawedShard(Shard):
 
     Args:
         flaw, flaw_size: a key of `FLAWS`, or `NONE`, and its size.
+        projected: whether the cell is projected onto its family after each step: the true one, or the wrong one of
+            `FAMILY`.
         narrowing: of the descents.
     """
 
     flaw: str = NONE
     flaw_size: float = 0.0
+    projected: bool = False
     narrowing: Narrowing = NARROWING
 
     @property
@@ -53,32 +56,32 @@ class FlawedShard(Shard):
 
 
 def flaw_shards(structures: Sequence[str] = REFERENCE_NAMES, copies: int = COPIES, seed: int = 0) -> list[FlawedShard]:
-    """The whole experiment: each crystal without a flaw, and with each flaw at each size.
+    """The whole experiment: each crystal without a flaw, and with each flaw at each size, cells free and projected.
 
     Args:
         structures: names or paths.
         copies: distorted copies of each, the first of the study's if the seed is the study's.
         seed: of all noise.
     """
-    return [
-        _shard(structure, copies, seed, flaw, size) for structure in structures for flaw, size in _settings(structure)
-    ]
+    return [_shard(structure, copies, seed, *setting) for structure in structures for setting in _settings(structure)]
 
 
-def _shard(structure: str, copies: int, seed: int, flaw: str, size: float) -> FlawedShard:
+def _shard(structure: str, copies: int, seed: int, flaw: str, size: float, projected: bool) -> FlawedShard:
     return FlawedShard(
         *(structure, "lattice", METHOD, (LEVEL,), copies, seed, NARROWING.all_steps),
         learning_rate=NARROWING.rate,
         dtype=str(DTYPE).removeprefix("torch."),
         flaw=flaw,
         flaw_size=size,
+        projected=projected,
     )
 
 
-def _settings(structure: str) -> list[tuple[str, float]]:
+def _settings(structure: str) -> list[tuple[str, float, bool]]:
     errors = FAMILIES_BY_ERROR.get(detect_family(load_structure(structure)), {})
-    others = [(name, size) for name, flaw in FLAWS.items() if name != FAMILY for size in flaw.sizes]
-    return [(NONE, 0.0), *others, *((FAMILY, float(size)) for size in errors)]
+    sizes = [(name, size) for name, flaw in FLAWS.items() if name != FAMILY for size in flaw.sizes]
+    both = [(*setting, projected) for projected in (False, True) for setting in [(NONE, 0.0), *sizes]]
+    return [*both, *((FAMILY, float(size), True) for size in errors)]
 
 
 def shard_of(settings: Mapping[str, Any]) -> Shard:
@@ -112,7 +115,7 @@ def middling_targets(structure: str, seed: int = 0) -> dict[str, Pattern]:
     simulator, found = Simulator(load_structure(structure)), {}
     sizes = {NONE: 0.0, **{name: flaw.middling for name, flaw in FLAWS.items() if name != FAMILY}}
     for name, size in sizes.items():
-        target = target_of(_shard(structure, COPIES, seed, name, size))
+        target = target_of(_shard(structure, COPIES, seed, name, size, False))
         found[name] = Pattern(simulator.two_theta_deg.numpy(), (target / target.max()).numpy())
     return found
 
@@ -121,19 +124,26 @@ def _flawed_records(shard: FlawedShard, named: Named | None) -> pd.DataFrame:
     truth = load_structure(shard.structure)
     named = named or tuple((level, copy) for level in shard.levels for copy in range(shard.copies))
     starts = [start(shard.structure, shard.noise, level, copy, shard.seed, truth) for level, copy in named]
-    family = assumed_family(detect_family(truth), shard.flaw, shard.flaw_size)
+    family = _family(shard, truth)
     told = pd.DataFrame(list(named), columns=["level", "copy"])
     told.insert(0, "structure", shard.structure)
     told.insert(1, "noise", shard.noise)
     told["method"], told["seed"], told["shard"] = shard.method, shard.seed, shard.key
     told["learning_rate"], told["flaw"], told["flaw_size"] = shard.learning_rate, shard.flaw, shard.flaw_size
-    told["family"] = family or "none"
+    told["projected"], told["family"] = shard.projected, family or "none"
     rows, ends = _descended(shard, truth, starts, family)
     geometry = pd.DataFrame(
         [{**records.geometry(s, "start"), **records.geometry(e, "end")} for s, e in zip(starts, ends, strict=True)]
     )
     before = judged_starts(shard.structure, shard.noise, named, shard.seed)
     return pd.concat([told, rows, geometry, before, records.judged(truth, ends, "end")], axis=1)
+
+
+def _family(shard: FlawedShard, truth: Structure) -> str | None:
+    if not shard.projected:
+        return None
+    family = detect_family(truth)
+    return wrong_family(family, shard.flaw_size) if shard.flaw == FAMILY else family
 
 
 def _descended(

@@ -2,11 +2,16 @@
 
 import math
 
+import numpy as np
 import pandas as pd
+import torch
 
 from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE
+from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE, background
+from xrdscape.engine.pattern import simulate
+from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.flaws import COPIES, flaw_shards
 from xrdscape.study.store import store_of
 
@@ -20,6 +25,9 @@ SIDES = {
     (FAMILY, 1): "Family that allows too much",
 }
 """What the two ways to be wrong are called, where there are two."""
+
+WAYS = {False: "free", True: "family known"}
+"""By whether the cell is projected."""
 
 
 def flaw_records(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
@@ -41,31 +49,37 @@ def flaw_records(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
 
 
 def rates_by_size(records: pd.DataFrame) -> pd.DataFrame:
-    """How often the crystal is found, by flaw and size.
+    """How often the crystal is found, by flaw, size, and whether the cell is projected.
 
     Args:
         records: as `flaw_records` gives them.
 
     Returns:
-        DataFrame, each flaw's sizes in ascending order with the flawless one among them: flaw, size, trials, tight
-        (matches), rate with low and high (Jeffreys, 95 %), conventional (rate), misled (share whose end is no tight
-        match and explains the target as well as the truth, or better), flawless (rate of the same crystals without the
-        flaw).
+        DataFrame, each flaw's sizes in ascending order with the flawless one among them: flaw, projected, size,
+        trials, tight (matches), rate with low and high (Jeffreys, 95 %), conventional (rate), misled (share whose end
+        is no tight match and explains the target as well as the truth, or better), cosine (median similarity to the
+        target at the end), flawless (rate of the same crystals without the flaw).
     """
     rows = []
     for name, flaw in FLAWS.items():
-        part = records[records["flaw"] == name]
-        if name != FAMILY:
-            part = pd.concat([part, records[records["flaw"] == NONE].assign(flaw_size=flaw.flawless)])
-        sound = part[part["flaw_size"] == flaw.flawless]
-        for size, group in part.groupby("flaw_size"):
-            tight = group["match_tight_end"].astype(bool)
-            low, high = jeffreys_interval(int(tight.sum()), len(group))
-            misled = ~tight & (group["end_loss"] <= group["truth_loss"] + SAME_LOSS)
-            same = sound[sound["structure"].isin(group["structure"])]
-            rates = tight.mean(), low, high, group["match_conventional_end"].mean(), misled.mean()
-            rows.append((name, size, len(group), int(tight.sum()), *rates, same["match_tight_end"].mean()))
-    columns = ["flaw", "size", "trials", "tight", "rate", "low", "high", "conventional", "misled", "flawless"]
+        for projected in WAYS:
+            ours = records[records["projected"] == projected]
+            part = ours[ours["flaw"] == name]
+            if part.empty:
+                continue
+            sound = ours[ours["flaw"] == NONE].assign(flaw_size=flaw.flawless)
+            for size, group in pd.concat([part, sound]).groupby("flaw_size"):
+                tight = group["match_tight_end"].astype(bool)
+                low, high = jeffreys_interval(int(tight.sum()), len(group))
+                misled = ~tight & (group["end_loss"] <= group["truth_loss"] + SAME_LOSS)
+                same = sound[sound["structure"].isin(group["structure"])]
+                rates = tight.mean(), low, high, group["match_conventional_end"].mean(), misled.mean()
+                told = -group["end_loss"].median(), same["match_tight_end"].mean()
+                rows.append((name, projected, size, len(group), int(tight.sum()), *rates, *told))
+    columns = [
+        *("flaw", "projected", "size", "trials", "tight", "rate", "low", "high"),
+        *("conventional", "misled", "cosine", "flawless"),
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -77,50 +91,66 @@ def tolerated(rates: pd.DataFrame) -> pd.DataFrame:
         rates: as `rates_by_size` gives them.
 
     Returns:
-        DataFrame, one row for each flaw and way to be wrong: flaw, side (-1 or 1), flawless (rate), holds (size; the
-        flawless one where none does) and its rate, breaks (size; NaN where none does) and its rate.
+        DataFrame, one row for each flaw, way to be wrong, and whether the cell is projected: flaw, side (-1 or 1),
+        projected, holds (size; the flawless one where none does) and its rate, breaks (size; NaN where none does) and
+        its rate.
     """
     rows = []
-    for name, flaw in FLAWS.items():
-        own = rates[rates["flaw"] == name].set_index("size")
+    for (name, projected), part in rates.groupby(["flaw", "projected"], sort=False):
+        own, flawless = part.set_index("size"), FLAWS[str(name)].flawless
         for side in (-1, 1):
-            sizes = sorted((s for s in own.index if (s - flaw.flawless) * side > 0), reverse=side < 0)
+            sizes = sorted((s for s in own.index if (s - flawless) * side > 0), reverse=side < 0)
             if not sizes:
                 continue
             bad = [size for size in sizes if own.loc[size, "rate"] < own.loc[size, "flawless"] / 2]
             kept = sizes[: sizes.index(bad[0])] if bad else sizes
-            holds, breaks = (kept[-1] if kept else flaw.flawless), (bad[0] if bad else math.nan)
-            at = [own["rate"].get(size, math.nan) for size in (flaw.flawless, holds, breaks)]
-            rows.append((name, side, at[0], holds, at[1], breaks, at[2]))
-    columns = ["flaw", "side", "flawless", "holds", "holds_rate", "breaks", "breaks_rate"]
+            holds, breaks = (kept[-1] if kept else flawless), (bad[0] if bad else math.nan)
+            at = [own["rate"].get(size, math.nan) for size in (holds, breaks)]
+            rows.append((name, side, projected, holds, at[0], breaks, at[1]))
+    columns = ["flaw", "side", "projected", "holds", "holds_rate", "breaks", "breaks_rate"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def tolerated_table(rates: pd.DataFrame) -> pd.DataFrame:
-    """`tolerated` in words and per cent."""
-    found = tolerated(rates)
-    names = [
-        SIDES.get((name, side), FLAWS[name].label) for name, side in zip(found["flaw"], found["side"], strict=True)
-    ]
+    """`tolerated` in words and per cent, free cells beside projected ones."""
+    rows = []
+    for (name, side), part in tolerated(rates).groupby(["flaw", "side"], sort=False):
+        row = {"Flaw": _side_text(str(name), int(side)), "Size": FLAWS[str(name)].size_label}
+        for projected, way in WAYS.items():
+            own = part[part["projected"] == projected]
+            for column, words in (("holds", "holds up to"), ("breaks", "breaks at")):
+                told = [
+                    f"{size_text(str(name), size)} ({_per_cent(rate)})" if size == size else "–"
+                    for size, rate in zip(own[column], own[f"{column}_rate"], strict=True)
+                ]
+                row[f"{way.capitalize()}: {words}"] = told[0] if told else ""
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def rates_table(rates: pd.DataFrame) -> pd.DataFrame:
+    """Every rate: tight matches with intervals, conventional matches, descents that were misled."""
     return pd.DataFrame(
         {
-            "Flaw": names,
-            "Size": [FLAWS[name].size_label for name in found["flaw"]],
-            "Flawless": found["flawless"].map(_per_cent),
-            "Holds up to": [size_text(*pair) for pair in zip(found["flaw"], found["holds"], strict=True)],
-            "there": found["holds_rate"].map(_per_cent),
-            "Breaks at": [size_text(*pair) for pair in zip(found["flaw"], found["breaks"], strict=True)],
-            "there ": found["breaks_rate"].map(_per_cent),
+            "Flaw": [FLAWS[name].label for name in rates["flaw"]],
+            "Size": [size_text(*pair) for pair in zip(rates["flaw"], rates["size"], strict=True)],
+            "Cell": rates["projected"].map(WAYS).where(rates["flaw"] != FAMILY, "wrong family").to_numpy(),
+            "Descents": rates["trials"].to_numpy(),
+            "Tight": [
+                f"{_per_cent(rate)} [{100 * low:.0f},\u00a0{100 * high:.0f}]"
+                for rate, low, high in zip(rates["rate"], rates["low"], rates["high"], strict=True)
+            ],
+            "Conventional": rates["conventional"].map(_per_cent).to_numpy(),
+            "Misled": rates["misled"].map(_per_cent).to_numpy(),
+            "Cosine at the end": rates["cosine"].to_numpy(),
         }
     )
 
 
 def size_text(flaw: str, size: float) -> str:
     """A size as axes and tables write it."""
-    if math.isnan(size):
-        return "–"
     if size == FLAWS[flaw].flawless:
-        return "none" if flaw != "width" else "1"
+        return "none" if flaw in ("counts", FAMILY) else f"{size:g}"
     text = f"{size:+g}" if flaw == FAMILY else f"{size:,.0f}" if flaw == "counts" else f"{size:g}"
     return text.replace("-", "−")
 
@@ -135,41 +165,66 @@ def flaws_sample_text(records: pd.DataFrame) -> str:
     )
 
 
-def broken_text(rates: pd.DataFrame) -> str:
-    """Which flaws, at the largest size tried, leave at least half of the recovery, and which do not."""
+def broken_text(rates: pd.DataFrame, projected: bool) -> str:
+    """Which flaws leave at least half of the recovery at every size tried, and which do not, with free or projected
+    cells."""
     found = tolerated(rates)
-    words = [
-        SIDES.get((name, side), FLAWS[name].label).lower()
-        for name, side in zip(found["flaw"], found["side"], strict=True)
-    ]
-    borne = [word for word, size in zip(words, found["breaks"], strict=True) if math.isnan(size)]
+    found = found[(found["projected"] == projected) & (found["flaw"] != FAMILY)]
+    borne = [_side_text(r["flaw"], r["side"]).lower() for r in found.to_dict("records") if r["breaks"] != r["breaks"]]
     broken = [
-        f"{word} at {size_text(name, size)}"
-        for word, name, size in zip(words, found["flaw"], found["breaks"], strict=True)
-        if not math.isnan(size)
+        f"{_side_text(r['flaw'], r['side']).lower()} at {size_text(r['flaw'], r['breaks'])}"
+        for r in found.to_dict("records")
+        if r["breaks"] == r["breaks"]
     ]
     told = []
     if borne:
-        told.append(f"At every size tried, recovery stays at or above half of the flawless with: {'; '.join(borne)}.")
+        told.append(f"at every size tried, at least half of the flawless recovery is left with {', '.join(borne)}")
     if broken:
-        told.append(f"It falls below half with: {'; '.join(broken)}.")
-    return " ".join(told)
+        told.append(f"it falls below half with {', '.join(broken)}")
+    return "; ".join(told)
 
 
-def lost_text(rates: pd.DataFrame) -> str:
-    """Of the largest size of each flaw of the pattern: what share is lost on the way, and what share is misled."""
+def misled_text(rates: pd.DataFrame, projected: bool) -> str:
+    """At the largest size of each flaw of the pattern: the share of descents that were misled, and that were lost."""
     told = []
     for name, flaw in FLAWS.items():
-        own = rates[(rates["flaw"] == name) & (rates["size"] == flaw.sizes[-1])]
+        own = rates[(rates["flaw"] == name) & (rates["size"] == flaw.sizes[-1]) & (rates["projected"] == projected)]
         if name != FAMILY and len(own):
             row = own.iloc[0]
-            lost = 1 - row["rate"] - row["misled"]
             told.append(
                 f"{flaw.label.lower()} ({size_text(name, row['size'])}): {_per_cent(row['misled'])} misled, "
-                f"{_per_cent(lost)} lost"
+                f"{_per_cent(1 - row['rate'] - row['misled'])} lost"
             )
     return "; ".join(told)
 
 
+def forbidden_text(rates: pd.DataFrame) -> str:
+    """What similarity to the target shows that a family forbids the true cell, against that with the true family."""
+    own = rates[rates["flaw"] == FAMILY].sort_values("size", ascending=False)
+    if own.empty:
+        return "nothing recorded"
+    right = own[own["size"] == 0]["cosine"].iloc[0]
+    wrong = [f"{row['cosine']:.2f} at {size_text(FAMILY, row['size'])}" for _, row in own[own["size"] < 0].iterrows()]
+    return f"{right:.4f} with the true family, {', '.join(wrong)}"
+
+
+def background_text(share: float) -> str:
+    """How the intensity under a background of some maximum compares with that under the peaks, over the ten crystals.
+
+    Args:
+        share: maximum of the background over that of the pattern.
+    """
+    ratios = []
+    for name in REFERENCE_NAMES:
+        pattern = simulate(load_structure(name))
+        shape = background(torch.from_numpy(pattern.two_theta_deg)).numpy()
+        ratios.append(share * pattern.intensity.max() * shape.sum() / pattern.intensity.sum())
+    return f"{np.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f} by crystal)"
+
+
+def _side_text(flaw: str, side: int) -> str:
+    return SIDES.get((flaw, side), FLAWS[flaw].label)
+
+
 def _per_cent(share: float) -> str:
-    return "–" if math.isnan(share) else f"{100 * share:.0f}\u00a0%"
+    return f"{100 * share:.0f}\u00a0%"
