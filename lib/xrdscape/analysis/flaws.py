@@ -34,6 +34,7 @@ class Flaw:
         flawless: the size at which nothing is wrong.
         sizes: those that are tried, from the flawless one outwards.
         middling: a size to show.
+        told: a size in words.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Flaw:
     flawless: float
     sizes: tuple[float, ...]
     middling: float
+    told: str
 
 
 NONE = "none"
@@ -48,13 +50,43 @@ NONE = "none"
 FAMILY = "family"
 FLAWS: Mapping[str, Flaw] = MappingProxyType(
     {
-        "counts": Flaw("Counting noise", "Counts at the maximum", math.inf, (1e5, 1e4, 1e3, 100, 30, 10, 3), 100),
-        "background": Flaw("Background", "Its maximum / that of the peaks", 0, (0.02, 0.05, 0.1, 0.2, 0.5, 1), 0.2),
-        "zero_shift": Flaw("Zero shift", r"Shift of $2\theta$ (deg)", 0, (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), 0.3),
-        "width": Flaw("Wrong peak width", "Target's FWHM / simulator's", 1, (0.85, 0.7, 0.5, 1.2, 1.5, 2, 3), 2),
-        "texture": Flaw("Preferred orientation", "March-Dollase $r$", 1, (0.9, 0.8, 0.7, 0.5, 0.4, 0.3), 0.5),
-        "impurity": Flaw("Impurity", "Share of the intensity", 0, (0.05, 0.1, 0.2, 0.3, 0.4, 0.5), 0.3),
-        FAMILY: Flaw("Wrong crystal family", "Free cell parameters, error", 0, (1, 2, 4, 5, -1, -2, -3), 1),
+        "counts": Flaw(
+            "Counting noise",
+            "Counts at the maximum",
+            math.inf,
+            (1e5, 1e4, 1e3, 100, 30, 10, 3),
+            100,
+            "{} counts at the maximum",
+        ),
+        "background": Flaw(
+            "Background",
+            "Its maximum / that of the peaks",
+            0,
+            (0.02, 0.05, 0.1, 0.2, 0.5, 1),
+            0.2,
+            "{} of the peaks' maximum",
+        ),
+        "zero_shift": Flaw("Zero shift", "Shift of 2θ (deg)", 0, (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), 0.3, "{}°"),
+        "width": Flaw(
+            "Wrong peak width",
+            "Target's FWHM / simulator's",
+            1,
+            (0.85, 0.7, 0.5, 1.2, 1.5, 2, 3),
+            2,
+            "peaks {} times as wide",
+        ),
+        "texture": Flaw("Preferred orientation", "March-Dollase r", 1, (0.9, 0.8, 0.7, 0.5, 0.4, 0.3), 0.5, "r = {}"),
+        "impurity": Flaw(
+            "Impurity", "Share of the intensity", 0, (0.05, 0.1, 0.2, 0.3, 0.4, 0.5), 0.3, "{} of the intensity"
+        ),
+        FAMILY: Flaw(
+            "Wrong crystal family",
+            "Free cell parameters, error",
+            0,
+            (1, 2, 4, 5, -1, -2, -3),
+            1,
+            "{} free cell parameters",
+        ),
     }
 )
 """By name. `FAMILY` is no flaw of the pattern but of what is taken for known."""

@@ -38,7 +38,7 @@ def flawed_patterns_figure(targets: Mapping[str, Pattern]) -> Figure:
         for pattern, colour, width in ((targets[NONE], "0.6", 2.4), (targets[name], PALETTE["blue"], 0.9)):
             ax.plot(pattern.two_theta_deg, pattern.intensity, color=colour, linewidth=width)
         flaw = FLAWS[name]
-        ax.set_title(f"{flaw.label} ({flaw.size_label} = {size_text(name, flaw.middling)})")
+        ax.set_title(f"{flaw.label}: {flaw.told.format(size_text(name, flaw.middling))}")
         ax.set_xlim(SHOWN_DEG)
     for ax in axes[-2:]:
         ax.set_xlabel(TWO_THETA)
@@ -68,7 +68,7 @@ def flaws_figure(rates: pd.DataFrame) -> Figure:
     letter_panels(axes[: len(FLAWS)])
     handles = [Line2D([], [], marker=marker, color=colour, label=label) for label, marker, colour, _ in LOOKS.values()]
     handles.append(Line2D([], [], color="0.4", linestyle="--", linewidth=0.9, label=MISLED))
-    axes[len(FLAWS)].legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.1, 0.95))
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.42, 0.27))
     return figure
 
 
@@ -86,6 +86,6 @@ def _recovery(ax: Axes, name: str, rates: pd.DataFrame) -> None:
         if not projected:
             ax.plot(place, part["misled"], color="0.4", linestyle="--", linewidth=0.9)
     texts = [size_text(name, size) for size in sizes]
-    ax.set_xticks(range(len(sizes)), texts, rotation=40 if max(map(len, texts)) > 4 else 0)
+    ax.set_xticks(range(len(sizes)), texts, rotation=40 if max(map(len, texts)) > 3 and len(texts) > 6 else 0)
     ax.set_ylim(-0.04, 1.04)
     ax.grid(axis="y", color="0.92", linewidth=0.6)

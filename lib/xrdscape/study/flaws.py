@@ -93,8 +93,17 @@ def shard_of(settings: Mapping[str, Any]) -> Shard:
 
 
 def records_of(shard: Shard, named: Named | None = None) -> pd.DataFrame:
-    """The records of a shard of any kind, or of some of its starts (see `shards.compute`)."""
-    return _flawed_records(shard, named) if isinstance(shard, FlawedShard) else compute(shard, named)
+    """The records of a shard of any kind, or of some of its starts (see `shards.compute`).
+
+    Those of a flawed shard are always descended together: where a landscape is rough, sums that are rounded otherwise
+    in other company could decide for another valley.
+    """
+    if not isinstance(shard, FlawedShard):
+        return compute(shard, named)
+    rows = _flawed_records(shard)
+    if named is None:
+        return rows
+    return rows.set_index(["level", "copy"], drop=False).loc[list(named)].reset_index(drop=True)
 
 
 def target_of(shard: FlawedShard) -> torch.Tensor:
@@ -120,9 +129,9 @@ def middling_targets(structure: str, seed: int = 0) -> dict[str, Pattern]:
     return found
 
 
-def _flawed_records(shard: FlawedShard, named: Named | None) -> pd.DataFrame:
+def _flawed_records(shard: FlawedShard) -> pd.DataFrame:
     truth = load_structure(shard.structure)
-    named = named or tuple((level, copy) for level in shard.levels for copy in range(shard.copies))
+    named = tuple((level, copy) for level in shard.levels for copy in range(shard.copies))
     starts = [start(shard.structure, shard.noise, level, copy, shard.seed, truth) for level, copy in named]
     family = _family(shard, truth)
     told = pd.DataFrame(list(named), columns=["level", "copy"])

@@ -8,10 +8,12 @@ import torch
 
 from xrdscape.analysis.estimates import jeffreys_interval
 from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE, background
+from xrdscape.engine.cell import detect_family, project
 from xrdscape.engine.pattern import simulate
 from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.paths import REFERENCE_NAMES
+from xrdscape.study.audit import audit
 from xrdscape.study.flaws import COPIES, flaw_shards
 from xrdscape.study.store import store_of
 
@@ -208,6 +210,24 @@ def forbidden_text(rates: pd.DataFrame) -> str:
     return f"{right:.4f} with the true family, {', '.join(wrong)}"
 
 
+def split_text(records: pd.DataFrame, factor: float) -> str:
+    """How far the angles of free cells end from what the true family asks, with peaks so many times as wide and with
+    right ones: medians of the largest departure."""
+    told = []
+    for name, size, words in (("width", factor, f"peaks {factor:g} times as wide"), (NONE, 0.0, "right ones")):
+        rows = records[(records["flaw"] == name) & (records["flaw_size"] == size) & ~records["projected"].astype(bool)]
+        off = [_departure_deg(row) for _, row in rows.iterrows()]
+        told.append(f"{np.median(off):.2g}° with {words}" if off else f"not recorded with {words}")
+    return ", ".join(told)
+
+
+def _departure_deg(row: pd.Series) -> float:
+    """Of the angles at the end from those of the family's nearest cell, the largest."""
+    cell = torch.tensor(np.array(row["end_lattice"]), dtype=torch.float64)
+    nearest = project(cell, detect_family(load_structure(row["structure"])))
+    return float((cell - nearest)[3:].abs().max())
+
+
 def background_text(share: float) -> str:
     """How the intensity under a background of some maximum compares with that under the peaks, over the ten crystals.
 
@@ -220,6 +240,18 @@ def background_text(share: float) -> str:
         shape = background(torch.from_numpy(pattern.two_theta_deg)).numpy()
         ratios.append(share * pattern.intensity.max() * shape.sum() / pattern.intensity.sum())
     return f"{np.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f} by crystal)"
+
+
+def remade_text(sample: int, seed: int) -> str:
+    """How many records are the same when they are made again (see `audit`), in words.
+
+    Args:
+        sample: how many, picked at random.
+        seed: of the choice.
+    """
+    verdicts = [row["verdict"] for row in audit(store_of("flaws"), sample, seed)]
+    told = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
+    return f"of {len(verdicts)}, {told}"
 
 
 def _side_text(flaw: str, side: int) -> str:
