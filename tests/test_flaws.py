@@ -127,7 +127,7 @@ def test_texture_weighs_each_reflection_by_its_angle_to_the_plates() -> None:
     truth, r = load_structure("BPO4"), 0.5
     table = reflection_table(truth, FINE)
     for h, k, l, ratio in ((0, 0, 2, r**-3), (2, 0, 0, r**1.5), (1, 0, 1, None)):  # noqa: E741
-        row = table[(table[["h", "k", "l"]] == (h, k, l)).all(axis=1)].iloc[0]
+        row = table[(table[["h", "k", "l"]] == [h, k, l]).all(axis=1)].iloc[0]
         cosine = l / truth.lattice.c * row["d_angstrom"]
         expected = (r**2 * cosine**2 + (1 - cosine**2) / r) ** -1.5
         assert ratio is None or expected == pytest.approx(ratio)

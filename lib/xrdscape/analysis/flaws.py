@@ -83,7 +83,7 @@ FLAWS: Mapping[str, Flaw] = MappingProxyType(
             "Wrong crystal family",
             "Free cell parameters, error",
             0,
-            (1, 2, 4, 5, -1, -2, -3),
+            (1, 2, 3, 4, 5, -1, -2, -3),
             1,
             "{} free cell parameters",
         ),
