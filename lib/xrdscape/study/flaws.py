@@ -86,7 +86,9 @@ def _settings(structure: str) -> list[tuple[str, float, bool]]:
 
 def shard_of(settings: Mapping[str, Any]) -> Shard:
     """The shard whose settings a file of records holds."""
-    told = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    told: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+    }
     if "flaw" not in told:
         return Shard(**told)
     return FlawedShard(**{**told, "narrowing": Narrowing(**told["narrowing"])})

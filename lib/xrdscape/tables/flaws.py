@@ -1,6 +1,7 @@
 """Recovery from flawed patterns, read off its records: rates by the size of each flaw, and how much of it is borne."""
 
 import math
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -116,13 +117,14 @@ def tolerated(rates: pd.DataFrame) -> pd.DataFrame:
 def tolerated_table(rates: pd.DataFrame) -> pd.DataFrame:
     """`tolerated` in words and per cent, free cells beside projected ones."""
     rows = []
-    for (name, side), part in tolerated(rates).groupby(["flaw", "side"], sort=False):
-        row = {"Flaw": _side_text(str(name), int(side)), "Size": FLAWS[str(name)].size_label}
+    for key, part in tolerated(rates).groupby(["flaw", "side"], sort=False):
+        name, side = cast(tuple[str, int], key)
+        row = {"Flaw": _side_text(name, side), "Size": FLAWS[name].size_label}
         for projected, way in WAYS.items():
             own = part[part["projected"] == projected]
             for column, words in (("holds", "holds up to"), ("breaks", "breaks at")):
                 told = [
-                    f"{size_text(str(name), size)} ({_per_cent(rate)})" if size == size else "–"
+                    f"{size_text(name, size)} ({_per_cent(rate)})" if size == size else "–"
                     for size, rate in zip(own[column], own[f"{column}_rate"], strict=True)
                 ]
                 row[f"{way.capitalize()}: {words}"] = told[0] if told else ""
