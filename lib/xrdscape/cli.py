@@ -188,6 +188,22 @@ def campaign(
 
 
 @app.command()
+@click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes on this machine.")
+@click.option("--structure", "structures", multiple=True, metavar="NAME", help="Only this; may be given several times.")
+@click.option("--copies", type=click.IntRange(1), default=5, help="Distorted copies of each crystal.")
+def flaws(workers: int | None, structures: tuple[str, ...], copies: int) -> None:
+    """Compute and store what is missing of the recoveries from flawed patterns; interrupt and go on as you like."""
+    from xrdscape.paths import REFERENCE_NAMES
+    from xrdscape.study.campaign import run as run_campaign
+    from xrdscape.study.flaws import flaw_shards
+    from xrdscape.study.store import store_of
+
+    shards, store = flaw_shards(structures or REFERENCE_NAMES, copies), store_of("flaws")
+    run_campaign(shards, store, workers, title="flaws")
+    click.echo(f"{sum(shard.starts for shard in shards):,} descents from {len(shards):,} targets are recorded")
+
+
+@app.command()
 @click.argument("plan", default="study")
 @_PLANS_FILE
 def status(plan: str, plans: Path | None) -> None:

@@ -3,6 +3,7 @@
 from xrdscape.figures.beyond import cost_figure, smoothing_animation, smoothing_figure
 from xrdscape.figures.choices import criteria_figure, differences_figure, open_choices_figure
 from xrdscape.figures.engine import contenders_figure, memory_figure, scaling_figure, split_figure
+from xrdscape.figures.flaws import flawed_patterns_figure, flaws_figure
 from xrdscape.figures.geometry import lattice_planes_figure, projector_figure
 from xrdscape.figures.landscapes import (
     all_slices_figure,
@@ -61,6 +62,8 @@ __all__ = [
     "edge_figure",
     "endpoints_figure",
     "energy_slices_figure",
+    "flawed_patterns_figure",
+    "flaws_figure",
     "form_factor_figure",
     "gradient_figure",
     "lattice_noise_figure",

@@ -17,9 +17,8 @@ from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.provenance import provenance
-from xrdscape.study.plan import Shard
+from xrdscape.study.flaws import records_of, shard_of
 from xrdscape.study.records import crystal, judged
-from xrdscape.study.shards import compute
 from xrdscape.study.store import Store
 
 SIMILARITY_BOUND = 1e-3
@@ -54,12 +53,12 @@ def audit(store: Store, sample: int, seed: int = 0) -> Iterator[dict[str, Any]]:
         RecordError: there are no records.
     """
     made = store.provenance()
-    settings = {key: Shard(**_restored(entry["settings"])) for key, entry in made.items()}
+    settings = {key: shard_of(entry["settings"]) for key, entry in made.items()}
     rows = store.load(settings.values())
     if rows.empty:
         raise RecordError("There are no records to audit. `xrdscape campaign` makes them.")
     for _, row in rows.sample(min(sample, len(rows)), random_state=seed).iterrows():
-        again = compute(settings[row["shard"]], ((row["level"], row["copy"]),)).iloc[0]
+        again = records_of(settings[row["shard"]], ((row["level"], row["copy"]),)).iloc[0]
         verdict, told = compared(row, again, same_arithmetic(made[row["shard"]]))
         named = {name: row[name] for name in ("structure", "noise", "level", "copy", "method")}
         yield {**named, "verdict": verdict, "difference": told, "steps": row["steps"], "steps_again": again["steps"],
@@ -83,10 +82,6 @@ def same_arithmetic(made: dict[str, Any]) -> bool:
         made.get(name, {}).get(part) == here[name][part]
         for name, part in (("machine", "processor"), *(("packages", p) for p in ("torch", "numpy", "numba", "chgnet")))
     )
-
-
-def _restored(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
 def compared(row: pd.Series, again: pd.Series, same: bool = True) -> tuple[str, str]:

@@ -23,9 +23,9 @@ from xrdscape.engine.threads import use_threads
 from xrdscape.errors import RecordError
 from xrdscape.paths import BOOK_RECORDS, RECORDS
 from xrdscape.provenance import cores, provenance
+from xrdscape.study.flaws import records_of
 from xrdscape.study.plan import Plan, Shard, descent_shards, recipe_shards, relaxation_shards
 from xrdscape.study.progress import Progress
-from xrdscape.study.shards import compute
 from xrdscape.study.store import Store, store_of
 
 # Dask has its workers give freed memory back to the system at once, and every step of a descent or relaxation asks for
@@ -60,7 +60,7 @@ def work(shard: Shard) -> Outcome:
     """Compute one shard: the unit of work of a worker."""
     use_threads(1)
     begin = time.perf_counter()
-    rows = compute(shard)
+    rows = records_of(shard)
     return Outcome(rows, provenance(), time.perf_counter() - begin)
 
 

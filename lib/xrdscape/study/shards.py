@@ -51,12 +51,12 @@ def compute(shard: Shard, named: Named | None = None) -> pd.DataFrame:
     geometry = pd.DataFrame(
         [{**records.geometry(s, "start"), **records.geometry(e, "end")} for s, e in zip(starts, ends, strict=True)]
     )
-    before = _judged_starts(shard.structure, shard.noise, named, shard.seed)
+    before = judged_starts(shard.structure, shard.noise, named, shard.seed)
     return pd.concat([told, rows, geometry, before, records.judged(truth, ends, "end")], axis=1)
 
 
 @lru_cache(maxsize=4)
-def _judged_starts(structure: str, noise: str, named: Named, seed: int) -> pd.DataFrame:
+def judged_starts(structure: str, noise: str, named: Named, seed: int) -> pd.DataFrame:
     """Shards that differ in their method alone have the same starts."""
     truth = load_structure(structure)
     return records.judged(truth, [start(structure, noise, level, copy, seed, truth) for level, copy in named], "start")

@@ -1,0 +1,189 @@
+"""Recovery from flawed patterns: its shards, its records, and what is read off them."""
+
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import pytest
+import torch
+
+from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE
+from xrdscape.engine.structures import load_structure
+from xrdscape.errors import RecordError
+from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
+from xrdscape.recovery.graduated import Narrowing
+from xrdscape.recovery.noise import start
+from xrdscape.study.audit import IDENTICAL, audit
+from xrdscape.study.flaws import flaw_shards, middling_targets, records_of, shard_of, target_of
+from xrdscape.study.plan import Shard
+from xrdscape.study.store import Store
+from xrdscape.tables.flaws import (
+    background_text,
+    broken_text,
+    flaw_records,
+    forbidden_text,
+    misled_text,
+    rates_by_size,
+    rates_table,
+    remade_text,
+    split_text,
+    tolerated,
+    tolerated_table,
+)
+
+SHARDS = flaw_shards(("U2Ti",), copies=2)
+SHORT = Narrowing(stages=2, steps=2, last_steps=3)
+
+
+def quick(flaw: str, size: float, projected: bool = False):  # type: ignore[no-untyped-def]
+    found = (s for s in SHARDS if (s.flaw, s.flaw_size, s.projected) == (flaw, size, projected))
+    return replace(next(found), narrowing=SHORT)
+
+
+@pytest.fixture(autouse=True)
+def style():  # type: ignore[no-untyped-def]
+    with matplotlib.rc_context():
+        use_style()
+        yield
+
+
+def test_each_setting_is_one_shard() -> None:
+    assert len({shard.key for shard in SHARDS}) == len(SHARDS)
+    for projected in (False, True):
+        for name, flaw in FLAWS.items():
+            sizes = {s.flaw_size for s in SHARDS if (s.flaw, s.projected) == (name, projected)}
+            assert sizes == ({-2, -1, 4} if projected else set()) if name == FAMILY else set(flaw.sizes)
+        assert sum((s.flaw, s.projected) == (NONE, projected) for s in SHARDS) == 1
+    assert all(s.starts == 2 and s.cost > 0 for s in SHARDS)
+
+
+def test_a_key_tells_flaw_size_and_narrowing() -> None:
+    one = SHARDS[0]
+    others = [replace(one, flaw="width"), replace(one, flaw_size=2.0), replace(one, projected=True),
+              replace(one, narrowing=SHORT)]  # fmt: skip
+    assert len({shard.key for shard in (one, *others)}) == 5
+
+
+def test_settings_come_back_from_a_file(tmp_path: Path) -> None:
+    store, shard = Store(tmp_path), quick("width", 2.0)
+    plain = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3)
+    for each in (shard, plain):
+        store.add(each, pd.DataFrame({"shard": [each.key]}), {})
+    made = {key: shard_of(entry["settings"]) for key, entry in store.provenance().items()}
+    assert made == {shard.key: shard, plain.key: plain}
+    assert shard_of(asdict(shard)) == shard
+
+
+def test_records_hold_start_target_and_judgement() -> None:
+    rows = records_of(quick("zero_shift", 0.3, projected=True))
+    assert rows[["flaw", "flaw_size", "projected", "family"]].drop_duplicates().to_numpy().tolist() == [
+        ["zero_shift", 0.3, True, "hexagonal"]
+    ]
+    begin = start("U2Ti", "lattice", 0.1, 1, 0, load_structure("U2Ti"))
+    assert rows["start_lattice"][1] == pytest.approx(list(begin.lattice.parameters))
+    assert {"match_tight_end", "match_conventional_start", "emd_end", "cosine_end"} <= set(rows)
+    assert rows["end_lattice"][0][0] == pytest.approx(rows["end_lattice"][0][1])
+    assert -1 < rows["truth_loss"][0] < -0.4
+    sound = records_of(quick(NONE, 0.0))
+    assert sound["truth_loss"][0] == pytest.approx(-1, abs=1e-6)
+    assert set(sound["family"]) == {"none"}
+
+
+def test_a_wrong_family_is_projected_onto() -> None:
+    rows = records_of(quick(FAMILY, -1.0, projected=True))
+    assert set(rows["family"]) == {"tetragonal"}
+    assert rows["end_lattice"][0][5] == pytest.approx(90, abs=1e-4)
+
+
+def test_targets_follow_from_the_seed() -> None:
+    shard = quick("counts", 30.0)
+    assert torch.equal(target_of(shard), target_of(shard))
+    assert not torch.equal(target_of(shard), target_of(replace(shard, seed=1)))
+    mixed = {name: target_of(replace(quick("impurity", 0.5), structure=name)) for name in ("NdCoO3", "MnOF")}
+    assert float(torch.cosine_similarity(*mixed.values(), dim=0)) < 0.9
+
+
+def test_flawed_records_pass_the_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, shard = Store(tmp_path), quick("background", 0.2)
+    store.add(shard, records_of(shard), {})
+    assert {row["verdict"] for row in audit(store, 2)} == {IDENTICAL}
+    monkeypatch.setattr("xrdscape.tables.flaws.store_of", lambda name: store)
+    assert remade_text(1, 0) == "of 1, 1 identical"
+    with pytest.raises(RecordError, match="No recoveries from flawed patterns are recorded for 3 copies and seed 5"):
+        flaw_records(3, 5)
+
+
+def made_up() -> pd.DataFrame:
+    """Recovery of 1 up to the third size of each flaw, then of 1/4, those that fail misled; no family errs in vain."""
+    rows = []
+    for shard in flaw_shards(("U2Ti", "NdCoO3"), copies=2):
+        place = 0 if shard.flaw == NONE else 1 + FLAWS[shard.flaw].sizes.index(shard.flaw_size)
+        for copy in range(2):
+            found = shard.flaw_size > 0 if shard.flaw == FAMILY else place <= 3
+            found = found or (shard.flaw != FAMILY and copy == 0 and shard.structure == "U2Ti")
+            rows.append(
+                {
+                    **{"structure": shard.structure, "flaw": shard.flaw, "flaw_size": shard.flaw_size, "copy": copy},
+                    **{"projected": shard.projected, "match_tight_end": found, "match_conventional_end": True},
+                    **{"truth_loss": -0.8, "end_loss": -0.5 if shard.flaw == FAMILY else -0.9},
+                    "end_lattice": [*load_structure(shard.structure).lattice.abc, 90.0, 91.0, 90.0],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def test_rates_and_what_is_borne() -> None:
+    rates = rates_by_size(made_up())
+    texture = rates[(rates["flaw"] == "texture") & ~rates["projected"]].set_index("size")
+    assert list(texture.index) == [0.3, 0.4, 0.5, 0.7, 0.8, 0.9, 1.0]
+    assert texture["rate"].tolist() == [0.25, 0.25, 0.25, 1, 1, 1, 1]
+    assert texture["misled"].tolist() == [0.75, 0.75, 0.75, 0, 0, 0, 0]
+    assert set(texture["flawless"]) == {1}
+    families = rates[rates["flaw"] == FAMILY].set_index("size")
+    assert set(families["projected"]) == {True}
+    assert families["misled"].max() == 0
+    assert families["trials"].to_dict() == {-2: 2, -1: 2, 0: 4, 1: 2, 2: 2, 3: 2, 4: 2, 5: 2}
+    borne = tolerated(rates).set_index(["flaw", "side", "projected"])
+    assert borne.loc[("texture", -1, False), ["holds", "breaks"]].tolist() == [0.7, 0.5]
+    assert borne.loc[("width", 1, True), ["holds", "breaks"]].tolist() == [1, 1.2]
+    assert math.isnan(borne.loc[("width", -1, True), "breaks"])
+    assert borne.loc[(FAMILY, -1, True), ["holds", "breaks"]].tolist() == [0, -1]
+
+
+def test_tables_and_sentences_tell_the_same() -> None:
+    records = made_up()
+    rates = rates_by_size(records)
+    table = tolerated_table(rates).set_index("Flaw")
+    assert table.loc["Counting noise", "Free: holds up to"] == "1,000 (100\u00a0%)"
+    assert table.loc["Peaks narrower", "Free: breaks at"] == "–"
+    assert table.loc["Family that forbids the cell", "Free: breaks at"] == ""
+    assert table.loc["Family that forbids the cell", "Family known: holds up to"] == "none (100\u00a0%)"
+    assert len(rates_table(rates)) == len(rates)
+    assert "impurity at 0.3" in broken_text(rates, projected=False)
+    assert "with peaks narrower" in broken_text(rates, projected=True)
+    assert "zero shift (0.5): 75\u00a0% misled, 0\u00a0% lost" in misled_text(rates, projected=False)
+    assert forbidden_text(rates) == "0.9000 with the true family, 0.50 at −1, 0.50 at −2"
+    assert split_text(records[records["structure"] == "NdCoO3"], 2).startswith("1° with peaks 2 times as wide, 1°")
+    assert background_text(0.2).split()[1] == "times"
+
+
+def test_each_flaw_has_a_panel_with_its_rates() -> None:
+    rates = rates_by_size(made_up())
+    figure = flaws_figure(rates)
+    figure.draw_without_rendering()
+    panels = [ax for ax in figure.axes if ax.containers]
+    assert len(panels) == len(FLAWS)
+    counts = panels[0].containers[0].lines[0]
+    assert counts.get_ydata().tolist() == [1, 1, 1, 1, 0.25, 0.25, 0.25, 0.25]
+    assert [text.get_text() for text in panels[0].get_xticklabels()][:2] == ["none", "100,000"]
+
+
+def test_each_flaw_of_the_pattern_is_shown() -> None:
+    targets = middling_targets("U2Ti")
+    assert set(targets) == {NONE, *FLAWS} - {FAMILY}
+    assert all(pattern.intensity.max() == pytest.approx(1) for pattern in targets.values())
+    figure = flawed_patterns_figure(targets)
+    figure.draw_without_rendering()
+    assert [len(ax.lines) for ax in figure.axes] == [2] * 6
