@@ -80,6 +80,7 @@ def graduated(
     family: str | None = None,
     narrowing: Narrowing | None = None,
     progress: bool = False,
+    record_every: int = 0,
 ) -> SnapResult:
     """Descend cells by Adam in parameters of one scale while the blur of both patterns narrows.
 
@@ -91,10 +92,11 @@ def graduated(
         family: of crystals, to project onto at the start and after each step; None leaves the cell free.
         narrowing: of the blur.
         progress: show a bar with the remaining time.
+        record_every: stride of the trajectory; 0 records none.
     """
     narrowing = narrowing or Narrowing()
     # No test for convergence: while there is a blur, standing still is no sign of an end.
     schedule = Schedule(narrowing.rate, narrowing.all_steps, check_every=narrowing.all_steps, rule=Adam())
     problem = Problem(narrowing_stages(simulator, target, narrowing), objective, schedule)
     cells, sites = lattice.to(simulator.dtype), frac_coords.to(simulator.dtype)
-    return snap(problem, ScaledLattice.of(cells, sites, family), cells, sites, progress=progress)
+    return snap(problem, ScaledLattice.of(cells, sites, family), cells, sites, record_every, progress)
