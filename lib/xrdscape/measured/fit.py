@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 from scipy.optimize import least_squares
 
+from xrdscape.engine.cell import project
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.profile import Instrument
 from xrdscape.engine.reflections import Reflections
@@ -91,18 +93,16 @@ class _Model:
     sums: tuple[torch.Tensor, torch.Tensor]
     polynomials: Values
 
-    def instrument(self, shape: Shape) -> Instrument:
-        before, zero = self.prepared.instrument, shape.zero_deg
-        low, high = before.two_theta_min_deg - zero, before.two_theta_max_deg - zero
-        return replace(before, two_theta_min_deg=low, two_theta_max_deg=high, **vars(shape.profile))
-
     def peaks(self, lattice: Values, shape: Shape) -> Values:
-        """Unscaled."""
-        instrument = self.instrument(shape)
-        simulator = self.simulator.with_instrument(instrument)
+        """Unscaled, each line of the radiation with its weight."""
+        instrument = shifted(self.prepared.instrument, shape)
         cells = torch.from_numpy(lattice)[None]
-        pattern = simulator.patterns(cells, self.reflections, self.sums)[0].numpy()
-        return pattern * weakening(simulator.two_theta_deg.numpy(), shape.b_iso, instrument.wavelength_angstrom)
+        total = np.zeros(len(self.prepared.intensity))
+        for wavelength, weight in self.prepared.lines:
+            simulator = self.simulator.with_instrument(replace(instrument, wavelength_angstrom=wavelength))
+            pattern = simulator.patterns(cells, self.reflections, self.sums)[0].numpy()
+            total += weight * pattern * weakening(simulator.two_theta_deg.numpy(), shape.b_iso, wavelength)
+        return total
 
     def fitted(self, lattice: Values, shape: Shape) -> Fit:
         """With the scale, never negative, and the background that fit best."""
@@ -117,6 +117,12 @@ class _Model:
 
     def misfit(self, fit: Fit) -> Values:
         return (self.prepared.intensity - fit.background - fit.peaks) / self.prepared.sigma
+
+
+def shifted(instrument: Instrument, shape: Shape) -> Instrument:
+    """The instrument with this profile, on the true angles of what it measures."""
+    low, high = instrument.two_theta_min_deg - shape.zero_deg, instrument.two_theta_max_deg - shape.zero_deg
+    return replace(instrument, two_theta_min_deg=low, two_theta_max_deg=high, **vars(shape.profile))
 
 
 def weakening(two_theta_deg: Values, b_iso: float, wavelength_angstrom: float) -> Values:
@@ -143,43 +149,48 @@ def fit_profile(
         zero_shift: fit one.
     """
     model, groups = _model(prepared, crystal), EQUAL_LENGTHS[family or "triclinic"]
-    base = _lattice(crystal)
-    low, high, first = _bounds(prepared, shape, zero_shift)
-    least = min(prepared.instrument.W, shape.profile.W)
+    # A descent in float32 keeps equal lengths equal to seven digits only.
+    base = project(to_tensors([crystal])[0][0], family or "triclinic").numpy()
+    full, low, high, free = _shape_vector(prepared, shape, zero_shift)
+    unit = shape.profile.W
 
     def unpacked(x: Values) -> tuple[Values, Shape]:
-        lattice = base.copy()
-        for group, change in zip(groups, x[len(first) :], strict=False):
+        lattice, values = base.copy(), full.copy()
+        values[free] = x[: free.sum()]
+        for group, change in zip(groups, x[free.sum() :], strict=False):
             lattice[list(group)] += change * (base[group[0]] if group[0] < 3 else 180 / math.pi)
-        profile = shape.profile
-        if prepared.fits_profile:
-            profile = Profile(x[3] * least, 0.0, x[2] * least, x[4])
-        return lattice, Shape(profile, x[0], x[1])
+        b_iso, zero_deg, W, U, V, eta = values.tolist()
+        return lattice, Shape(Profile(U * unit, V * unit, W * unit, eta), b_iso, zero_deg)
 
     def residuals(x: Values) -> Values:
         return model.misfit(model.fitted(*unpacked(x)))
 
-    x = _least_squares(residuals, first, low, high)
-    reach = np.full(len(groups), FARTHEST)
-    x = np.concatenate([x, np.zeros(len(groups))])
-    x = _least_squares(residuals, x, np.concatenate([low, -reach]), np.concatenate([high, reach]))
+    x = _least_squares(residuals, full[free], low[free], high[free])
+    x, reach = np.concatenate([x, np.zeros(len(groups))]), np.full(len(groups), FARTHEST)
+    x = _least_squares(residuals, x, np.concatenate([low[free], -reach]), np.concatenate([high[free], reach]))
     return model.fitted(*unpacked(x))
 
 
-def _bounds(prepared: Prepared, shape: Shape, zero_shift: bool) -> tuple[Values, Values, Values]:
-    """Lower and upper bounds of B, zero shift and, if fitted, W, U (in units of the first W) and eta; and a start."""
-    instrument, tiny = prepared.instrument, 1e-9
-    zero = LARGEST_ZERO_DEG if zero_shift else tiny
-    low = [B_RANGE[0], -min(zero, 179.9 - instrument.two_theta_max_deg) - tiny]
-    high = [B_RANGE[1], min(zero, instrument.two_theta_min_deg) + tiny]
-    first = [shape.b_iso, shape.zero_deg]
-    if prepared.fits_profile:
-        least = min(instrument.W, shape.profile.W)
-        low += [WIDEST**-2, 0.0, 0.0]
-        high += [WIDEST**2, WIDEST**2, 1.0]
-        first += [shape.profile.W / least, shape.profile.U / least, shape.profile.eta]
-    bounds = np.array(low), np.array(high)
-    return *bounds, np.clip(first, *bounds)
+def _shape_vector(
+    prepared: Prepared, shape: Shape, zero_shift: bool
+) -> tuple[Values, Values, Values, NDArray[np.bool_]]:
+    """B, zero shift, W, U, V (in units of W) and eta: values, lower and upper bounds, and which are fitted."""
+    instrument, profile = prepared.instrument, shape.profile
+    # Relative to the width estimated, which `shape` may have left already.
+    estimated = instrument.W / profile.W
+    zero_low = -min(LARGEST_ZERO_DEG, 179.9 - instrument.two_theta_max_deg)
+    zero_high = min(LARGEST_ZERO_DEG, instrument.two_theta_min_deg)
+    fits = prepared.fits_profile
+    table = [
+        (shape.b_iso, *B_RANGE, True),
+        (shape.zero_deg, zero_low, zero_high, zero_shift and zero_low < zero_high),
+        (1.0, estimated / WIDEST**2, estimated * WIDEST**2, fits),
+        (profile.U / profile.W, 0.0, estimated * WIDEST**2, fits),
+        (profile.V / profile.W, -np.inf, np.inf, False),
+        (profile.eta, 0.0, 1.0, fits),
+    ]
+    values, low, high, free = (np.array(column) for column in zip(*table, strict=True))
+    return values, low, high, free
 
 
 def _least_squares(residuals, x: Values, low: Values, high: Values) -> Values:  # type: ignore[no-untyped-def]

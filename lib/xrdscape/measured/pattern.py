@@ -1,5 +1,6 @@
 """A measured pattern as its file gives it, and the checks that it is one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ FEWEST_POINTS = 50
 
 SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 0.05, 5.0
 """X-ray wavelengths of powder diffraction lie well inside."""
+
+DOUBLET = 2
+"""Lines of K-alpha radiation."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Raw:
     Args:
         two_theta_deg, intensity: [n], as written.
         sigma: standard uncertainty of each intensity, where the file has it.
-        wavelength_angstrom: where the file has it.
+        lines: wavelength (angstrom) and weight of each line of the radiation, where the file has them.
         profile: of the peaks, where the file has it.
         simulated: by `xrdscape simulate`, so without background.
         remarks: what was assumed on reading, a sentence each.
@@ -43,7 +47,7 @@ class Raw:
     two_theta_deg: Values
     intensity: Values
     sigma: Values | None = None
-    wavelength_angstrom: float | None = None
+    lines: tuple[tuple[float, float], ...] = ()
     profile: Profile | None = None
     simulated: bool = False
     remarks: tuple[str, ...] = ()
@@ -56,19 +60,24 @@ class Measured:
     two_theta_deg: Values
     intensity: Values
     sigma: Values | None
-    wavelength_angstrom: float
+    lines: tuple[tuple[float, float], ...]
     profile: Profile | None
     simulated: bool
     remarks: tuple[str, ...]
 
+    @property
+    def wavelength_angstrom(self) -> float:
+        """The weighted mean of the lines."""
+        return sum(wavelength * weight for wavelength, weight in self.lines)
 
-def checked(raw: Raw, path: Path, wavelength_angstrom: float | None) -> Measured:
+
+def checked(raw: Raw, path: Path, wavelengths_angstrom: Sequence[float] = ()) -> Measured:
     """The pattern of a file in order, or a clear refusal.
 
     Args:
         raw: what stands in the file.
         path: names it in messages.
-        wavelength_angstrom: as the user gives it, before that of the file.
+        wavelengths_angstrom: as the user gives them, before those of the file.
 
     Raises:
         PatternError: for what is no powder pattern, and when no wavelength is known.
@@ -82,8 +91,8 @@ def checked(raw: Raw, path: Path, wavelength_angstrom: float | None) -> Measured
     if sigma is not None and not (np.isfinite(sigma).all() and (sigma > 0).any()):
         sigma = None
         remarks.append("The uncertainties in the file are not all numbers; weights are those of counts instead.")
-    wavelength = _wavelength(raw, path, wavelength_angstrom, remarks)
-    return Measured(angle, intensity, sigma, wavelength, raw.profile, raw.simulated, tuple(remarks))
+    lines = _lines(raw, path, wavelengths_angstrom, remarks)
+    return Measured(angle, intensity, sigma, lines, raw.profile, raw.simulated, tuple(remarks))
 
 
 def _ordered(raw: Raw, path: Path) -> tuple[Values, Values, Values | None]:
@@ -109,18 +118,33 @@ def _ordered(raw: Raw, path: Path) -> tuple[Values, Values, Values | None]:
     return angle, intensity, sigma
 
 
-def _wavelength(raw: Raw, path: Path, given: float | None, remarks: list[str]) -> float:
-    wavelength, whose = (given, "given") if given is not None else (raw.wavelength_angstrom, f"in {path}")
-    if wavelength is None:
+def _lines(raw: Raw, path: Path, given: Sequence[float], remarks: list[str]) -> tuple[tuple[float, float], ...]:
+    lines, whose = (weighted(given), "given") if given else (raw.lines, f"in {path}")
+    if not lines:
         raise PatternError(
             f"{path} does not tell its wavelength: give it with --wavelength-angstrom, as 1.5406 (Cu K-alpha 1), "
             "1.5418 (Cu K-alpha, both lines) or 0.7107 (Mo K-alpha)."
         )
-    if not SHORTEST_ANGSTROM < wavelength < LONGEST_ANGSTROM:
-        raise PatternError(
-            f"the wavelength {whose}, {wavelength:g} angstrom, is not one of X-ray diffraction "
-            f"({SHORTEST_ANGSTROM:g} to {LONGEST_ANGSTROM:g}). Give it in angstrom with --wavelength-angstrom."
+    for wavelength, _ in lines:
+        if not SHORTEST_ANGSTROM < wavelength < LONGEST_ANGSTROM:
+            raise PatternError(
+                f"the wavelength {whose}, {wavelength:g} angstrom, is not one of X-ray diffraction "
+                f"({SHORTEST_ANGSTROM:g} to {LONGEST_ANGSTROM:g}). Give it in angstrom with --wavelength-angstrom."
+            )
+    shown = " and ".join(f"{wavelength:g} Å" for wavelength, _ in lines)
+    if given and raw.lines and raw.lines != lines:
+        instead = " and ".join(f"{wavelength:g} Å" for wavelength, _ in raw.lines)
+        remarks.append(f"The wavelength is {shown}, as given; the file says {instead}.")
+    else:
+        remarks.append(f"The wavelength is {shown}, {'as given' if given else 'from the file'}.")
+    if len(lines) == DOUBLET:
+        remarks.append(
+            "The descent takes the weighted mean of the two lines, the fit of the profile both, the first twice as strong."
         )
-    if given is not None and raw.wavelength_angstrom not in (None, given):
-        remarks.append(f"The wavelength given, {given:g} Å, was used, not that in the file, {raw.wavelength_angstrom:g} Å.")
-    return wavelength
+    return lines
+
+
+def weighted(wavelengths_angstrom: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    """Lines with their weights, which sum to 1: of two, as K-alpha 1 and 2, the first is twice as strong."""
+    weights = (2.0, 1.0) if len(wavelengths_angstrom) == DOUBLET else (1.0,) * len(wavelengths_angstrom)
+    return tuple((line, weight / sum(weights)) for line, weight in zip(wavelengths_angstrom, weights, strict=True))

@@ -10,9 +10,9 @@ import numpy as np
 from pymatgen.io.cif import CifFile
 
 from xrdscape.errors import PatternError
-from xrdscape.measured.pattern import Raw, Values
+from xrdscape.measured.pattern import Raw, Values, weighted
 
-# Each in the order of preference; totals have the counts that the weights need.
+# Each in order of preference; totals have the counts that the weights need.
 INTENSITIES = (
     "_pd_meas_counts_total",
     "_pd_meas_intensity_total",
@@ -23,9 +23,6 @@ INTENSITIES = (
 ANGLES = ("_pd_proc_2theta_corrected", "_pd_meas_2theta_scan", "_pd_meas_2theta_corrected")
 RANGES = ("_pd_meas_2theta_range", "_pd_proc_2theta_range")
 WAVELENGTHS = ("_diffrn_radiation_wavelength", "_diffrn_radiation_wavelength_wavelength", "_pd_proc_wavelength")
-
-# K-alpha 1 is twice as strong as K-alpha 2.
-DOUBLET_WEIGHTS = (2.0, 1.0)
 
 _UNCERTAINTY = re.compile(r"^([-+]?)(\d*)\.?(\d*)(?:[eE]([-+]?\d+))?\((\d+)\)$")
 
@@ -43,16 +40,17 @@ def read_pdcif(path: Path) -> Raw:
             warnings.simplefilter("ignore")
             blocks = [block.data for block in CifFile.from_file(path).data.values()]
     except Exception as error:  # the parser raises what it likes
-        raise PatternError(f"{path} is not a CIF that can be read ({error}). Give the pattern as columns of text.") from error
+        raise PatternError(
+            f"{path} is not a CIF that can be read ({error}). Give the pattern as columns of text."
+        ) from error
     for block in blocks:
         profile = _profile(block, path)
         if profile is not None:
             angle, intensity, sigma, name = profile
             # The radiation may be told with the structure, in another block.
             _refuse_neutrons([block, *blocks], path)
-            wavelength, remarks = _wavelength([block, *blocks])
-            told = (f"Intensities are {name} of the file.", *remarks)
-            return Raw(angle, intensity, sigma, wavelength, remarks=told)
+            lines = weighted(_wavelengths([block, *blocks]))
+            return Raw(angle, intensity, sigma, lines, remarks=(f"Intensities are {name} of the file.",))
     raise PatternError(
         f"{path} holds no measured pattern over 2theta: looked for {', '.join(INTENSITIES)} in a loop with "
         f"{' or '.join(ANGLES)}, or with {RANGES[0]}_min, _max and _inc. Give it as columns of text instead."
@@ -115,20 +113,16 @@ def _number(value: Any) -> float:
     return _with_uncertainty(value)[0] if isinstance(value, str) else np.nan
 
 
-def _wavelength(blocks: list[Block]) -> tuple[float | None, tuple[str, ...]]:
+def _wavelengths(blocks: list[Block]) -> list[float]:
+    """The first that any block tells; two of a doublet."""
     for block in blocks:
         for name in WAVELENGTHS:
             value = block.get(name)
             numbers = [_number(text) for text in (value if isinstance(value, list) else [value])]
             lines = [number for number in numbers if np.isfinite(number)]
-            if len(lines) == 1:
-                return lines[0], ()
-            if len(lines) > 1:
-                weights = DOUBLET_WEIGHTS[: len(lines)] if len(lines) == 2 else np.ones(len(lines))
-                mean = float(np.average(lines, weights=weights))
-                shown = ", ".join(f"{line:g}" for line in lines)
-                return mean, (f"The file lists the wavelengths {shown} Å; their weighted mean, {mean:.5f} Å, was used.",)
-    return None, ()
+            if lines:
+                return lines
+    return []
 
 
 def _refuse_neutrons(blocks: list[Block], path: Path) -> None:

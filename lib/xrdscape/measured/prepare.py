@@ -27,7 +27,8 @@ class Prepared:
     """A pattern on the grid of an instrument.
 
     Args:
-        instrument: wavelength, grid and peak profile (given, or estimated).
+        instrument: mean wavelength, grid and peak profile (given, or estimated).
+        lines: wavelength and weight of each line of the radiation.
         two_theta_deg, intensity: as measured, background included [n].
         sigma: standard uncertainty of each intensity [n].
         background: beneath the peaks [n]; zero if none was to be subtracted.
@@ -37,6 +38,7 @@ class Prepared:
     """
 
     instrument: Instrument
+    lines: tuple[tuple[float, float], ...]
     two_theta_deg: Values
     intensity: Values
     sigma: Values
@@ -84,7 +86,9 @@ def prepare(
             )
         profile = Profile(0.0, 0.0, max(width, 2 * step) ** 2, ETA)
     remarks.append(
-        "The peak profile was given." if known else "The peak profile was estimated from the pattern, then fitted to it."
+        "The peak profile was given."
+        if known
+        else "The peak profile was estimated from the pattern, then fitted to it."
     )
     remarks.append(
         "A smooth background was subtracted before the descent; what is left of it was fitted with the profile."
@@ -96,7 +100,7 @@ def prepare(
     )
     if instrument.n_steps < len(angle):
         angle, intensity, sigma, under = (part[: instrument.n_steps] for part in (angle, intensity, sigma, under))
-    return Prepared(instrument, angle, intensity, sigma, under, subtract, not known, tuple(remarks))
+    return Prepared(instrument, measured.lines, angle, intensity, sigma, under, subtract, not known, tuple(remarks))
 
 
 def _gridded(

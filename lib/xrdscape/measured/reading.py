@@ -1,5 +1,6 @@
 """Reading a pattern, whatever its format."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from xrdscape.errors import PatternError
@@ -8,18 +9,20 @@ from xrdscape.measured.pdcif import read_pdcif
 from xrdscape.measured.text import read_text
 
 
-def read_pattern(path: Path, wavelength_angstrom: float | None = None) -> Measured:
+def read_pattern(path: Path, wavelengths_angstrom: Sequence[float] = ()) -> Measured:
     """Read a powder pattern over 2theta: columns of text (.xy, .xye, .dat, .csv, ...) or a powder CIF.
 
     Args:
         path: of the file.
-        wavelength_angstrom: instead of that in the file, or because it has none.
+        wavelengths_angstrom: instead of those in the file, or because it has none; of two, the first is twice as strong.
 
     Raises:
         PatternError: for a file that holds no pattern, and when no wavelength is known.
     """
     if not path.is_file():
-        raise PatternError(f"no pattern file called {str(path)!r}. Give the path of a .xy, .xye, .dat, .csv or CIF file.")
+        raise PatternError(
+            f"no pattern file called {str(path)!r}. Give the path of a .xy, .xye, .dat, .csv or CIF file."
+        )
     try:
         # Words in a header may be in any encoding; numbers are the same in all.
         text = path.read_bytes().decode("utf8", errors="replace")
@@ -28,7 +31,7 @@ def read_pattern(path: Path, wavelength_angstrom: float | None = None) -> Measur
     if "\0" in text:
         raise PatternError(f"{path} is not text: export the pattern from its program as two columns (.xy).")
     cif = path.suffix.lower() in (".cif", ".pdcif") or _first_word(text).startswith("data_")
-    return checked(read_pdcif(path) if cif else read_text(text, path), path, wavelength_angstrom)
+    return checked(read_pdcif(path) if cif else read_text(text, path), path, wavelengths_angstrom)
 
 
 def _first_word(text: str) -> str:

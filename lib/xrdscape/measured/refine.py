@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xrdscape.engine.cell import FAMILIES, detect_family
@@ -16,27 +17,32 @@ from xrdscape.engine.pattern import Simulator, reflection_table
 from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.structures import from_tensors, to_tensors
 from xrdscape.errors import CellError, DescentError, PatternError, StructureError
-from xrdscape.measured.fit import Fit, Shape, fit_profile, fit_scale, weakening
+from xrdscape.measured.fit import Fit, Shape, fit_profile, fit_scale, shifted, weakening
 from xrdscape.measured.pattern import Profile, Values
 from xrdscape.measured.prepare import Prepared
-from xrdscape.measured.residual import NEARLY, Residual, residual
+from xrdscape.measured.residual import EXPLAINS, Residual, residual
 from xrdscape.measured.sites import symmetric_coordinates
 from xrdscape.recovery.graduated import Narrowing, graduated
 from xrdscape.recovery.noise import start as distorted
 from xrdscape.recovery.rules import Adam
-from xrdscape.recovery.snap import Problem, Schedule, constant, snap
+from xrdscape.recovery.snap import IMPOSSIBLE, NOT_FINITE, STOP_REASONS, Problem, Schedule, constant, snap
 
 LOOSE_ANGSTROM = 0.1
 """Tolerance of the search for the start's symmetry: a start is not yet accurate."""
 
-RESTART_LEVEL = 0.05
-"""Largest strain of the copies that further tries start from."""
+WIDE_LEVEL, NARROW_LEVEL = 0.05, 0.02
+"""Largest strain of the copies that further tries start from: far ones with the whole blur, near ones with little."""
+
+NARROW_BLUR_DEG = 1.0
+"""First blur of a near try: a cell of pseudosymmetry, say, is found only where peaks that split are seen to."""
 
 RECORD_EVERY = 10
 """Steps between two points of the path that the report shows."""
 
 SITES_SCHEDULE = Schedule(1e-3, 600, check_every=100, tolerance=1e-6, rule=Adam())
 """For the coordinates: Adam's steps are a thousandth of the cell."""
+
+_LOST = (STOP_REASONS[NOT_FINITE], STOP_REASONS[IMPOSSIBLE])
 
 AUTOMATIC, FREE = "auto", "free"
 
@@ -63,7 +69,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.family not in (AUTOMATIC, FREE, *FAMILIES):
-            raise DescentError(f"unknown crystal family {self.family!r}: choose {', '.join((AUTOMATIC, FREE, *FAMILIES))}.")
+            raise DescentError(
+                f"unknown crystal family {self.family!r}: choose {', '.join((AUTOMATIC, FREE, *FAMILIES))}."
+            )
         if self.tries < 1 or self.blur_deg <= 0:
             raise DescentError(f"tries must be at least 1 and the blur wider than 0. Received {self}.")
 
@@ -74,10 +82,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Path:
-    """The loss of a descent, -cosine of the blurred patterns, at some of its steps."""
+    """The loss of a descent, -cosine of the blurred patterns, at some of its steps [R]; and how the blur narrowed."""
 
-    steps: Values
+    steps: NDArray[np.int64]
     loss: Values
+    narrowing: Narrowing
+
+    @property
+    def blur_deg(self) -> Values:
+        """At these steps; 0 without blur [R]."""
+        widths = np.array([*self.narrowing.widths_deg, 0.0])
+        return widths[np.minimum(self.steps // self.narrowing.steps, len(widths) - 1)]
 
 
 @dataclass(frozen=True)
@@ -145,13 +160,10 @@ def refine(
     best = _best_of([start], start, prepared, family, settings, progress)
     tries = 1
     say(f"try 1: cosine {best.residual.cosine:.4f}")
-    if best.residual.cosine < NEARLY and settings.tries > 1:
-        name = start.composition.reduced_formula
-        copies = [distorted(name, "lattice", RESTART_LEVEL, copy, settings.seed, start) for copy in range(settings.tries - 1)]
-        other = _best_of(copies, start, prepared, family, settings, progress)
+    if best.residual.cosine < EXPLAINS and settings.tries > 1:
+        best = _restarted(best, start, prepared, family, settings, progress)
         tries = settings.tries
-        say(f"tries 2 to {tries}, from copies strained by up to {RESTART_LEVEL:.0%}: best cosine {other.residual.cosine:.4f}")
-        best = max(best, other, key=lambda candidate: candidate.residual.cosine)
+        say(f"tries 2 to {tries}, from strained copies: cosine {best.residual.cosine:.4f}")
     if settings.atoms:
         best = _with_sites(best, prepared, family, settings, progress)
         say(f"coordinates: cosine {best.residual.cosine:.4f}")
@@ -187,9 +199,31 @@ def _refuse_blind(start: Structure, prepared: Prepared) -> None:
     if not (angles >= instrument.two_theta_min_deg).any():
         raise PatternError(
             f"no reflection of the start falls between {instrument.two_theta_min_deg:g} and "
-            f"{instrument.two_theta_max_deg:g} deg at {instrument.wavelength_angstrom:g} angstrom. Check the wavelength, "
-            "the range and the cell."
+            f"{instrument.two_theta_max_deg:g} deg at {instrument.wavelength_angstrom:g} angstrom. Check the "
+            "wavelength, the range and the cell."
         )
+
+
+def _restarted(
+    found: _Candidate, start: Structure, prepared: Prepared, family: str | None, settings: Settings, progress: bool
+) -> _Candidate:
+    """The best of what was found and of further tries: near the find, near the start and farther from it."""
+
+    def copies(crystal: Structure, level: float, which: range) -> list[Structure]:
+        name = start.composition.reduced_formula
+        return [distorted(name, "lattice", level, copy, settings.seed, crystal) for copy in which]
+
+    thirds = [range(first, settings.tries - 1, 3) for first in range(3)]
+    near = [*copies(found.crystal, NARROW_LEVEL, thirds[0]), *copies(start, NARROW_LEVEL, thirds[1])]
+    rounds = (
+        (near, replace(settings, blur_deg=min(NARROW_BLUR_DEG, settings.blur_deg))),
+        (
+            copies(start, WIDE_LEVEL, thirds[2]),
+            settings,
+        ),
+    )
+    others = [_best_of(some, start, prepared, family, how, progress) for some, how in rounds if some]
+    return max([found, *others], key=lambda candidate: candidate.residual.cosine)
 
 
 def _best_of(
@@ -203,15 +237,17 @@ def _best_of(
     """Descend all, take the one of least loss, and fit its profile."""
     simulator = Simulator(template, prepared.instrument, torch.float32)
     target = torch.tensor(prepared.net, dtype=torch.float32)
-    narrowing = settings.narrowing
-    result = graduated(
-        *(simulator, target, *to_tensors(starts), OBJECTIVES["cosine"], family, narrowing, progress, RECORD_EVERY)
-    )
-    best = int(result.loss.nan_to_num(0.0).argmin())
+    cells = *to_tensors(starts), OBJECTIVES["cosine"], family, settings.narrowing
+    result = graduated(simulator, target, *cells, progress, RECORD_EVERY)
+    # One that lost its way early was last judged with a blur, so too kindly.
+    lost = torch.tensor([reason in _LOST for reason in result.stop_reason])
+    best = int(torch.where(lost, torch.inf, result.loss).argmin())
     trace = result.trajectory
     assert trace is not None
-    path = Path(trace.steps.numpy().astype(np.float64), trace.loss[:, best].double().numpy())
-    crystal = from_tensors(template, result.lattice[best].double(), result.frac_coords[best].double())
+    path = Path(trace.steps.numpy(), trace.loss[:, best].double().numpy(), settings.narrowing)
+    crystal = starts[0]
+    if not lost[best]:
+        crystal = from_tensors(template, result.lattice[best].double(), result.frac_coords[best].double())
     instrument = prepared.instrument
     shape = Shape(Profile(instrument.U, instrument.V, instrument.W, instrument.eta))
     return _fitted(crystal, shape, path, prepared, family, settings)
@@ -229,14 +265,12 @@ def _with_sites(
     found: _Candidate, prepared: Prepared, family: str | None, settings: Settings, progress: bool
 ) -> _Candidate:
     """Descend the coordinates at the cell found and fit the profile again; kept if that explains more."""
-    shape, instrument = found.fit.shape, prepared.instrument
-    zero = shape.zero_deg
-    instrument = replace(
-        instrument,
-        two_theta_min_deg=instrument.two_theta_min_deg - zero,
-        two_theta_max_deg=instrument.two_theta_max_deg - zero,
-        **vars(shape.profile),
-    )
+    shape = found.fit.shape
+    if len(prepared.lines) > 1:
+        # Descents know one wavelength, and with it peaks are wider.
+        single = replace(prepared, lines=((prepared.instrument.wavelength_angstrom, 1.0),))
+        shape = fit_profile(single, found.crystal, shape, family, settings.zero_shift).shape
+    instrument = shifted(prepared.instrument, shape)
     simulator = Simulator(found.crystal, instrument)
     # Thermal motion, which the descent does not know, is taken out of the measured pattern.
     weak = weakening(simulator.two_theta_deg.numpy(), shape.b_iso, instrument.wavelength_angstrom)
@@ -245,5 +279,5 @@ def _with_sites(
     sites = symmetric_coordinates(found.crystal, LOOSE_ANGSTROM, torch.float64)
     result = snap(problem, sites, *to_tensors([found.crystal]), progress=progress)
     moved = from_tensors(found.crystal, result.lattice[0], result.frac_coords[0])
-    again = _fitted(moved, shape, found.path, prepared, family, settings)
+    again = _fitted(moved, found.fit.shape, found.path, prepared, family, settings)
     return max(found, again, key=lambda candidate: candidate.residual.cosine)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xrdscape.errors import PatternError
-from xrdscape.measured.pattern import Profile, Raw
+from xrdscape.measured.pattern import Profile, Raw, weighted
 
 COMMENTS = ("#", "!", "%", "'", '"', "/", "*")
 _WAVELENGTH = re.compile(r"(?:wave ?length|lambda)[^\n.]{0,25}?(\d+\.\d+)", re.IGNORECASE)
@@ -36,8 +36,9 @@ def read_text(text: str, path: Path) -> Raw:
         raise PatternError(f"{path}, line {odd}: the number of columns changes. Give two or three in every line.")
     columns = np.array(rows, dtype=np.float64).T
     wavelength, profile = _told(header)
+    lines_of = weighted([wavelength] if wavelength is not None else [])
     simulated = any(line.lstrip("# ").startswith("xrdscape ") for line in header)
-    return Raw(columns[0], columns[1], columns[2] if len(columns) == 3 else None, wavelength, profile, simulated)
+    return Raw(columns[0], columns[1], columns[2] if len(columns) == 3 else None, lines_of, profile, simulated)
 
 
 def _numbers(line: str) -> list[float] | None:
@@ -61,8 +62,14 @@ def _row(number: int, line: str, path: Path) -> list[float]:
 
 def _told(header: Sequence[str]) -> tuple[float | None, Profile | None]:
     """Wavelength and profile, as far as a header tells them."""
-    settings = {name: float(value) for line in header if "instrument:" in line for name, value in _SETTING.findall(line)}
-    profile = Profile(*(settings[name] for name in ("U", "V", "W", "eta"))) if {"U", "V", "W", "eta"} <= set(settings) else None
+    settings = {
+        name: float(value) for line in header if "instrument:" in line for name, value in _SETTING.findall(line)
+    }
+    profile = (
+        Profile(*(settings[name] for name in ("U", "V", "W", "eta")))
+        if {"U", "V", "W", "eta"} <= set(settings)
+        else None
+    )
     if "wavelength_angstrom" in settings:
         return settings["wavelength_angstrom"], profile
     found = _WAVELENGTH.search("\n".join(header))
