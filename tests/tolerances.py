@@ -100,3 +100,7 @@ RELAXED_ENERGY = 2e-3
 DEMONSTRATED_GRADIENT = 1e-5
 """Relative to the largest. Central differences with the chapter's steps (1e-5 and 1e-6 angstrom or degree): rounding,
 1e-16 over the step, times the pattern's maximum over its largest slope."""
+
+# Refinement against a pattern
+CELL_FROM_PATTERN = 1e-4
+"""Relative. The pattern's file keeps six digits of an angle; the fit stops where its sum of squares stands still."""

@@ -1,5 +1,7 @@
 """Figures of a refinement against a measured pattern."""
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,11 +25,14 @@ def tick_positions(prepared: Prepared, refinement: Refinement) -> Values:
 
 
 def refinement_figure(prepared: Prepared, refinement: Refinement) -> Figure:
-    """The measured pattern with that of the start and, below, that of the refined crystal: background, reflections and
-    difference; both scaled to it."""
+    """The measured pattern with that of the start, of equal area, and, below, with that of the refined crystal:
+    background, reflections and difference."""
     fig = new_figure(6.6)
     before, after = fig.subplots(2, 1, sharex=True, height_ratios=(1, 1.5))
-    _draw(before, prepared, refinement.start_fit)
+    # By least squares, peaks that meet none would vanish: the start is drawn with the area of the measured peaks.
+    start = refinement.start_fit
+    area = (prepared.intensity - start.background).sum() / start.peaks.sum()
+    _draw(before, prepared, replace(start, peaks=area * start.peaks))
     before.set_title(f"Start: cosine {refinement.before.cosine:.3f}, Rwp {refinement.before.Rwp:.1%}")
     _draw(after, prepared, refinement.end_fit)
     after.set_title(f"Refined: cosine {refinement.after.cosine:.4f}, Rwp {refinement.after.Rwp:.1%}")

@@ -47,6 +47,9 @@ B_RANGE = (-1.0, 10.0)
 BACKGROUND_TERMS = 7
 """Chebyshev polynomials for what the estimate of the background has left."""
 
+LEAST_SCALE = 1e-6
+"""Of a pattern that the measured one would rather have negative: next to nothing, but its shape is kept."""
+
 DIFFERENCE = 1e-5
 """Step of the numerical derivatives, in units of each parameter."""
 
@@ -105,13 +108,14 @@ class _Model:
         return total
 
     def fitted(self, lattice: Values, shape: Shape) -> Fit:
-        """With the scale, never negative, and the background that fit best."""
+        """With the scale and the background that fit best."""
         pattern, sigma = self.peaks(lattice, shape), self.prepared.sigma
         columns = np.column_stack([pattern, self.polynomials]) / sigma[:, None]
         factors = np.linalg.lstsq(columns, self.prepared.net / sigma, rcond=None)[0]
-        if factors[0] < 0:
-            rest = np.linalg.lstsq(columns[:, 1:], self.prepared.net / sigma, rcond=None)[0]
-            factors = np.concatenate([[0.0], rest])
+        least = LEAST_SCALE * self.prepared.net.max() / pattern.max()
+        if factors[0] < least:
+            rest = np.linalg.lstsq(columns[:, 1:], self.prepared.net / sigma - least * columns[:, 0], rcond=None)[0]
+            factors = np.concatenate([[least], rest])
         under = self.prepared.background + self.polynomials @ factors[1:]
         return Fit(lattice, shape, factors[0] * pattern, under)
 

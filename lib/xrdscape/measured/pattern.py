@@ -139,7 +139,8 @@ def _lines(raw: Raw, path: Path, given: Sequence[float], remarks: list[str]) -> 
         remarks.append(f"The wavelength is {shown}, {'as given' if given else 'from the file'}.")
     if len(lines) == DOUBLET:
         remarks.append(
-            "The descent takes the weighted mean of the two lines, the fit of the profile both, the first twice as strong."
+            "The descent takes the weighted mean of the two lines; the fit of the profile takes both, the first twice "
+            "as strong."
         )
     return lines
 

@@ -14,7 +14,8 @@ def read_pattern(path: Path, wavelengths_angstrom: Sequence[float] = ()) -> Meas
 
     Args:
         path: of the file.
-        wavelengths_angstrom: instead of those in the file, or because it has none; of two, the first is twice as strong.
+        wavelengths_angstrom: instead of those in the file, or because it has none; of two, the first is
+            twice as strong.
 
     Raises:
         PatternError: for a file that holds no pattern, and when no wavelength is known.

@@ -30,8 +30,8 @@ CELL_LABELS = ("a (Å)", "b (Å)", "c (Å)", "α (°)", "β (°)", "γ (°)")
 ALWAYS = (
     "Scattering is kinematic, with one thermal parameter for all atoms and without absorption, anomalous dispersion or "
     "preferred orientation; the beam was unpolarised.",
-    "If both K-alpha lines were in the beam but only the first is known here, the cell is too small (copper: by 0.08 %): "
-    "give both with --wavelength-angstrom.",
+    "If both K-alpha lines were in the beam but only the first is known here, the cell is too small (copper: by "
+    "0.08 %): give both with --wavelength-angstrom.",
 )
 
 STYLE = """
@@ -156,8 +156,9 @@ def html_text(report: Report, pattern: Figure) -> str:
     shown = _figure(
         pattern,
         "Measured and simulated pattern, before and after the refinement",
-        "The measured pattern with that of the start (a) and of the refined crystal (b), whose reflections are marked; "
-        f"{len(report.prepared.intensity)} points. Scale, background and peak shape are the same kind of fit in both.",
+        "The measured pattern with that of the start, scaled to equal area (a), and with that of the refined crystal "
+        f"(b), whose reflections are marked; {len(report.prepared.intensity)} points. The numbers above each panel are "
+        "those at the scale and background that fit best.",
     )
     path = _figure(
         path_figure(done.path),
