@@ -182,8 +182,8 @@ def snap(
     if free and family != "auto":
         raise XrdscapeError("--family and --free exclude each other: give one of them")
     stem = output or Path(f"{Path(file).stem}-snap")
-    named = [stem.with_name(f"{stem.name}{ending}") for ending in (".cif", ".html", ".json")]
-    for path in named:
+    cif, html, numbers = (stem.with_name(f"{stem.name}{ending}") for ending in (".cif", ".html", ".json"))
+    for path in (cif, html, numbers):
         _free(path, (path.suffix,), force)
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
@@ -201,13 +201,14 @@ def snap(
     prepared = prepare(read_pattern(pattern, wavelengths), background == "auto", caglioti, two_theta_range)
     done = refine(start, prepared, how, lambda text: click.echo(text, err=True), progress=sys.stderr.isatty())
     report = Report(Path(file).name, pattern.name, prepared, how, done)
-    write_report(report, *named, plot)
+    write_report(report, cif, html, numbers, plot)
     for text in report.warnings:
         click.echo(f"look twice: {text}")
     click.echo(report.verdict)
     for name, before, after in report.comparison:
         click.echo(f"{name}: {before} -> {after}")
-    click.echo(f"in {done.seconds:.1f} s: {', '.join(str(path) for path in [*named, *([plot] if plot else [])])}")
+    written = (cif, html, numbers, plot) if plot else (cif, html, numbers)
+    click.echo(f"in {done.seconds:.1f} s: {', '.join(str(path) for path in written)}")
 
 
 _PLANS_FILE = click.option("--plans", type=click.Path(path_type=Path), help="A file of plans of your own.",

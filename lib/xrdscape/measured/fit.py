@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from scipy.optimize import least_squares
@@ -223,5 +224,5 @@ def _model(prepared: Prepared, crystal: Structure) -> _Model:
     sums = simulator.sums(reflections, frac_coords)
     terms = BACKGROUND_TERMS if prepared.fits_background else 0
     n = len(prepared.intensity)
-    polynomials = np.polynomial.chebyshev.chebvander(np.linspace(-1, 1, n), max(terms - 1, 0))[:, :terms]
+    polynomials = np.asarray(chebvander(np.linspace(-1, 1, n), max(terms - 1, 0))[:, :terms], dtype=np.float64)
     return _Model(prepared, simulator, reflections, sums, polynomials)

@@ -81,7 +81,7 @@ def _angles(block: Block, count: int) -> Values | None:
     for name in RANGES:
         ends = [_number(block.get(f"{name}_{part}")) for part in ("min", "max", "inc")]
         if np.isfinite(ends).all() and ends[2] > 0 and round((ends[1] - ends[0]) / ends[2]) + 1 == count:
-            return ends[0] + ends[2] * np.arange(count)
+            return np.asarray(ends[0] + ends[2] * np.arange(count), dtype=np.float64)
     return None
 
 

@@ -20,7 +20,7 @@ from xrdscape.errors import CellError, DescentError, PatternError, StructureErro
 from xrdscape.measured.fit import Fit, Shape, fit_profile, fit_scale, shifted, weakening
 from xrdscape.measured.pattern import Profile, Values
 from xrdscape.measured.prepare import Prepared
-from xrdscape.measured.residual import EXPLAINS, Residual, residual
+from xrdscape.measured.residual import Residual, residual
 from xrdscape.measured.sites import symmetric_coordinates
 from xrdscape.recovery.graduated import Narrowing, graduated
 from xrdscape.recovery.noise import start as distorted
@@ -35,6 +35,9 @@ WIDE_LEVEL, NARROW_LEVEL = 0.05, 0.02
 
 NARROW_BLUR_DEG = 1.0
 """First blur of a near try: a cell of pseudosymmetry, say, is found only where peaks that split are seen to."""
+
+ENOUGH = 0.999
+"""Cosine similarity from which no further try is made: short of it, a cell of pseudosymmetry may do better."""
 
 RECORD_EVERY = 10
 """Steps between two points of the path that the report shows."""
@@ -132,6 +135,10 @@ class _Candidate:
     residual: Residual
     path: Path
 
+    @property
+    def told(self) -> str:
+        return f"cosine {self.residual.cosine:.4f}, Rwp {self.residual.Rwp:.1%}"
+
 
 def refine(
     start: Structure,
@@ -159,14 +166,14 @@ def refine(
     say(remark)
     best = _best_of([start], start, prepared, family, settings, progress)
     tries = 1
-    say(f"try 1: cosine {best.residual.cosine:.4f}")
-    if best.residual.cosine < EXPLAINS and settings.tries > 1:
+    say(f"try 1: {best.told}")
+    if best.residual.cosine < ENOUGH and settings.tries > 1:
         best = _restarted(best, start, prepared, family, settings, progress)
         tries = settings.tries
-        say(f"tries 2 to {tries}, from strained copies: cosine {best.residual.cosine:.4f}")
+        say(f"tries 2 to {tries}, from strained copies: at best {best.told}")
     if settings.atoms:
         best = _with_sites(best, prepared, family, settings, progress)
-        say(f"coordinates: cosine {best.residual.cosine:.4f}")
+        say(f"coordinates: {best.told}")
         remarks.append("The coordinates were descended at the cell found, keeping the symmetry of the start.")
     start_fit = fit_scale(prepared, start, best.fit.shape)
     return Refinement(
@@ -193,7 +200,7 @@ def chosen_family(start: Structure, wanted: str) -> tuple[str | None, str]:
 def _refuse_blind(start: Structure, prepared: Prepared) -> None:
     instrument = prepared.instrument
     try:
-        angles = reflection_table(start, instrument)["two_theta_deg"]
+        angles = reflection_table(start, instrument)["two_theta_deg"].to_numpy()
     except CellError:
         angles = np.empty(0)
     if not (angles >= instrument.two_theta_min_deg).any():
@@ -207,7 +214,7 @@ def _refuse_blind(start: Structure, prepared: Prepared) -> None:
 def _restarted(
     found: _Candidate, start: Structure, prepared: Prepared, family: str | None, settings: Settings, progress: bool
 ) -> _Candidate:
-    """The best of what was found and of further tries: near the find, near the start and farther from it."""
+    """The least Rwp of what was found and of further tries: near the find, near the start and farther from it."""
 
     def copies(crystal: Structure, level: float, which: range) -> list[Structure]:
         name = start.composition.reduced_formula
@@ -223,7 +230,7 @@ def _restarted(
         ),
     )
     others = [_best_of(some, start, prepared, family, how, progress) for some, how in rounds if some]
-    return max([found, *others], key=lambda candidate: candidate.residual.cosine)
+    return min([found, *others], key=lambda candidate: candidate.residual.Rwp)
 
 
 def _best_of(
@@ -280,4 +287,4 @@ def _with_sites(
     result = snap(problem, sites, *to_tensors([found.crystal]), progress=progress)
     moved = from_tensors(found.crystal, result.lattice[0], result.frac_coords[0])
     again = _fitted(moved, found.fit.shape, found.path, prepared, family, settings)
-    return max(found, again, key=lambda candidate: candidate.residual.cosine)
+    return min(found, again, key=lambda candidate: candidate.residual.Rwp)
