@@ -1,5 +1,6 @@
 """Measured patterns: reading their formats, estimating what is not the crystal, and refining a start against them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -310,6 +311,9 @@ def test_words_follow_the_numbers(counted_prepared: Prepared) -> None:
     assert verdict(good).startswith("The crystal explains the pattern (cosine 0.99")
     bad = residual(counted_prepared, fit_scale(counted_prepared, strained("BPO4", 0.03, "tetragonal"), fit.shape))
     assert verdict(bad).startswith("The crystal does not explain the pattern")
+    assert "Its Rwp is large for that" not in verdict(good)
+    assert "Its Rwp is large for that" in verdict(replace(good, Rwp=0.3))
+    assert verdict(replace(good, cosine=0.97)).startswith("The crystal explains most of the pattern")
     assert warnings_of(truth, truth, 20) == []
     double = truth.copy()
     double.make_supercell([1, 1, 2])

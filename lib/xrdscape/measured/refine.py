@@ -174,7 +174,9 @@ def refine(
     if settings.atoms:
         best = _with_sites(best, prepared, family, settings, progress)
         say(f"coordinates: {best.told}")
-        remarks.append("The coordinates were descended at the cell found, keeping the symmetry of the start.")
+        remarks.append(
+            "The coordinates were descended at the cell found, keeping the symmetry of the start; kept if Rwp fell."
+        )
     start_fit = fit_scale(prepared, start, best.fit.shape)
     return Refinement(
         *(start, best.crystal, start_fit, best.fit, residual(prepared, start_fit), best.residual, family, best.path),

@@ -14,6 +14,9 @@ from xrdscape.measured.prepare import Prepared
 EXPLAINS, NEARLY = 0.99, 0.95
 """Cosine similarities from which a crystal explains a pattern, and most of it."""
 
+FAIR_RWP = 0.15
+"""Above this a cosine, which the strong peaks decide, is not the whole truth."""
+
 LARGEST_VOLUME_CHANGE = 0.3
 # Ratios of volumes that speak for a multiple of the cell, or a fraction, and how close to them counts.
 MULTIPLES, MULTIPLE_WITHIN = (2, 3, 4), 0.05
@@ -70,9 +73,11 @@ def verdict(after: Residual) -> str:
     """One sentence on the outcome, and what to do about a poor one."""
     told = f"cosine {after.cosine:.4f}, Rwp {after.Rwp:.1%}"
     if after.cosine >= EXPLAINS:
-        return (
-            f"The crystal explains the pattern ({told}). Another crystal may do so too; judge the structure as a whole."
+        doubt = (
+            " Its Rwp is large for that: look at weak peaks, peak shape and weights." if after.Rwp > FAIR_RWP else ""
         )
+        advice = "Another crystal may do so too; judge the structure as a whole."
+        return f"The crystal explains the pattern ({told}).{doubt} {advice}"
     if after.cosine >= NEARLY:
         return (
             f"The crystal explains most of the pattern ({told}). The peaks fall where they should; look at the "
