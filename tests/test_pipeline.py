@@ -42,9 +42,11 @@ PIPELINE = [
     ["study.shards"],
     ["study.store", "study.progress"],
     ["study"],
+    ["measured"],
     ["tables"],
     ["findings"],
     ["figures"],
+    ["measured.report"],
     ["book"],
     ["cli", "__main__"],
 ]

@@ -115,3 +115,7 @@ DEMONSTRATED_GRADIENT = 1e-5
 1e-16 over the step, times the pattern's maximum over its largest slope."""
 COARSE_GRID = 1e-2
 """Of the maximum. How many fine bins a blur averages is rounded, at the narrowest blur by 2 % of its width."""
+
+# Refinement against a pattern
+CELL_FROM_PATTERN = 1e-4
+"""Relative. The pattern's file keeps six digits of an angle; the fit stops where its sum of squares stands still."""

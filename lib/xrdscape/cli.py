@@ -139,6 +139,78 @@ def simulate(
         click.echo(f"drawing in {plot}")
 
 
+@app.command()
+@click.argument("file")
+@click.argument("pattern", type=click.Path(path_type=Path))
+@click.option("-o", "--output", metavar="NAME", type=click.Path(path_type=Path), show_default="FILE-snap",
+              help="Writes NAME.cif, NAME.html (the report) and NAME.json (its numbers).")  # fmt: skip
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the patterns (.png, .svg or .pdf).")
+@click.option("--force", is_flag=True, help="Replace outputs that exist.")
+@click.option("--wavelength-angstrom", "wavelengths", type=float, multiple=True, show_default="that in the file",
+              help="X-ray wavelength; give K-alpha 1 and 2 where both are in the beam.")  # fmt: skip
+@click.option("--two-theta-range", type=(float, float), metavar="MIN MAX", help="The part of the pattern to use, deg.")
+@click.option("--background", type=click.Choice(["auto", "none"]), default="auto", help="What to subtract.")
+@click.option("--caglioti", type=(float, float, float), metavar="U V W", show_default="estimated, then fitted",
+              help="Peak widths as of `simulate`.")  # fmt: skip
+@click.option("--zero-shift", is_flag=True, help="Fit an offset of the angles, too.")
+@click.option("--family", metavar="NAME", default="auto", help="Crystal family to keep the cell in; auto: the start's.")
+@click.option("--free", is_flag=True, help="Keep the cell in no family.")
+@click.option("--atoms", is_flag=True, help="Descend the coordinates, too, at the cell found.")
+@click.option("--blur-deg", default=10.0, help="Blur of both patterns at the start of a descent.")
+@click.option("--tries", type=click.IntRange(1), default=8,
+              help="Descents at most: from strained copies, if the first explains too little.")  # fmt: skip
+@click.option("--seed", default=0, help="Of the strains.")
+def snap(
+    file: str,
+    pattern: Path,
+    output: Path | None,
+    plot: Path | None,
+    force: bool,
+    wavelengths: tuple[float, ...],
+    two_theta_range: tuple[float, float] | None,
+    background: str,
+    caglioti: tuple[float, float, float] | None,
+    family: str,
+    free: bool,
+    **settings: Any,
+) -> None:
+    """Refine a starting crystal against a measured PATTERN: its cell and, if asked, its coordinates.
+
+    FILE is a CIF or POSCAR, or the name of a reference; PATTERN is text in two or three columns (.xy, .xye, .dat, .csv)
+    or a powder CIF.
+    """
+    if free and family != "auto":
+        raise XrdscapeError("--family and --free exclude each other: give one of them")
+    stem = output or Path(f"{Path(file).stem}-snap")
+    cif, html, numbers = (stem.with_name(f"{stem.name}{ending}") for ending in (".cif", ".html", ".json"))
+    for path in (cif, html, numbers):
+        _free(path, (path.suffix,), force)
+    if plot:
+        _free(plot, (".png", ".svg", ".pdf"), force)
+    crystal_path(file)
+    from xrdscape.engine.structures import load_structure
+    from xrdscape.engine.threads import use_threads
+    from xrdscape.measured.prepare import prepare
+    from xrdscape.measured.reading import read_pattern
+    from xrdscape.measured.refine import FREE, Settings, refine
+    from xrdscape.measured.report import Report, write_report
+
+    use_threads(1)
+    how = Settings(FREE if free else family, **settings)
+    start = load_structure(file)
+    prepared = prepare(read_pattern(pattern, wavelengths), background == "auto", caglioti, two_theta_range)
+    done = refine(start, prepared, how, lambda text: click.echo(text, err=True), progress=sys.stderr.isatty())
+    report = Report(Path(file).name, pattern.name, prepared, how, done)
+    write_report(report, cif, html, numbers, plot)
+    for text in report.warnings:
+        click.echo(f"look twice: {text}")
+    click.echo(report.verdict)
+    for name, before, after in report.comparison:
+        click.echo(f"{name}: {before} -> {after}")
+    written = (cif, html, numbers, plot) if plot else (cif, html, numbers)
+    click.echo(f"in {done.seconds:.1f} s: {', '.join(str(path) for path in written)}")
+
+
 _PLANS_FILE = click.option("--plans", type=click.Path(path_type=Path), help="A file of plans of your own.",
                            show_default="data/plans.yaml")  # fmt: skip
 

@@ -31,3 +31,7 @@ class RecordError(XrdscapeError):
 
 class ChapterError(XrdscapeError):
     """An unknown chapter, an unknown parameter, or a value of the wrong type."""
+
+
+class PatternError(XrdscapeError):
+    """A measured pattern that cannot be read or used."""

@@ -121,6 +121,7 @@ def graduated(
     family: str | None = None,
     narrowing: Narrowing | None = None,
     progress: bool = False,
+    record_every: int = 0,
 ) -> SnapResult:
     """Descend cells by Adam in parameters of one scale while the blur of both patterns narrows.
 
@@ -132,10 +133,11 @@ def graduated(
         family: of crystals, to project onto at the start and after each step; None leaves the cell free.
         narrowing: of the blur.
         progress: show a bar with the remaining time.
+        record_every: stride of the trajectory; 0 records none.
     """
     cells, sites = lattice.to(simulator.dtype), frac_coords.to(simulator.dtype)
     start = ScaledLattice.of(cells, sites, family), cells, sites
-    return narrowed(simulator, target, *start, objective, narrowing or Narrowing(), Adam(), progress)
+    return narrowed(simulator, target, *start, objective, narrowing or Narrowing(), Adam(), progress, record_every)
 
 
 def narrowed(
@@ -148,6 +150,7 @@ def narrowed(
     narrowing: Narrowing,
     rule: Rule,
     progress: bool = False,
+    record_every: int = 0,
 ) -> SnapResult:
     """A descent while a blur narrows, whatever moves and by whichever rule; arguments else as `graduated`.
 
@@ -158,4 +161,4 @@ def narrowed(
     # No test for convergence: while there is a blur, standing still is no sign of an end.
     schedule = Schedule(narrowing.rate, narrowing.all_steps, check_every=narrowing.all_steps, rule=rule)
     problem = Problem(narrowing_stages(simulator, target, narrowing), objective, schedule)
-    return snap(problem, parameterisation, lattice, frac_coords, progress=progress)
+    return snap(problem, parameterisation, lattice, frac_coords, record_every, progress)

@@ -1,0 +1,1 @@
+"""Measured patterns: reading them, and refining a starting crystal against one."""

@@ -1,0 +1,331 @@
+"""Measured patterns: reading their formats, estimating what is not the crystal, and refining a start against them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+from tolerances import CELL_FROM_PATTERN
+
+from xrdscape.engine.cell import project
+from xrdscape.engine.pattern import Instrument, simulate
+from xrdscape.engine.structures import load_structure
+from xrdscape.errors import DescentError, PatternError
+from xrdscape.measured.background import background, peak_width
+from xrdscape.measured.fit import Fit, Shape, fit_profile, fit_scale, weakening
+from xrdscape.measured.pattern import Measured, Profile
+from xrdscape.measured.prepare import Prepared, prepare
+from xrdscape.measured.reading import read_pattern
+from xrdscape.measured.refine import FREE, Settings, chosen_family, refine
+from xrdscape.measured.residual import foreign_peaks, residual, verdict, warnings_of
+from xrdscape.measured.sites import displacement_projector
+from xrdscape.recovery.noise import start
+
+ANGLES = np.linspace(10, 20, 101)
+INTENSITIES = np.round(100 + 1000 * np.exp(-(((ANGLES - 15) / 0.3) ** 2)), 3)
+K_ALPHA = (1.54056, 1.54439)
+
+
+def rows(text: str) -> str:
+    return "\n".join(text.format(x=f"{x:.1f}", y=f"{y:.3f}", s="2.5") for x, y in zip(ANGLES, INTENSITIES, strict=True))
+
+
+def powder_cif(names: str, line: str, more: str = "") -> str:
+    return f"data_profile\nloop_\n{names}\n{rows(line)}\n\ndata_structure\n{more}\n"
+
+
+FORMATS = {
+    "spaces.xy": "# Wavelength: 1.5406\n" + rows("{x} {y}"),
+    "tabs.dat": "! lambda1 = 1.54056\n! a comment\n" + rows("{x}\t{y}") + "\n# the end\n",
+    "header.csv": '# wavelength 1.5406 A\n2theta,"intensity"\n' + rows("{x},{y}"),
+    "three.xye": "wavelength=1.5406\n" + rows("  {x}  {y}  {s}"),
+    "german.csv": "Winkel;Intensität;wavelength 1.5406\n" + rows("{x};{y}").replace(".", ","),
+    "downwards.xy": "# wavelength 1.5406\n" + "\n".join(reversed(rows("{x} {y}").splitlines())),
+    "loop.cif": powder_cif(
+        "_pd_proc_point_id\n_pd_proc_2theta_corrected # deg\n_pd_calc_intensity_total\n_pd_proc_intensity_total",
+        "1 {x} 7 {y}(25)",
+        "_cell_length_a 4.0(1)\n_diffrn_radiation_wavelength 1.5406",
+    ),
+    "range.cif": "data_x\n_pd_meas_2theta_range_min 10.0\n_pd_meas_2theta_range_max 20.0\n"
+    "_pd_meas_2theta_range_inc 0.1\n_pd_proc_wavelength 1.5406\nloop_\n_pd_meas_counts_total\n" + rows("{y}"),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats_are_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(FORMATS[name], encoding="latin1")
+    measured = read_pattern(path)
+    np.testing.assert_allclose(measured.two_theta_deg, ANGLES, atol=1e-9)
+    np.testing.assert_allclose(measured.intensity, INTENSITIES)
+    assert measured.wavelength_angstrom == pytest.approx(1.5406, abs=1e-4)
+    if name == "three.xye":
+        assert measured.sigma == pytest.approx(2.5)
+    elif name == "loop.cif":
+        assert measured.sigma == pytest.approx(0.025)
+    else:
+        assert measured.sigma is None
+
+
+def test_a_doublet_and_given_wavelengths(tmp_path: Path) -> None:
+    path = tmp_path / "two.cif"
+    lines = "loop_\n_diffrn_radiation_type\n_diffrn_radiation_wavelength\nCuK\\a~1~ 1.54056\nCuK\\a~2~ 1.54439\n"
+    path.write_text(powder_cif("_pd_meas_2theta_scan\n_pd_meas_counts_total", "{x} {y}", lines))
+    measured = read_pattern(path)
+    assert measured.lines == ((1.54056, 2 / 3), (1.54439, 1 / 3))
+    assert measured.wavelength_angstrom == pytest.approx(1.541837, abs=1e-6)
+    given = read_pattern(path, (0.7,))
+    assert given.lines == ((0.7, 1.0),)
+    assert any("as given; the file says 1.54056" in remark for remark in given.remarks)
+
+
+def test_points_without_intensity_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "gap.cif"
+    text = powder_cif("_pd_meas_2theta_scan\n_pd_meas_counts_total", "{x} {y}").replace("12.0 ", "12.0 ? #")
+    path.write_text(text)
+    assert len(read_pattern(path, (1.5,)).two_theta_deg) == len(ANGLES) - 1
+
+
+TEXT = rows("{x} {y}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.xy", TEXT, "a.xy does not tell its wavelength: give it with --wavelength-angstrom"),
+        ("a.xy", "", "a.xy holds no numbers"),
+        ("a.xy", "# wavelength 1.5\n10 5\n11 6\n", "a.xy has 2 points, too few for a pattern"),
+        ("a.xy", TEXT + "\noops 5\n", "a.xy, line 102: expected 2theta, intensity"),
+        ("a.xy", TEXT + "\n21 5 1\n", "a.xy, line 102: the number of columns changes"),
+        ("a.xy", TEXT + "\n15 5\n", "the angles must rise from line to line, but 20 is followed by 15"),
+        ("a.xy", TEXT.replace("20.0 ", "200.0 "), "the first column must be 2theta in degrees"),
+        ("a.xy", rows("{x} 0"), "a.xy shows no peak"),
+        ("a.xy", rows("{x} {y}").replace("1100.000", "nan"), "an intensity that is not a finite number"),
+        ("a.xy", "# wavelength 15.406\n" + TEXT, "15.406 angstrom, is not one of X-ray diffraction"),
+        ("a.xy", "\0" + TEXT, "a.xy is not text"),
+        ("a.cif", "data_x\n_cell_length_a 4\n", "a.cif holds no measured pattern over 2theta"),
+        ("a.cif", powder_cif("_pd_meas_2theta_scan\n_pd_calc_intensity_total", "{x} {y}"), "no measured pattern"),
+        (
+            "a.cif",
+            powder_cif("_pd_meas_2theta_scan\n_pd_meas_counts_total", "{x} {y}", "_diffrn_radiation_probe neutron"),
+            "was measured with neutron",
+        ),
+    ],
+)
+def test_what_is_no_pattern_is_refused(name: str, text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(PatternError) as caught:
+        read_pattern(path)
+    assert message in str(caught.value)
+    with pytest.raises(PatternError, match="no pattern file"):
+        read_pattern(tmp_path / "none.xy")
+
+
+def measured(angles, intensity, **more) -> Measured:  # type: ignore[no-untyped-def]
+    given = {"sigma": None, "lines": ((1.5406, 1.0),), "profile": None, "simulated": False, "remarks": ()}
+    return Measured(np.asarray(angles), np.asarray(intensity), **{**given, **more})
+
+
+def test_background_and_width_are_found() -> None:
+    angles, noise = np.arange(10, 90, 0.02), np.random.default_rng(0)
+    under = 300 + 200 * np.exp(-angles / 20) + 50 * np.cos(angles / 15)
+    places = noise.uniform(12, 88, 40)
+    peaks = sum(3000 * np.exp(-4 * np.log(2) * ((angles - place) / 0.15) ** 2) for place in places)
+    counts = noise.poisson(under + peaks).astype(float)
+    found = background(angles, counts)
+    assert np.abs(found - under).max() < 2 * np.sqrt(under.max())
+    assert peak_width(counts - found, 0.02) == pytest.approx(0.15, rel=0.15)
+    assert peak_width(noise.normal(size=1000), 0.02) is None
+
+
+def test_uneven_steps_are_interpolated() -> None:
+    angles = np.sort(np.random.default_rng(0).uniform(10, 60, 4000))
+    prepared = prepare(measured(angles, 10 + 100 * np.exp(-(((angles - 30) / 0.3) ** 2))), caglioti=(0, 0, 0.1))
+    assert np.ptp(np.diff(prepared.two_theta_deg)) < 1e-9
+    assert any("uneven" in remark for remark in prepared.remarks)
+    highest = prepared.two_theta_deg[prepared.intensity.argmax()]
+    assert highest == pytest.approx(30, abs=0.02)
+
+
+def test_prepare_refuses_what_has_no_peaks() -> None:
+    angles, noise = np.arange(10, 60, 0.02), np.random.default_rng(0)
+    flat = measured(angles, 100 + noise.normal(size=len(angles)))
+    with pytest.raises(PatternError, match="no peak stands out"):
+        prepare(flat)
+    with pytest.raises(PatternError, match="between 70 and 80 deg there is no pattern"):
+        prepare(flat, between_deg=(70.0, 80.0))
+
+
+def counted(crystal: Structure, b_iso: float, zero_deg: float, seed: int = 0) -> Measured:
+    """A pattern as a diffractometer would count it: a doublet, narrow peaks, background, thermal motion, zero shift."""
+    total = np.zeros(4000)
+    for wavelength, weight in zip(K_ALPHA, (2 / 3, 1 / 3), strict=True):
+        instrument = Instrument(wavelength, 15, 95, 0.02, U=0.02, V=0.0, W=0.015, eta=0.6)
+        pattern = simulate(crystal, instrument)
+        total += weight * pattern.intensity * weakening(pattern.two_theta_deg, b_iso, wavelength)
+    angles = pattern.two_theta_deg + zero_deg
+    counts = 20_000 * total / total.max() + 200 + 150 * np.exp(-angles / 30)
+    lines = tuple(zip(K_ALPHA, (2 / 3, 1 / 3), strict=True))
+    return measured(angles, np.random.default_rng(seed).poisson(counts).astype(float), lines=lines)
+
+
+def strained(name: str, level: float, family: str) -> Structure:
+    crystal = start(name, "lattice", level, 1)
+    cell = project(torch.tensor(crystal.lattice.parameters, dtype=torch.float64), family)
+    return Structure(Lattice.from_parameters(*cell.tolist()), crystal.species, crystal.frac_coords)
+
+
+@pytest.fixture(scope="module")
+def counted_prepared() -> Prepared:
+    return prepare(counted(load_structure("BPO4"), 1.0, 0.04))
+
+
+def test_a_counted_pattern_gives_the_cell_back(counted_prepared: Prepared) -> None:
+    truth = load_structure("BPO4")
+    said: list[str] = []
+    done = refine(strained("BPO4", 0.03, "tetragonal"), counted_prepared, Settings(zero_shift=True), said.append)
+    assert done.family == "tetragonal"
+    np.testing.assert_allclose(done.end.lattice.parameters, truth.lattice.parameters, rtol=1e-4)
+    shape = done.end_fit.shape
+    assert shape.zero_deg == pytest.approx(0.04, abs=0.005)
+    assert shape.b_iso == pytest.approx(1.0, abs=0.2)
+    assert shape.profile.eta == pytest.approx(0.6, abs=0.1)
+    assert done.after.cosine > 0.999
+    assert done.after.cosine > done.before.cosine
+    # Counting noise leaves a misfit of one standard deviation a point.
+    misfit = (counted_prepared.intensity - done.end_fit.background - done.end_fit.peaks) / counted_prepared.sigma
+    assert np.sqrt((misfit**2).mean()) == pytest.approx(1, abs=0.15)
+    assert foreign_peaks(counted_prepared, done.end_fit) == []
+    assert said[0].startswith("The cell was kept tetragonal")
+    assert "cosine" in said[1]
+
+
+def test_coordinates_come_back_with_the_symmetry_of_the_start(counted_prepared: Prepared) -> None:
+    truth = load_structure("BPO4")
+    projector = displacement_projector(truth, 0.01)
+    np.testing.assert_allclose(projector @ projector, projector, atol=1e-9)
+    # The oxygen at a general place has three coordinates; boron and phosphorus have none.
+    assert np.linalg.matrix_rank(projector) == 3
+    shove = projector @ np.random.default_rng(3).normal(size=3 * len(truth))
+    shove *= 0.02 / np.abs(shove).max()
+    moved = Structure(truth.lattice, truth.species, truth.frac_coords + shove.reshape(-1, 3))
+    still = refine(moved, counted_prepared, Settings(tries=1, zero_shift=True))
+    done = refine(moved, counted_prepared, Settings(tries=1, zero_shift=True, atoms=True))
+
+    def distance(crystal: Structure) -> float:
+        off = crystal.frac_coords - truth.frac_coords
+        return float(np.abs(off - np.round(off)).max())
+
+    assert distance(done.end) < 0.3 * distance(still.end)
+    assert done.after.cosine > still.after.cosine
+    assert displacement_projector(done.end, 0.01) == pytest.approx(projector)
+
+
+def test_pseudosymmetry_needs_the_further_tries() -> None:
+    sites = [[0, 0, 0], [0.5, 0.5, 0.488], [0.5, 0.5, 0], [0.5, 0, 0.52], [0, 0.5, 0.52]]
+    kinds = ["Ba", "Ti", "O", "O", "O"]
+    truth = Structure(Lattice.tetragonal(3.995, 4.034), kinds, sites)
+    # Flat where the truth is tall.
+    flat = Structure(Lattice.tetragonal(4.02, 3.985), kinds, sites)
+    prepared = prepare(counted(truth, 0.5, 0.0))
+    once = refine(flat, prepared, Settings("tetragonal", blur_deg=1, tries=1))
+    assert once.end.lattice.c < once.end.lattice.a
+    done = refine(flat, prepared, Settings("tetragonal", blur_deg=1))
+    assert done.tries == 8
+    assert done.after.cosine > once.after.cosine
+    np.testing.assert_allclose(done.end.lattice.abc, truth.lattice.abc, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "family"), [("LiMnIr2", "cubic"), ("U2Ti", "hexagonal"), ("MnOF", "monoclinic"), ("MnOF", None)]
+)
+def test_least_squares_keep_the_family_and_find_the_cell(name: str, family: str | None) -> None:
+    truth, instrument = load_structure(name), Instrument(W=0.02, U=0.02, V=0.0, two_theta_min_deg=10)
+    pattern = simulate(truth, instrument)
+    known = Profile(0.02, 0.0, 0.02, instrument.eta)
+    prepared = prepare(measured(pattern.two_theta_deg, pattern.intensity, profile=known, simulated=True))
+    near = start(name, "lattice", 0.0005, 0)
+    cell = project(torch.tensor(near.lattice.parameters, dtype=torch.float64), family or "triclinic")
+    near = Structure(Lattice.from_parameters(*cell.tolist()), near.species, near.frac_coords)
+    found = fit_profile(prepared, near, Shape(known), family)
+    np.testing.assert_allclose(found.lattice, truth.lattice.parameters, rtol=CELL_FROM_PATTERN)
+    kept = project(torch.tensor(found.lattice), family or "triclinic").numpy()
+    np.testing.assert_allclose(found.lattice, kept, rtol=1e-12)
+
+
+def test_the_family_is_that_of_the_start() -> None:
+    truth = load_structure("BPO4")
+    assert chosen_family(truth, "auto")[0] == "tetragonal"
+    assert chosen_family(truth, FREE)[0] is None
+    assert chosen_family(truth, "cubic")[0] == "cubic"
+    assert chosen_family(truth.get_primitive_structure(), "auto")[0] is None
+    skew = start("BPO4", "lattice", 0.1, 0)
+    assert chosen_family(skew, "auto")[0] in (None, "monoclinic")
+    with pytest.raises(DescentError, match="unknown crystal family 'round'"):
+        Settings(family="round")
+    with pytest.raises(DescentError, match="tries must be at least 1"):
+        Settings(tries=0)
+
+
+def test_a_start_without_reflections_is_refused(counted_prepared: Prepared) -> None:
+    tiny = Structure(Lattice.cubic(0.9), ["Fe"], [[0, 0, 0]])
+    with pytest.raises(PatternError, match="no reflection of the start falls between 15"):
+        refine(tiny, counted_prepared)
+
+
+def test_sites_may_be_partly_filled(counted_prepared: Prepared) -> None:
+    truth = load_structure("BPO4")
+    partly = truth.copy()
+    partly[0] = {"B": 0.5}
+    done = refine(partly, counted_prepared, Settings(tries=1, zero_shift=True))
+    assert done.end.composition["B"] == truth.composition["B"] - 0.5
+    np.testing.assert_allclose(done.end.lattice.abc, truth.lattice.abc, rtol=1e-3)
+
+
+def flat_prepared(intensity: np.ndarray, sigma: np.ndarray) -> Prepared:
+    angles = 10 + 0.1 * np.arange(len(intensity))
+    instrument = Instrument(1.5, 10, 10 + 0.1 * len(intensity), 0.1)
+    return Prepared(instrument, ((1.5, 1.0),), angles, intensity, sigma, np.zeros_like(intensity), False, False, ())
+
+
+def test_residuals_are_those_of_the_books() -> None:
+    observed, sigma = np.array([10.0, 20.0, 40.0, 20.0]), np.array([1.0, 2.0, 4.0, 2.0])
+    prepared = flat_prepared(observed, sigma)
+    fit = Fit(np.ones(6), Shape(Profile(0, 0, 1, 0)), np.array([0.0, 12.0, 30.0, 10.0]), np.full(4, 8.0))
+    found = residual(prepared, fit)
+    rest = np.array([2.0, 0.0, 2.0, 2.0])
+    assert found.Rp == pytest.approx(rest.sum() / observed.sum())
+    assert found.Rwp == pytest.approx(np.sqrt(((rest / sigma) ** 2).sum() / ((observed / sigma) ** 2).sum()))
+    assert found.Rwp_net == pytest.approx(np.sqrt(((rest / sigma) ** 2).sum() / (((observed - 8) / sigma) ** 2).sum()))
+    exact = residual(prepared, Fit(fit.lattice, fit.shape, observed - 8, fit.background))
+    assert (exact.cosine, exact.Rwp, exact.Rp) == pytest.approx((1, 0, 0))
+
+
+def test_words_follow_the_numbers(counted_prepared: Prepared) -> None:
+    truth = load_structure("BPO4")
+    fit = fit_scale(counted_prepared, truth, Shape(Profile(0.02, 0, 0.015, 0.6), 1.0, 0.04))
+    good = residual(counted_prepared, fit)
+    assert verdict(good).startswith("The crystal explains the pattern (cosine 0.99")
+    bad = residual(counted_prepared, fit_scale(counted_prepared, strained("BPO4", 0.03, "tetragonal"), fit.shape))
+    assert verdict(bad).startswith("The crystal does not explain the pattern")
+    assert "Its Rwp is large for that" not in verdict(good)
+    assert "Its Rwp is large for that" in verdict(replace(good, Rwp=0.3))
+    assert verdict(replace(good, cosine=0.97)).startswith("The crystal explains most of the pattern")
+    assert warnings_of(truth, truth, 20) == []
+    double = truth.copy()
+    double.make_supercell([1, 1, 2])
+    told = " ".join(warnings_of(truth, double, 2, [28.5]))
+    for words in ("changed by +100%", "2 times that of the start", "Only 2 lines", "28.50°"):
+        assert words in told
+
+
+def test_peaks_of_another_phase_are_told() -> None:
+    crystal = load_structure("BPO4")
+    pure = counted(crystal, 1.0, 0.0)
+    foreign = pure.intensity + 2000 * np.exp(-(((pure.two_theta_deg - 22.0) / 0.08) ** 2))
+    prepared = prepare(measured(pure.two_theta_deg, foreign, lines=pure.lines))
+    fit = fit_scale(prepared, crystal, Shape(Profile(0.02, 0, 0.015, 0.6), 1.0))
+    assert foreign_peaks(prepared, fit) == pytest.approx([22.0], abs=0.05)

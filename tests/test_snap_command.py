@@ -1,0 +1,70 @@
+"""`xrdscape snap`, called as a user calls it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from tolerances import CELL_FROM_PATTERN
+
+from xrdscape.analysis.evaluation import tight_match
+from xrdscape.cli import app
+from xrdscape.engine.structures import load_structure
+from xrdscape.recovery.noise import start
+
+
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize("name", ["U2Ti", "MnOF"])
+def test_a_distorted_crystal_comes_back(name: str, tmp_path: Path) -> None:
+    truth, distorted, pattern, stem = load_structure(name), tmp_path / "start.cif", tmp_path / "p.xy", tmp_path / "out"
+    start(name, "lattice", 0.03, 0).to(distorted)
+    assert call("simulate", name, "-o", pattern).exit_code == 0
+    result = call("snap", distorted, pattern, "-o", stem, "--plot", tmp_path / "out.png", "--free")
+    assert result.exit_code == 0, result.output
+    assert "The crystal explains the pattern" in result.stdout
+    assert "The cell was free" in result.stderr
+    end = load_structure(f"{stem}.cif")
+    assert tight_match(truth, end)
+    numbers = json.loads(Path(f"{stem}.json").read_text())
+    found = [numbers["cell"]["after"][part] for part in ("a", "b", "c", "alpha", "beta", "gamma")]
+    np.testing.assert_allclose(found, truth.lattice.parameters, rtol=CELL_FROM_PATTERN)
+    assert numbers["residual"]["after"]["cosine"] > 0.9999 > numbers["residual"]["before"]["cosine"]
+    page = Path(f"{stem}.html").read_text()
+    assert page.count("<svg") == 2
+    assert "aria-label" in page
+    # Readable offline: nothing is loaded from elsewhere.
+    assert "src=" not in page
+    assert "<link" not in page
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    again = call("snap", distorted, pattern, "-o", stem)
+    assert again.exit_code == 2
+    assert "out.cif exists; choose another name, or replace it with --force" in again.stderr
+
+
+def test_mistakes_are_one_message(tmp_path: Path) -> None:
+    pattern, bare, broken = tmp_path / "p.xy", tmp_path / "bare.xy", tmp_path / "broken.cif"
+    assert call("simulate", "U2Ti", "-o", pattern).exit_code == 0
+    bare.write_text("\n".join(line for line in pattern.read_text().splitlines() if not line.startswith("#")))
+    broken.write_text("data_x\n_cell_length_a banana\n")
+    stem = tmp_path / "out"
+    for words, message in [
+        (["snap", tmp_path / "none.cif", pattern], "none.cif"),
+        (["snap", broken, pattern], "broken.cif"),
+        (["snap", "U2Ti", tmp_path / "none.xy"], "no pattern file"),
+        (["snap", "U2Ti", bare], "does not tell its wavelength: give it with --wavelength-angstrom"),
+        (["snap", "U2Ti", pattern, "--wavelength-angstrom", "99"], "is not one of X-ray diffraction"),
+        (["snap", "U2Ti", pattern, "--two-theta-range", "2", "8"], "no reflection of the start falls between 2"),
+        (["snap", "U2Ti", pattern, "--family", "round"], "unknown crystal family 'round'"),
+        (["snap", "U2Ti", pattern, "--family", "cubic", "--free"], "--family and --free exclude each other"),
+        (["snap", "U2Ti", pattern, "--plot", tmp_path / "p.doc"], "must end in .png or .svg or .pdf"),
+    ]:
+        result = call(*words, "-o", stem)
+        assert result.exit_code == 2, (words, result.output)
+        assert result.stderr.startswith("error: "), words
+        assert message in result.stderr, words
+        assert "Traceback" not in result.output
+        assert not list(tmp_path.glob("out*"))
