@@ -273,7 +273,9 @@ def test_little_is_loaded_before_a_page_shows(browser: Browser, site: Path) -> N
         if "_static" in path.parts:
             continue
         page, _ = open_page(browser, path)
-        links = "[...document.querySelectorAll('script[src]:not([defer]), link[rel=stylesheet]')].map(e => e.src || e.href)"
+        links = (
+            "[...document.querySelectorAll('script[src]:not([defer]), link[rel=stylesheet]')].map(e => e.src || e.href)"
+        )
         files = [Path(unquote(urlparse(link).path)) for link in page.evaluate(links)]
         assert sum(file.stat().st_size for file in files) < 1_500_000, path.name
         page.close()

@@ -107,7 +107,9 @@ def _paths(relief: Relief) -> dict[tuple[str, str], bool]:
 
 def _only_constrained(relief: Relief) -> Finding:
     reached = {key: value for key, value in _paths(relief).items() if "from" not in key[1]}
-    texts = [f"{structure}, {kind}: {'reached' if value else 'not reached'}" for (structure, kind), value in reached.items()]
+    texts = [
+        f"{structure}, {kind}: {'reached' if value else 'not reached'}" for (structure, kind), value in reached.items()
+    ]
     return Finding(
         key="only-constrained",
         claim="Within a slice the free descent ends in a local minimum, while the constrained one reaches the truth.",
