@@ -89,7 +89,8 @@ def broken_images(page: Page) -> list[str]:
 def unset_formulas(page: Page) -> list[str]:
     """Formulas that MathJax left as written, as it does with a whole page when it cannot load a part of itself."""
     return page.evaluate(
-        "[...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container svg')).map(m => m.innerText)"
+        "[...document.querySelectorAll('.math')].filter(math => !math.querySelector('mjx-container svg'))"
+        ".map(math => math.innerText)"
     )
 
 
