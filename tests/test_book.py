@@ -245,10 +245,10 @@ def test_book_is_built_once_and_then_only_what_changed(book: Book) -> None:
     page = (book.site / "chapters" / "01-sum.html").read_text()
     assert "12.00" in page
     assert "UNWANTED" not in page
-    table = timings_table(book).set_index("chapter")
+    table = timings_table(book).set_index("Chapter")
     assert set(table.index) == {"01-sum", "02-plot", "versions"}
-    assert "count = 4" in table.loc["01-sum", "parameters"]
-    assert (table["seconds"] > 0).all()
+    assert "count = 4" in table.loc["01-sum", "Parameters"]
+    assert (table["Seconds"] > 0).all()
 
 
 def test_the_page_of_parameters_follows_those_of_other_chapters(book: Book) -> None:
@@ -300,7 +300,7 @@ def test_numbered_table_formats_numbers_and_gaps() -> None:
 
 
 def test_versions_are_reported_before_any_execution(book: Book) -> None:
-    table = versions_table(book).set_index("item")["value"]
+    table = versions_table(book).set_index("Item")["Value"]
     assert table["torch"].startswith("2.")
     assert int(table["cores"]) >= 1
 

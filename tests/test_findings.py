@@ -355,8 +355,9 @@ def test_settings_that_were_not_run_are_not_judged() -> None:
 def test_signs_are_counted_against_the_published() -> None:
     text = sign_text(made_up_correlations(), "pearson")
     # cosine, entropy and cross-correlation at levels 0.01 and 0.05
-    assert "prints 6 negative Pearson coefficients of 6" in text
-    assert "positive in 6 of the same 6 places" in text
+    assert "of 6 Pearson coefficients" in text
+    assert "prints 6 with a negative sign" in text
+    assert "positive in 6 of these places" in text
     assert "Cosine 0.52 and 0.20" in text
 
 

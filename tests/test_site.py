@@ -21,6 +21,13 @@ from xrdscape.engine.structures import load_structure
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PROJECT = Book()
 
+# Pages set their formulas as these come near the window.
+SET_ALL_FORMULAS = """async () => {
+  if (!window.MathJax || !MathJax.startup) return;
+  await MathJax.startup.promise;
+  await MathJax.startup.document.lazyTypesetAll();
+}"""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -68,7 +75,7 @@ def open_page(browser: Browser, path: Path) -> tuple[Page, list[str]]:
     page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
     page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
     page.goto(path.as_uri())
-    page.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
+    page.evaluate(SET_ALL_FORMULAS)
     return page, wrong
 
 
@@ -82,7 +89,8 @@ def broken_images(page: Page) -> list[str]:
 def unset_formulas(page: Page) -> list[str]:
     """Formulas that MathJax left as written, as it does with a whole page when it cannot load a part of itself."""
     return page.evaluate(
-        "[...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).map(m => m.innerText)"
+        "[...document.querySelectorAll('.math')].filter(math => !math.querySelector('mjx-container svg'))"
+        ".map(math => math.innerText)"
     )
 
 
@@ -241,6 +249,63 @@ def test_explorer_shows_what_is_chosen(browser: Browser, tmp_path: Path) -> None
 
 def test_site_is_sound(browser: Browser, site: Path) -> None:
     check_pages(browser, site)
+
+
+def test_page_with_many_formulas_opens_with_those_in_view(browser: Browser, site: Path) -> None:
+    """Setting all formulas of the first chapter takes a browser longer than all else that opens it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((site / "chapters" / "01-simulator.html").as_uri())
+    page.evaluate("() => MathJax.startup.promise.then(() => true)")
+    formulas = page.locator("mjx-container").count()
+    assert formulas > 100
+    assert page.locator("mjx-container:has(svg)").count() < 0.2 * formulas
+    last = page.locator("mjx-container").last
+    last.evaluate("element => element.scrollIntoView()")
+    last.locator("svg").wait_for()
+    page.emulate_media(media="print")
+    page.evaluate(SET_ALL_FORMULAS)
+    assert page.locator("mjx-container:has(svg)").count() == formulas
+    page.close()
+
+
+def test_little_is_loaded_before_a_page_shows(browser: Browser, site: Path) -> None:
+    """What holds up the first paint: style sheets, and scripts that are not deferred."""
+    for path in sorted(site.rglob("*.html")):
+        if "_static" in path.parts:
+            continue
+        page, _ = open_page(browser, path)
+        links = (
+            "[...document.querySelectorAll('script[src]:not([defer]), link[rel=stylesheet]')].map(e => e.src || e.href)"
+        )
+        files = [Path(unquote(urlparse(link).path)) for link in page.evaluate(links)]
+        assert sum(file.stat().st_size for file in files) < 1_500_000, path.name
+        page.close()
+
+
+def test_figures_can_be_read_on_a_phone(browser: Browser, site: Path) -> None:
+    """No page is wider than a phone, and no figure is shrunk below nine tenths less a little: the wide ones scroll."""
+    for path in sorted((site / "chapters").glob("*.html")):
+        page, _ = open_page(browser, path)
+        page.set_viewport_size({"width": 390, "height": 800})
+        broken_images(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path.name
+        scales = "[...document.querySelectorAll('figure img')].map(image => image.width / image.naturalWidth)"
+        assert all(scale > 0.85 for scale in page.evaluate(scales)), path.name
+        page.close()
+
+
+def test_caption_of_a_wide_figure_stays(browser: Browser, site: Path) -> None:
+    page, _ = open_page(browser, site / "chapters" / "03-optimisation.html")
+    page.set_viewport_size({"width": 390, "height": 800})
+    broken_images(page)
+    figure, caption = page.locator("figure#fig-1"), page.locator("figure#fig-1 figcaption")
+    before = caption.bounding_box()
+    figure.evaluate("element => { element.scrollLeft = 150 }")
+    assert figure.evaluate("element => element.scrollLeft") == 150
+    assert before is not None
+    assert before == caption.bounding_box()
+    assert before["x"] + before["width"] <= 390
+    page.close()
 
 
 @pytest.mark.parametrize("label", FIGURES + TABLES)

@@ -64,8 +64,8 @@ def test_criteria_are_differences_in_points() -> None:
 def test_tight_matches_are_counted_among_matches() -> None:
     records = RECORDS.assign(match_tight_end=RECORDS["match_conventional_end"] & (RECORDS["copy"] == 0))
     table = tight_table(records).set_index("Noise")
-    assert table.loc["lattice 0.1", "Cosine + constraints"] == "2 of 6"
-    assert table.loc["lattice 0.05", "Noised"] == "6 of 6"
+    assert table.loc["lattice 0.1", "Cosine + constraints"] == "2 of\u00a06"
+    assert table.loc["lattice 0.05", "Noised"] == "6 of\u00a06"
     assert table.loc["lattice 0.1", "Cosine"] == "–"
     text = tight_text(records, "cosine_constrained")
     assert text.startswith(
@@ -123,7 +123,7 @@ def test_stopping_is_a_table() -> None:
     table = stopping_table(batch_stopping(RECORDS, 1e-4, 100))
     assert set(table["Steps, each alone"]) == {"200"}
     assert set(table["Steps in a batch, at least"]) == {"300"}
-    assert set(table["largest"]) == {"0.0002"}
+    assert set(table["Largest gain"]) == {"0.0002"}
 
 
 def test_single_numbers_are_sought_among_our_draws() -> None:

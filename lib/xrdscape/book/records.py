@@ -49,14 +49,15 @@ def timings_table(book: Book | None = None) -> pd.DataFrame:
     timings = read_timings(book or Book())
     rows = [
         {
-            "chapter": name,
-            "seconds": entry["seconds"],
-            "finished (UTC)": entry["finished"][:16].replace("T", " "),
-            "parameters": ", ".join(f"{k} = {v!r}" for k, v in entry["parameters"].items()) or "none",
+            "Chapter": name,
+            "Seconds": entry["seconds"],
+            # No-break hyphens: a date stays on one line.
+            "Finished (UTC)": entry["finished"][:16].replace("T", " ").replace("-", "\u2011"),
+            "Parameters": ", ".join(f"{k} = {v}" for k, v in entry["parameters"].items()) or "none",
         }
         for name, entry in sorted(timings.items())
     ]
-    return pd.DataFrame(rows, columns=["chapter", "seconds", "finished (UTC)", "parameters"])
+    return pd.DataFrame(rows, columns=["Chapter", "Seconds", "Finished (UTC)", "Parameters"])
 
 
 def versions_table(book: Book | None = None) -> pd.DataFrame:
@@ -69,4 +70,4 @@ def versions_table(book: Book | None = None) -> pd.DataFrame:
     flat = [{"python": r["python"], **r["packages"], **{k: r[k] for k in machine}} for r in records]
     items = list(flat[0])
     values = [" / ".join(dict.fromkeys(str(row[item]) for row in flat)) for item in items]
-    return pd.DataFrame({"item": items, "value": values})
+    return pd.DataFrame({"Item": items, "Value": values})

@@ -13,7 +13,7 @@ from xrdscape.book.parameters import Book, toc_pages
 from xrdscape.errors import ChapterError
 
 MATHJAX_PACKAGE = "sphinx-mathjax-offline"
-MATHJAX_FILE = "tex-svg.js"
+MATHJAX_FILES = ("tex-svg.js", "ui/lazy.js")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -74,11 +74,13 @@ def assemble(book: Book, chapters: Sequence[str]) -> None:
 
 def _copy_mathjax(target: Path) -> None:
     """Take MathJax from the package that carries it, so that formulas show without a network."""
-    matches = [f for f in package_files(MATHJAX_PACKAGE) or [] if f.name == MATHJAX_FILE]
-    if not matches:
-        raise ChapterError(f"{MATHJAX_PACKAGE} holds no {MATHJAX_FILE}; install the locked environment again")
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(Path(str(matches[0].locate())), target / MATHJAX_FILE)
+    packaged = package_files(MATHJAX_PACKAGE) or []
+    for name in MATHJAX_FILES:
+        matches = [f for f in packaged if f.as_posix().endswith(f"/mathjax/{name}")]
+        if not matches:
+            raise ChapterError(f"{MATHJAX_PACKAGE} holds no {name}; install the locked environment again")
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(Path(str(matches[0].locate())), target / name)
 
 
 def _digest(folder: Path) -> str:

@@ -18,14 +18,14 @@ def deceptive_similarity(records: pd.DataFrame) -> Finding:
     by_structure = deceived.groupby(free["structure"]).sum()
     return Finding(
         key="deceptive-similarity",
-        claim="A high agreement of patterns does not imply the right structure: descents end in local minima of "
-        "deceptively high similarity.",
+        claim="A high agreement of patterns does not imply the right structure: "
+        "descents end in local minima of deceptively high similarity.",
         place="Abstract; Section 2.2, Figs. 5 and S4; Section 3",
-        rule=f"at lattice noise {STRONG_NOISE:g} a free descent of the structure raises the cosine similarity to "
-        f"{DECEPTIVE:g} or more and ends without a match",
+        rule=f"at lattice noise {STRONG_NOISE:g} a free descent of the structure "
+        f"raises the cosine similarity to {DECEPTIVE:g} or more and ends without a match",
         result=f"{int(deceived.sum())} of {len(free)} descents do, "
-        f"{rate_text(int(deceived.sum()), int(wrong.sum()))} of those without a match; the highest ends at "
-        f"{free.loc[deceived, 'cosine_end'].max():.2f}"
+        f"{rate_text(int(deceived.sum()), int(wrong.sum()))} of those without a match; "
+        f"the highest ends at {free.loc[deceived, 'cosine_end'].max():.2f}"
         if deceived.any()
         else f"none of {len(free)} descents does",
         cases={str(name): bool(n > 0) for name, n in by_structure.items()},
@@ -50,8 +50,9 @@ def inverted_similarity(records: pd.DataFrame) -> Finding:
         key="inverted-similarity",
         claim="Similar structures can give dissimilar patterns, and distinct structures similar ones.",
         place="Section 2.2, Figs. 5 and S4",
-        rule=f"for a start of the structure at lattice noise {STRONG_NOISE:g} the free result does not match and "
-        "the constrained one does, yet the free one has the higher cosine similarity",
+        rule=f"for a start of the structure at lattice noise {STRONG_NOISE:g} "
+        "the free result does not match and the constrained one does, "
+        "yet the free one has the higher cosine similarity",
         result=f"{int(inverted.sum())} of {len(pairs)} starts, {counts.min()} to {counts.max()} a structure"
         if len(pairs)
         else "",
@@ -75,9 +76,9 @@ def still_trapped(records: pd.DataFrame) -> Finding:
         key="still-trapped",
         claim="Even with constraints, descent depends on the start and can end in local minima.",
         place="Abstract; Section 2.1.1",
-        rule=f"from lattice noise {STRONG_NOISE:g} on, some constrained descents of the structure end in a tight "
-        "match and others converge without one",
-        result=f"{int(stuck.sum())} of {len(bound)} converge without a tight match" if len(bound) else "",
+        rule=f"from lattice noise {STRONG_NOISE:g} on, some constrained descents of the structure "
+        "end in a tight match and others converge without one",
+        result=f"{int(stuck.sum()):,} of {len(bound):,} converge without a tight match" if len(bound) else "",
         cases={str(name): bool(row["solved"] > 0 and row["stuck"] > 0) for name, row in both.iterrows()},
         unit="structures",
         evidence=("table-criteria-lattice", "fig-s3"),

@@ -45,8 +45,8 @@ def right_way_round(correlations: pd.DataFrame) -> Finding:
         lowest += [float(rows["value"].min())] if len(rows) else []
     return Finding(
         key="right-way-round",
-        claim="Under coordinate noise cosine and entropy similarity fall with the distance (negative correlations) "
-        "and the mean squared error grows with it.",
+        claim="Under coordinate noise cosine and entropy similarity fall with the distance "
+        "(negative correlations) and the mean squared error grows with it.",
         place="Section 2.1.2, Tables S1 and S2",
         rule="the coefficient has this sign with its whole 95 % interval",
         result=f"weakest coefficient {number_text(min(lowest))} in the sense claimed" if lowest else "",
@@ -68,11 +68,11 @@ def error_is_monotonic(correlations: pd.DataFrame) -> Finding:
             here.append(f"{level:g}: {number_text(error)} against {number_text(similar.max())}")
     return Finding(
         key="error-is-monotonic",
-        claim="Under coordinate noise the mean squared error has a relatively high Spearman correlation with the "
-        "distance.",
+        claim="Under coordinate noise the mean squared error has a relatively high Spearman correlation "
+        "with the distance.",
         place="Section 2.1.2, Table S2",
-        rule="at a level its coefficient is higher than those of cosine and entropy similarity (in the sense in "
-        "which each is right)",
+        rule="at a level its coefficient is higher than those of cosine and entropy similarity "
+        "(in the sense in which each is right)",
         result=f"against the higher of the two, by level: {'; '.join(here)}",
         cases=cases,
         unit="levels",
@@ -93,8 +93,8 @@ def sign_text(correlations: pd.DataFrame, statistic: str = "pearson") -> str:
     top = [(key, p, v) for key, p, v in pairs if key[1] >= STRONG_NOISE]
     listed = "; ".join(f"{LABELS[key[2]]} {number_text(p)} and {number_text(v)}" for key, p, v in top)
     return (
-        f"Below coordinate noise {STRONG_NOISE:g} the paper prints {sum(p < 0 for p, _ in below)} negative "
-        f"{statistic.capitalize()} coefficients of {len(below)} for the three similarities; ours, in the convention "
-        f"of this page, are positive in {sum(v > 0 for _, v in below)} of the same {len(below)} places. At level "
-        f"{STRONG_NOISE:g} the paper prints positive signs; there, paper and here: {listed}."
+        f"Below coordinate noise {STRONG_NOISE:g}, of {len(below)} {statistic.capitalize()} coefficients "
+        f"for the three similarities the paper prints {sum(p < 0 for p, _ in below)} with a negative sign; "
+        f"ours, in the convention of this page, are positive in {sum(v > 0 for _, v in below)} of these places. "
+        f"At level {STRONG_NOISE:g} the paper prints positive signs; there, paper and here: {listed}."
     )

@@ -68,8 +68,8 @@ def _low_at_high_noise(correlations: pd.DataFrame) -> Finding:
         key="low-at-high-noise",
         claim="At high lattice noise all similarities have a similarly low mutual information.",
         place="Section 2.1.2, Table 1",
-        rule=f"at a level above {STRONG_NOISE:g} the 95 % intervals of the four free methods share a point, and the "
-        "highest value is below the lowest at level 0.01",
+        rule=f"at a level above {STRONG_NOISE:g} the 95 % intervals of the four free methods share a point, "
+        "and the highest value is below the lowest at level 0.01",
         result=f"range of the four, in nats: {'; '.join(here)}; lowest at level 0.01: {floor:.2f}",
         cases=cases,
         unit="levels",
@@ -82,8 +82,8 @@ def _constraints_inform(correlations: pd.DataFrame) -> Finding:
     cases, here = _above(rows)
     return Finding(
         key="constraints-inform",
-        claim="With constraints the mutual information of similarity and distance is substantially higher, at "
-        "every level of lattice noise.",
+        claim="With constraints the mutual information of similarity and distance is substantially higher, "
+        "at every level of lattice noise.",
         place="Abstract; Section 2.1.2, Fig. 4, Table 1",
         rule="the 95 % interval with constraints lies above that without (cosine similarity)",
         result=f"with against without, by level, in nats: {'; '.join(here.values())}",
@@ -118,8 +118,8 @@ def _constraints_correlate(correlations: pd.DataFrame) -> Finding:
         of += len(paper)
     return Finding(
         key="constraints-correlate",
-        claim="With constraints Pearson's and Spearman's correlation of similarity and distance are higher, under "
-        "lattice noise.",
+        claim="With constraints Pearson's and Spearman's correlation of similarity and distance are higher, "
+        "under lattice noise.",
         place="Abstract; Section 2.1.2, Tables S1 and S2",
         rule="the 95 % interval of the coefficient with constraints lies above that without (cosine similarity)",
         result=(f"with against without where it does not: {'; '.join(lower)}" if lower else "it does everywhere")
@@ -195,8 +195,8 @@ def _error_is_weakest(correlations: pd.DataFrame) -> Finding:
         claim="At lattice noise 0.1 the mean squared error has the weakest correlation with the distance.",
         place="Section 2.1.2, Fig. 4",
         rule="its coefficient is the lowest of all methods",
-        result=f"{_texts(correlations, FREE)}. In the printed tables it is the lowest by "
-        f"{' and '.join(weakest) or 'neither'}",
+        result=f"{_texts(correlations, FREE)}. "
+        f"In the printed tables it is the lowest by {' and '.join(weakest) or 'neither'}",
         cases=_by_coefficient(correlations, lambda rows: rows["value"].idxmin() == "mse"),
         unit="coefficients",
         evidence=("fig-4", *STATISTIC_TABLES),
@@ -226,11 +226,11 @@ def _scattered(correlations: pd.DataFrame) -> Finding:
     here = ", ".join(f"{LABELS[m]} {rows.loc[m, 'value'] ** 2:.2f}" for m in methods)
     return Finding(
         key="scattered",
-        claim="At lattice noise 0.1 the data scatter broadly: all similarities struggle to tell distinct "
-        "geometries apart.",
+        claim="At lattice noise 0.1 the data scatter broadly: "
+        "all similarities struggle to tell distinct geometries apart.",
         place="Section 2.1.2, Fig. 4",
-        rule="the square of Pearson's coefficient, the part of the variance that a line explains, is below "
-        f"{HALF_OF_VARIANCE:g}",
+        rule="the square of Pearson's coefficient, the part of the variance that a line explains, "
+        f"is below {HALF_OF_VARIANCE:g}",
         result=f"squares: {here}",
         cases={LABELS[m]: bool(rows.loc[m, "value"] ** 2 < HALF_OF_VARIANCE) for m in methods},
         unit="similarities",

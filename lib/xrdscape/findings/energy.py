@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xrdscape.analysis.landscape import Slice
+from xrdscape.analysis.landscape import SYMBOLS, Slice
 from xrdscape.findings.finding import Finding
 from xrdscape.findings.terms import FREE, NEARLY_ALL, percent, rate_text, setting_text
 from xrdscape.study.records import CHGNET
@@ -27,7 +27,7 @@ def energy_findings(
     """
     rates = joined_rates(descents, relaxations).set_index(["noise", "level", "method"]).sort_index()
     minima = {
-        f"{e.structure_name} ({e.x_name}, {e.y_name})": (trap_count(p), trap_count(e))
+        f"{e.structure_name} ({SYMBOLS[e.x_name]}, {SYMBOLS[e.y_name]})": (trap_count(p), trap_count(e))
         for p, e in zip(losses, energies, strict=True)
     }
     return [
@@ -42,7 +42,7 @@ def energy_findings(
 def _recovers(rates: pd.DataFrame) -> Finding:
     relaxed: Any = rates.xs(CHGNET, level="method")
     texts = [
-        f"{setting_text(*key)} {rate_text(int(row['matched']), int(row['trials']))}"
+        f"{setting_text(*key)}: {rate_text(int(row['matched']), int(row['trials']))}"
         for key, row in relaxed.iterrows()
         if row["rate"] < 1
     ]
@@ -52,12 +52,12 @@ def _recovers(rates: pd.DataFrame) -> Finding:
     }
     return Finding(
         key="relaxation-recovers",
-        claim="Relaxation by CHGNet recovers the structures from the distorted state alone, but for coordinate "
-        "noise 0.1.",
+        claim="Relaxation by CHGNet recovers the structures from the distorted state alone, "
+        "but for coordinate noise 0.1.",
         place="Section 2.3, Fig. 6",
-        rule=f"the 95 % interval of its match rate reaches {percent(NEARLY_ALL)}, and at coordinate noise 0.1 lies "
-        "below",
-        result=f"{', '.join(texts)}; all matched at the other settings" if texts else "all matched at all settings",
+        rule=f"the 95 % interval of its match rate reaches {percent(NEARLY_ALL)}, "
+        "and at coordinate noise 0.1 lies below",
+        result=f"{'; '.join(texts)}; all matched at the other settings" if texts else "all matched at all settings",
         cases=cases,
         unit="settings",
         evidence=("fig-6",),
@@ -69,16 +69,16 @@ def _above_descents(rates: pd.DataFrame) -> Finding:
     hard = rate[(rate[list(FREE)].max(axis=1) < NEARLY_ALL) & rate[CHGNET].notna()].index
     cases = {setting_text(*key): bool(low.loc[key, CHGNET] > high.loc[key, list(FREE)].max()) for key in hard}
     texts = [
-        f"{setting_text(*key)} {percent(rate.loc[key, CHGNET])} against {percent(rate.loc[key, list(FREE)].max())}"
+        f"{setting_text(*key)}: {percent(rate.loc[key, CHGNET])} against {percent(rate.loc[key, list(FREE)].max())}"
         for key in hard
     ]
     return Finding(
         key="relaxation-above-descents",
         claim="Where descent on patterns struggles, relaxation recovers more.",
         place="Section 2.3, Fig. 6",
-        rule=f"at a setting where no free method reaches {percent(NEARLY_ALL)}, the 95 % interval of relaxation "
-        "lies above that of every free method",
-        result=f"against the best free method: {', '.join(texts)}",
+        rule=f"at a setting where no free method reaches {percent(NEARLY_ALL)}, "
+        "the 95 % interval of relaxation lies above that of every free method",
+        result=f"against the best free method, by setting: {'; '.join(texts)}",
         cases=cases,
         unit="settings",
         evidence=("fig-6",),
@@ -93,8 +93,8 @@ def _other_minimum(relaxations: pd.DataFrame) -> Finding:
     n, settled = len(lost), int(lost["converged"].sum())
     return Finding(
         key="other-minimum",
-        claim="At coordinate noise 0.1 the failed relaxations plausibly lie in the basin of another minimum of the "
-        "energy.",
+        claim="At coordinate noise 0.1 the failed relaxations plausibly lie in the basin "
+        "of another minimum of the energy.",
         place="Section 2.3",
         rule="of the structure's relaxations without a match, more than half converged, that is, rest in a minimum",
         result=f"{rate_text(settled, n)} of {n} converged" if n else "",
@@ -110,7 +110,7 @@ def _one_basin(minima: dict[str, tuple[int, int]]) -> Finding:
         claim="Around the truth the energy is smooth and largely convex in the lattice parameters.",
         place="Abstract; Section 2.3, Figs. 6 and S5",
         rule="the energy has one minimum on the slice (barriers of 1 % of the range or more count)",
-        result="minima: " + ", ".join(f"{name} {energy}" for name, (_, energy) in minima.items()),
+        result="minima: " + "; ".join(f"{name}: {energy}" for name, (_, energy) in minima.items()),
         cases={name: energy == 1 for name, (_, energy) in minima.items()},
         unit="slices",
         evidence=("fig-6-map", "fig-s5", "table-roughness"),
@@ -122,10 +122,10 @@ def _more_rugged(minima: dict[str, tuple[int, int]]) -> Finding:
         key="pattern-more-rugged",
         claim="The landscape of the pattern loss is more rugged than that of the energy.",
         place="Abstract; Sections 2.3 and 3",
-        rule="on the slice the pattern loss has more minima than the energy (barriers of 1 % of the range or more "
-        "count)",
+        rule="on the slice the pattern loss has more minima than the energy "
+        "(barriers of 1 % of the range or more count)",
         result="minima of pattern loss and energy: "
-        + ", ".join(f"{name} {pattern} and {energy}" for name, (pattern, energy) in minima.items()),
+        + "; ".join(f"{name}: {pattern} and {energy}" for name, (pattern, energy) in minima.items()),
         cases={name: pattern > energy for name, (pattern, energy) in minima.items()},
         unit="slices",
         evidence=("fig-6-map", "table-roughness"),

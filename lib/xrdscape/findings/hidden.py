@@ -65,9 +65,9 @@ def projection_guides(records: pd.DataFrame, projected: pd.DataFrame) -> Finding
         key="projection-guides",
         claim="The projection guides the descent past local minima that have nothing to do with the symmetry.",
         place="Section 2.1, Fig. 1a",
-        rule=f"at a level of lattice noise from {STRONG_NOISE:g} on, constrained descents match more often than "
-        "their starts do when these are projected and not descended (95 % interval of the paired difference above "
-        "0)",
+        rule=f"at a level of lattice noise from {STRONG_NOISE:g} on, constrained descents match more often "
+        "than their starts do when these are projected and not descended "
+        "(95 % interval of the paired difference above 0)",
         result="match rate of the projected starts, and what descent adds in percentage points, by level: "
         + "; ".join(here),
         cases=cases,
@@ -105,10 +105,11 @@ def projection_text(records: pd.DataFrame, projected: pd.DataFrame) -> str:
         return rate_text(int(pairs[column].sum()), n)
 
     return (
-        f"Of {n} starts at lattice noise {STRONG_NOISE:g} or more, {text('match_conventional_start')} match as they "
-        f"are, {text('conventional')} once projected, and {text('match_conventional_end')} after constrained "
-        f"descent. Tight matches are {text('tight')} of the projected starts, and {text('match_tight_end')} of the "
-        "results of descent."
+        f"Of {n:,} starts at lattice noise {STRONG_NOISE:g} or more, "
+        f"{text('match_conventional_start')} match as they are, {text('conventional')} once projected, "
+        f"and {text('match_conventional_end')} after constrained descent. "
+        f"Tight matches are {text('tight')} of the projected starts, "
+        f"and {text('match_tight_end')} of the results of descent."
     )
 
 

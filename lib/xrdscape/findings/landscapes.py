@@ -90,8 +90,8 @@ def _all_slices(relief: Relief) -> Finding:
         key="all-slices",
         claim="The landscape of the pattern loss is highly non-convex.",
         place="Abstract; Section 2.1.1, Figs. 2, 3 and S2; Section 3",
-        rule="a slice of the cosine landscape of U₂Ti has a false minimum with a barrier of at least "
-        f"{relief.smallest_barrier:g}",
+        rule="a slice of the cosine landscape of U₂Ti has a false minimum "
+        f"with a barrier of at least {relief.smallest_barrier:g}",
         result=f"{traps.min()} to {traps.max()} such minima a slice",
         cases={str(name): bool(n > 0) for name, n in traps.items()},
         unit="slices",
@@ -107,7 +107,9 @@ def _paths(relief: Relief) -> dict[tuple[str, str], bool]:
 
 def _only_constrained(relief: Relief) -> Finding:
     reached = {key: value for key, value in _paths(relief).items() if "from" not in key[1]}
-    texts = [f"{structure}, {kind}: {'reached' if value else 'not'}" for (structure, kind), value in reached.items()]
+    texts = [
+        f"{structure}, {kind}: {'reached' if value else 'not reached'}" for (structure, kind), value in reached.items()
+    ]
     return Finding(
         key="only-constrained",
         claim="Within a slice the free descent ends in a local minimum, while the constrained one reaches the truth.",
@@ -147,8 +149,8 @@ def _rough_diagonal(relief: Relief) -> Finding:
     diagonal, _ = _climbs(relief)
     return Finding(
         key="rough-diagonal",
-        claim="Along the symmetry axis a = b, where constrained descents move, the landscape stays non-convex, "
-        "with pronounced fluctuations.",
+        claim="Along the symmetry axis a = b, where constrained descents move, "
+        "the landscape stays non-convex, with pronounced fluctuations.",
         place="Abstract; Section 2.1.1, Fig. S2",
         rule=f"what must be climbed on the way to the truth is at least {relief.smallest_barrier:g}",
         result=f"{diagonal:.3f} in units of the loss",
@@ -166,7 +168,7 @@ def _shallow_right_angle(relief: Relief) -> Finding:
         claim="Along α = 90° the fluctuations are shallow, compared with those along a = b.",
         place="Section 2.1.1, Fig. S2",
         rule="what must be climbed along a = b is greater, by a factor of more than 1.5, than along the line",
-        result=f"a = b {diagonal:.3f}; along the lines {climbs}",
+        result=f"along a = b: {diagonal:.3f}; along the lines: {climbs}",
         cases={name: compared(diagonal, up) == "greater than" for name, up in others.items()}
         if np.isfinite(diagonal)
         else {},
@@ -186,8 +188,8 @@ def _ends_off_minima(relief: Relief) -> Finding:
         key="ends-off-minima",
         claim="The end points of descents in six parameters do not consistently lie at the minima of a slice.",
         place="Fig. S3",
-        rule="of the end points within the map fewer than half lie within 1 % of each length and 1° of each angle "
-        "of a trap",
+        rule="of the end points within the map fewer than half lie "
+        "within 1 % of each length and 1° of each angle of a trap",
         result=f"at a trap: {', '.join(texts)}",
         cases=cases,
         unit="maps",

@@ -100,8 +100,8 @@ def _objectives_alike(rates: pd.DataFrame) -> Finding:
         claim="The choice of objective makes little or no difference.",
         place="Section 2, Fig. 1",
         rule="the 95 % intervals of the four free methods' match rates share a point",
-        result=f"largest difference {100 * spread.max():.0f} percentage points, at {setting_text(noise, level)}, "
-        f"{LABELS[best.idxmax()]} above {LABELS[best.idxmin()]}",
+        result=f"largest difference {100 * spread.max():.0f} percentage points, "
+        f"at {setting_text(noise, level)}, {LABELS[best.idxmax()]} above {LABELS[best.idxmin()]}",
         cases={setting_text(*key): bool(alike[key]) for key in alike.index},
         unit="settings",
         evidence=("fig-1",),
@@ -113,18 +113,13 @@ def _struggles(rates: pd.DataFrame) -> Finding:
     hard = [key for key in starts.index if starts[key] < NEARLY_ALL]
     rows = {(*key, m): rates.loc[(*key, m)] for key in hard for m in FREE if (*key, m) in rates.index}
     best = max(rows, key=lambda key: rows[key]["rate"], default=None)
-    result = (
-        f"highest {rate_text(int(rows[best]['matched']), int(rows[best]['trials']))}, {LABELS[best[2]]} at "
-        f"{setting_text(*best[:2])}"
-        if best
-        else ""
-    )
+    result = f"highest {_counts_text(rows[best])}, {LABELS[best[2]]} at {setting_text(*best[:2])}" if best else ""
     return Finding(
         key="descent-struggles",
         claim="Descent on the similarity of patterns struggles to recover the structure, under both kinds of noise.",
         place="Fig. 1, caption; Sections 2.3 and 3",
-        rule=f"at a setting where fewer than {percent(NEARLY_ALL)} of the starts match as they are, the 95 % "
-        "interval of a free method's match rate does not lie above one half",
+        rule=f"at a setting where fewer than {percent(NEARLY_ALL)} of the starts match as they are, "
+        "the 95 % interval of a free method's match rate does not lie above one half",
         result=result,
         cases={f"{setting_text(*key[:2])}, {LABELS[key[2]]}": bool(row["low"] <= 0.5) for key, row in rows.items()},
         unit="pairs of setting and method",
@@ -145,12 +140,12 @@ def _constraints_help(rates: pd.DataFrame) -> Finding:
     ]
     return Finding(
         key="constraints-help",
-        claim="Constraining the descent to the true crystal family raises the match rate significantly, even at "
-        "high lattice noise.",
+        claim="Constraining the descent to the true crystal family raises the match rate significantly, "
+        "even at high lattice noise.",
         place="Abstract; Section 2.1, Fig. 1a; Section 3",
-        rule="at a level of lattice noise where free descent on cosine similarity does not find all, the 95 % "
-        "interval with constraints lies above that without",
-        result="with against without, by level: " + ", ".join(here),
+        rule="at a level of lattice noise where free descent on cosine similarity does not find all, "
+        "the 95 % interval with constraints lies above that without",
+        result=f"with against without, by level: {'; '.join(here)}",
         cases={f"{level:g}": bool(bound.loc[level, "low"] > free.loc[level, "high"]) for level in levels},
         unit="levels",
         evidence=("fig-1",),
@@ -180,8 +175,8 @@ def _constraints_help_many(records: pd.DataFrame) -> Finding:
         key="constraints-help-many",
         claim="The constraints help for many of the structures.",
         place="Section 2.1, Fig. 1a",
-        rule=f"over lattice noise from {STRONG_NOISE:g} on, the 95 % interval of the structure's match rate with "
-        "constraints lies above that without (cosine similarity)",
+        rule=f"over lattice noise from {STRONG_NOISE:g} on, the 95 % interval of the structure's match rate "
+        "with constraints lies above that without (cosine similarity)",
         result=f"gain from {100 * gains[least]:.0f} ({least}) to {100 * gains[most]:.0f} percentage points ({most})"
         if gains
         else "",
@@ -205,8 +200,8 @@ def _last_mile(records: pd.DataFrame) -> Finding:
         key="last-mile",
         claim="Optimisation on the pattern alone is often insufficient for the last mile of refinement.",
         place="Section 3",
-        rule="of a free method's descents from starts that match but not tightly, at one setting, not more than "
-        "half end in a tight match (the 95 % interval does not lie above one half)",
+        rule="of a free method's descents from starts that match but not tightly, at one setting, "
+        "not more than half end in a tight match (the 95 % interval does not lie above one half)",
         result=f"share of tight matches from such starts at all levels: {here}",
         cases=cases,
         unit="pairs of setting and method",

@@ -44,10 +44,10 @@ def highest(
         key=key,
         claim=claim,
         place=place,
-        rule="the named method has the highest value of the four free ones at the level, or its 95 % interval "
-        "reaches the highest",
-        result=f"highest, in nats: {'; '.join(here)}. The whole interval of the named one lies above the others' at "
-        f"{clear} of {len(cases)}",
+        rule="the named method has the highest value of the four free ones at the level, "
+        "or its 95 % interval reaches the highest",
+        result=f"highest, in nats: {'; '.join(here)}. "
+        f"The whole interval of the named one lies above the others' at {clear} of {len(cases)}",
         cases=cases,
         unit="levels",
         evidence=("table-1",),

@@ -125,7 +125,7 @@ def tight_table(records: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for noise, level in settings.itertuples(index=False):
         cells = [
-            f"{counts.loc[key, 'sum']} of {counts.loc[key, 'size']}"
+            f"{counts.loc[key, 'sum']} of\u00a0{counts.loc[key, 'size']}"
             if (key := (noise, level, method)) in counts.index
             else "–"
             for method in ("noised", *METHODS)
@@ -222,8 +222,8 @@ def stopping_table(bounds: pd.DataFrame) -> pd.DataFrame:
             "Descents": bounds["n"],
             "Steps, each alone": [f"{steps:,.0f}" for steps in bounds["steps"]],
             "Steps in a batch, at least": [f"{steps:,.0f}" for steps in bounds["batch_steps"]],
-            "Gain of the loss, mean": [f"{gain:.4f}" for gain in bounds["gain"]],
-            "largest": [f"{gain:.4f}" for gain in bounds["most_gain"]],
+            "Mean gain of the loss": [f"{gain:.4f}" for gain in bounds["gain"]],
+            "Largest gain": [f"{gain:.4f}" for gain in bounds["most_gain"]],
         }
     )
 

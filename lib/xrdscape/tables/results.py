@@ -56,8 +56,8 @@ def unrelaxed_text(whole: Plan, shown: Plan) -> str:
     if not missing:
         return "All of them are recorded."
     return (
-        f"So far the relaxations of {len(shown.structures)} of {len(whole.structures)} crystals are recorded, and this "
-        f"page is about these alone; those of {', '.join(missing)} are made by `xrdscape campaign`."
+        f"So far the relaxations of {len(shown.structures)} of {len(whole.structures)} crystals are recorded, "
+        f"and this page is about these alone; those of {', '.join(missing)} are still to be made."
     )
 
 
@@ -143,9 +143,10 @@ def trap_text(records: pd.DataFrame) -> str:
     as_is, reduced = (starts[f"match_{name}_start"].astype(bool) for name in ("conventional", "pymatgen"))
     moved = starts["noise"] == "coordinates"
     return (
-        f"Of the {(as_is & moved).sum()} starts with displaced atoms that match as they are, the default options lose "
-        f"{(as_is & ~reduced & moved).sum()}; of the {(~as_is & ~moved).sum()} starts with a strained cell that do not "
-        f"match as they are, they accept {(~as_is & reduced & ~moved).sum()}."
+        f"Of the {(as_is & moved).sum():,} starts with displaced atoms that match as they are, "
+        f"the default options lose {(as_is & ~reduced & moved).sum():,}; "
+        f"of the {(~as_is & ~moved).sum():,} starts with a strained cell that do not match as they are, "
+        f"they accept {(~as_is & reduced & ~moved).sum():,}."
     )
 
 

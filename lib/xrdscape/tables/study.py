@@ -52,7 +52,7 @@ def open_choices(study: pd.DataFrame, variants: Mapping[str, pd.DataFrame]) -> p
         interval = [
             f"{100 * low:+.0f} to {100 * high:+.0f}" for low, high in zip(table["low"], table["high"], strict=True)
         ]
-        shift = [f"{v:+.4f} ± {e:.4f}" for v, e in zip(table["similarity"], 2 * table["error"], strict=True)]
+        shift = [f"{_signed(v)} ± {e:.4f}" for v, e in zip(table["similarity"], 2 * table["error"], strict=True)]
         rates = zip(100 * table["matched"], 100 * table["matched_otherwise"], strict=True)
         # A choice and a kind of noise are named where they begin.
         heads = f"{CHOICES[name]}, " + table["noise"]
@@ -66,11 +66,20 @@ def open_choices(study: pd.DataFrame, variants: Mapping[str, pd.DataFrame]) -> p
                     "Starts": table["n"],
                     "Matches, then otherwise (%)": [f"{study:.0f}, {other:.0f}" for study, other in rates],
                     "Difference, 95 %": [text.replace("-", "−") for text in interval],
-                    "Own similarity": [text.replace("-", "−") for text in shift],
+                    "Own similarity": shift,
                 }
             )
         )
     return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def _signed(value: float) -> str:
+    """Four decimals and a sign, but none for what rounds to zero.
+
+    >>> _signed(-0.00003), _signed(-0.0021)
+    ('0.0000', '−0.0021')
+    """
+    return f"{value:+.4f}".replace("-", "−") if round(value, 4) else "0.0000"
 
 
 def records_made_again(store: Store, sample: int, seed: int = 0) -> pd.DataFrame:
