@@ -1,21 +1,38 @@
 """Figures of the methods beyond the paper."""
 
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
-from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from PIL import Image
 
+from xrdscape.analysis.landscape import SYMBOLS
 from xrdscape.analysis.smoothing import Smoothed
 from xrdscape.figures.landscapes import draw_map
+from xrdscape.figures.results import NOISE_LABELS
 from xrdscape.figures.style import BEYOND_STYLE, PALETTE, letter_panels, new_figure
 
-FRAME_MS = 700
+FRAME_MS = 900
 """Time that each frame of an animation stands."""
+FRAME_IN, FRAME_DPI, COLOURS = (3.9, 4.6), 110, 128
+"""Height and width of a frame, its pixels to the inch, and how many colours it has."""
+
+# What the slider of an animation does, and its button: until pressed again, step the slider on.
+_SHOW = (
+    "this.closest('.frames').querySelectorAll('img')"
+    ".forEach((image, place) => { image.style.display = place == this.value ? 'block' : 'none' })"
+)
+_PLAY = (
+    "if (this.timer) { clearInterval(this.timer); this.timer = 0 } else { this.timer = setInterval(() => { "
+    "const slider = this.nextElementSibling; slider.value = (+slider.value + 1) % (+slider.max + 1); "
+    f"slider.oninput() }}, {FRAME_MS}) }} this.textContent = this.timer ? 'Stop' : 'Play'"
+)
 
 
 def smoothing_figure(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]) -> Figure:
@@ -38,16 +55,33 @@ def smoothing_figure(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]
 
 
 def smoothing_animation(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]) -> HTML:
-    """The same as `smoothing_figure`, one blur a frame, with buttons to play and step: HTML that needs no network."""
-    figure = Figure(figsize=(4.6, 3.9), layout="constrained", dpi=72)
-    ax = figure.subplots()
+    """The same as `smoothing_figure`, one blur a frame, with a slider and a button to play: one piece of HTML that
+    needs no network, and is the same whenever it is made."""
+    frames = []
+    for place, shown in enumerate(smoothed):
+        figure = new_figure(*FRAME_IN)
+        _draw(figure.subplots(), smoothed, place, paths)
+        image = BytesIO()
+        figure.savefig(image, format="png", dpi=FRAME_DPI, metadata={"Software": None})
+        data = b64encode(_fewer_colours(image)).decode()
+        names = f"{SYMBOLS[shown.landscape.x_name]} and {SYMBOLS[shown.landscape.y_name]}"
+        alt = f"Map of the loss of {shown.landscape.structure_name} over {names}, {_blur_text(shown.width_deg)}"
+        style = f"display:{'none' if place else 'block'};max-width:100%"
+        frames.append(f'<img src="data:image/png;base64,{data}" alt="{alt}" style="{style}">')
+    slider = f'<input type="range" min="0" max="{len(frames) - 1}" value="0" aria-label="Frame" oninput="{_SHOW}">'
+    button = f'<button type="button" onclick="{_PLAY}">Play</button>'
+    return HTML(f'<div class="frames">{"".join(frames)}<div>{button} {slider}</div></div>')
 
-    def show(place: int) -> None:
-        ax.clear()
-        _draw(ax, smoothed, place, paths)
 
-    frames = FuncAnimation(figure, show, frames=len(smoothed), interval=FRAME_MS, init_func=lambda: None)  # type: ignore[arg-type]
-    return HTML(frames.to_jshtml(default_mode="loop"))
+def _fewer_colours(image: BytesIO) -> bytes:
+    """A PNG of as many colours as a palette holds: a third of the size, and nobody sees it."""
+    small = BytesIO()
+    Image.open(image).convert("RGB").quantize(COLOURS).save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def _blur_text(width_deg: float) -> str:
+    return f"blur {width_deg:g}°" if width_deg else "no blur"
 
 
 def _draw(ax: Axes, smoothed: Sequence[Smoothed], place: int, paths: Sequence[pd.DataFrame]) -> None:
@@ -60,18 +94,20 @@ def _draw(ax: Axes, smoothed: Sequence[Smoothed], place: int, paths: Sequence[pd
         own = walked[walked["width_deg"] <= width]
         ax.plot(walked["x"], walked["y"], color="white", linewidth=0.8, alpha=0.7)
         ax.plot(own["x"], own["y"], color=PALETTE["vermillion"], linewidth=1.8)
-        last = walked[["x", "y"]].iloc[-1]
-        ax.plot(*last, marker="o", markersize=5, color=PALETTE["vermillion"], markeredgecolor="black")
-    ax.set_title(f"blur {width:g}°" if width else "no blur")
+        # Before the first step of a path it stands at its start.
+        here = (walked if len(walked) else path.iloc[:1])[["x", "y"]].iloc[-1]
+        ax.plot(*here, marker="o", markersize=5, color=PALETTE["vermillion"], markeredgecolor="black")
+    ax.set_title(_blur_text(width).capitalize())
 
 
-def cost_figure(costs: pd.DataFrame) -> Figure:
+def cost_figure(costs: pd.DataFrame, shown: Mapping[str, Sequence[float]]) -> Figure:
     """Share of starts solved against the time that a start takes, a panel a noise level.
 
     Args:
-        costs: as `tables.beyond.costs` gives them.
+        costs: as `tables.beyond.costs` gives them, of methods in `BEYOND_STYLE`.
+        shown: levels of each kind of noise.
     """
-    settings = list(costs.groupby(["noise", "level"], sort=False).groups)
+    settings = [(noise, level) for noise, levels in shown.items() for level in levels]
     figure = new_figure(2.9 * -(-len(settings) // 2))
     axes = figure.subplots(-(-len(settings) // 2), 2, squeeze=False, sharey=True).ravel()
     for ax, (noise, level) in zip(axes, settings, strict=False):
@@ -81,13 +117,12 @@ def cost_figure(costs: pd.DataFrame) -> Figure:
             reach = [[max(0.0, row["rate"] - row["low"])], [max(0.0, row["high"] - row["rate"])]]
             ax.errorbar(
                 row["seconds"], row["rate"], yerr=reach, marker=style.marker, markersize=8, color=style.colour,
-                linestyle="", elinewidth=1.2, label=style.label,
-                markerfacecolor="white" if style.hatch else style.colour,
+                markeredgecolor="white", linestyle="", elinewidth=1.2, label=style.label,
             )  # fmt: skip
         ax.set_xscale("log")
         ax.set_ylim(-0.03, 1.05)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-        ax.set_title(f"{'Lattice' if noise == 'lattice' else 'Coordinate'} noise {level:g}")
+        ax.set_title(f"{NOISE_LABELS[noise][0]} {level:g}")
         ax.set_xlabel("Seconds a start, median")
         ax.grid(color="0.92", linewidth=0.6)
     for ax in axes[::2]:

@@ -67,15 +67,16 @@ METHOD_STYLE = MappingProxyType(
 """By the name of the method in the records; "noised" stands for the starts."""
 
 # These stand beside the starts, cosine with and without constraints, and CHGNet alone: other colours are free again.
+# What is alike under both kinds of noise looks alike; within one, hatch and marker are each method's own.
 _BEYOND = {
-    "graduated": ("green", "", "D"),
-    "graduated_family": ("green", "..", "d"),
-    "restarts": ("orange", "", "v"),
-    "restarts_family": ("orange", "\\\\", "^"),
-    "energy_graduated": ("black", "", "X"),
-    "adam": ("green", "", "D"),
-    "adam_restarts": ("orange", "", "v"),
-    "energy_adam": ("black", "", "X"),
+    "graduated": ("green", "||", "D"),
+    "graduated_family": ("green", "..", "p"),
+    "restarts": ("orange", "\\\\", "v"),
+    "restarts_family": ("orange", "xx", "^"),
+    "energy_graduated": ("black", "++", "X"),
+    "adam": ("green", "||", "D"),
+    "adam_restarts": ("orange", "\\\\", "v"),
+    "energy_adam": ("black", "++", "X"),
     "alternation": ("sky", "xx", "^"),
 }
 BEYOND_STYLE = MappingProxyType(
