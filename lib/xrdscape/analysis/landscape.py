@@ -217,20 +217,32 @@ def slice_descent(
     """
     simulator = Simulator(structure, instrument, hkl_max=objective.hkl_max)
     lattice, frac_coords = to_tensors([structure])
-    target = simulator(lattice, frac_coords)[0]
-    moving = (_index(x_name), _index(y_name))
-    if moving[0] == moving[1]:
+    problem = Problem(constant(simulator, simulator(lattice, frac_coords)[0]), objective, schedule)
+    parameters = SliceParameters(frac_coords, family, moving=moving_pair(x_name, y_name))
+    return path_of(problem, parameters, lattice, start, record_every)
+
+
+def moving_pair(x_name: str, y_name: str) -> tuple[int, int]:
+    """Places of two different lattice parameters in `PARAMETER_NAMES`."""
+    if x_name == y_name:
         raise DescentError(f"A slice needs two different parameters. Received {x_name!r} twice.")
-    first = lattice.clone()
+    return _index(x_name), _index(y_name)
+
+
+def path_of(
+    problem: Problem, parameters: SliceParameters, lattice: Tensor, start: tuple[float, float], record_every: int = 1
+) -> pd.DataFrame:
+    """A descent as `slice_descent` gives it, of any problem.
+
+    Args:
+        problem: what is descended.
+        parameters: which two move, and the coordinates.
+        lattice: [1, 6]; four of them stay.
+        start: the first values of the two.
+    """
+    moving, first = parameters.moving, lattice.clone()
     first[0, list(moving)] = torch.tensor(start, dtype=lattice.dtype)
-    result = snap(
-        Problem(constant(simulator, target), objective, schedule),
-        SliceParameters(frac_coords, family, moving=moving),
-        first,
-        frac_coords,
-        record_every=record_every,
-    )
-    path = result.trajectory
+    path = snap(problem, parameters, first, parameters.frac_coords, record_every).trajectory
     assert path is not None
     return pd.DataFrame(
         {

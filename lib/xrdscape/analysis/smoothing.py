@@ -5,21 +5,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
 from pymatgen.core import Structure
 from torch import Tensor
 
-from xrdscape.analysis.landscape import PARAMETER_NAMES, Slice, SliceParameters, xrd_slice
+from xrdscape.analysis.landscape import Slice, SliceParameters, moving_pair, path_of, xrd_slice
 from xrdscape.analysis.roughness import prominent_traps
 from xrdscape.engine.blur import blurred, half_width
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.profile import Instrument
 from xrdscape.engine.similarity import OBJECTIVES, Objective
 from xrdscape.engine.structures import to_tensors
+from xrdscape.errors import DescentError
 from xrdscape.recovery.descent import Problem, Schedule
 from xrdscape.recovery.graduated import Narrowing, narrowing_stages
 from xrdscape.recovery.rules import Adam
-from xrdscape.recovery.snap import snap
 
 # Of the maps here: a tenth of the points, where the narrowest peak still has three to its width.
 COARSE = Instrument(step_deg=0.1)
@@ -58,16 +57,10 @@ def smoothed_slices(
     Args:
         widths_deg: full widths at half maximum of the blurs; 0 for none.
     """
-    return [
-        Smoothed(
-            width,
-            xrd_slice(
-                *(structure, x_name, y_name, blurred_objective(objective, width, COARSE.step_deg)),
-                *(n, length_span, angle_span_deg, COARSE),
-            ),
-        )
-        for width in widths_deg
-    ]
+    of_slice = n, length_span, angle_span_deg, COARSE
+    losses = [blurred_objective(objective, width, COARSE.step_deg) for width in widths_deg]
+    slices = [xrd_slice(structure, x_name, y_name, loss, *of_slice) for loss in losses]
+    return [Smoothed(width, landscape) for width, landscape in zip(widths_deg, slices, strict=True)]
 
 
 def smoothing_counts(smoothed: Sequence[Smoothed], smallest_share: float = 0.01) -> pd.DataFrame:
@@ -88,17 +81,16 @@ def smoothing_counts(smoothed: Sequence[Smoothed], smallest_share: float = 0.01)
 
 def basin_share(landscape: Slice) -> float:
     """Share of the points of a slice from which going down, always to the lowest of the eight neighbours, leads to the
-    truth or to a point beside it."""
+    truth or to a point beside it. Where no neighbour is lower, the way ends; points without a value do not count."""
     value = np.where(np.isnan(landscape.value), np.inf, landscape.value)
     rows, columns = value.shape
     padded = np.pad(value, 1, constant_values=np.inf)
-    moves = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    # Staying comes first: of equal values `argmin` takes the first, and on a plateau nothing leads down.
+    moves = sorted(((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)), key=any)
     around = np.stack([padded[1 + i : 1 + i + rows, 1 + j : 1 + j + columns] for i, j in moves])
-    best = around.argmin(0)
-    y, x = np.indices(value.shape)
-    shift = np.array(moves)[best]
-    next_point = (y + shift[..., 0]) * columns + x + shift[..., 1]
-    end = next_point.ravel()
+    y, x = np.indices(value.shape) + np.moveaxis(np.array(moves)[around.argmin(0)], -1, 0)
+    end = (y * columns + x).ravel()
+    # From each point to where its next one leads, until nothing changes.
     while not np.array_equal(further := end[end], end):
         end = further
     goal_y, goal_x = rows // 2, columns // 2
@@ -114,38 +106,30 @@ def graduated_path(
     narrowing: Narrowing,
     objective: Objective = OBJECTIVES["cosine"],
 ) -> pd.DataFrame:
-    """A graduated descent in two lattice parameters, the other four at their true values.
+    """A graduated descent in two lengths of the cell, its other parameters at their true values.
 
     Args:
+        x_name, y_name: two of "a", "b" and "c".
         start: the first (x, y).
-        narrowing: of the blur; its rate is taken in parts of a length of 1 angstrom times the first length.
+        narrowing: of the blur; its rate, a strain, is taken of the true x for both.
 
     Returns:
         DataFrame step, x, y, loss, width_deg (of the blur at that step).
+
+    Raises:
+        DescentError: for an angle, which no strain moves.
     """
+    moving = moving_pair(x_name, y_name)
+    if max(moving) > 2:
+        raise DescentError(
+            f"A graduated path leads through two lengths: a, b or c. Received {x_name!r} and {y_name!r}."
+        )
     simulator = Simulator(structure, hkl_max=objective.hkl_max)
     lattice, frac_coords = to_tensors([structure])
-    target = simulator(lattice, frac_coords)[0]
-    moving = (PARAMETER_NAMES.index(x_name), PARAMETER_NAMES.index(y_name))
-    first = lattice.clone()
-    first[0, list(moving)] = torch.tensor(start, dtype=lattice.dtype)
+    stages = narrowing_stages(simulator, simulator(lattice, frac_coords)[0], narrowing)
     steps = narrowing.all_steps
     schedule = Schedule(narrowing.rate * float(lattice[0, moving[0]]), steps, check_every=steps, rule=Adam())
-    result = snap(
-        Problem(narrowing_stages(simulator, target, narrowing), objective, schedule),
-        SliceParameters(frac_coords, None, clamp=False, moving=moving),
-        *(first, frac_coords),
-        record_every=1,
-    )
-    path = result.trajectory
-    assert path is not None
+    parameters = SliceParameters(frac_coords, clamp=False, moving=moving)
+    path = path_of(Problem(stages, objective, schedule), parameters, lattice, start)
     widths = [*np.repeat(narrowing.widths_deg, narrowing.steps), *[0.0] * narrowing.last_steps]
-    return pd.DataFrame(
-        {
-            "step": path.steps.numpy(),
-            "x": path.parameters[:, 0, moving[0]].numpy(),
-            "y": path.parameters[:, 0, moving[1]].numpy(),
-            "loss": path.loss[:, 0].numpy(),
-            "width_deg": widths[: len(path.steps)],
-        }
-    )
+    return path.assign(width_deg=np.array(widths)[path["step"]])

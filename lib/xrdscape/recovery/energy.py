@@ -24,6 +24,9 @@ from xrdscape.errors import EnergyError
 FMAX_EV_PER_ANGSTROM = 0.02
 """Largest force at which a relaxation counts as converged (SI 1.4)."""
 
+MAX_STEPS = 500
+"""Of a relaxation, where nothing else is asked for; the paper names no limit."""
+
 VOLUME_RATIO_LIMITS = (0.2, 5.0)
 """A relaxation whose volume leaves this range, relative to its start, has exploded or collapsed: it is
 stopped, for neighbour lists of a collapsing cell grow without bound."""
@@ -54,7 +57,7 @@ def relax(
     structure: Structure,
     noise: str,
     fmax: float = FMAX_EV_PER_ANGSTROM,
-    max_steps: int = 500,
+    max_steps: int = MAX_STEPS,
     record: Callable[[int, Structure, float], None] | None = None,
 ) -> Relaxation:
     """Relax a distorted structure as published: BFGS on what the noise has disturbed.

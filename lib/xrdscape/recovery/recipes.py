@@ -95,11 +95,22 @@ class Recipe:
             raise DescentError(f"unknown objective {self.objective!r}: choose one of {', '.join(COMPARED)}.")
         if self.tries < 1:
             raise DescentError(f"a recipe makes at least one try. Received {self.tries}.")
+        if self.newton and not (self.narrowing.stages and self.finish):
+            raise DescentError(
+                "Levenberg-Marquardt steps under blurs end with some that have none: give a narrowing with stages, and "
+                f"a finish of 1 or more. Received {self.narrowing.stages} stages and a finish of {self.finish}."
+            )
         if self.noise == "coordinates" and (self.cell != "free" or self.narrowing.stages):
             raise DescentError(
                 "where the cell stays there is no family to project it onto and nothing to blur: leave cell 'free', "
                 "and give a narrowing of no stages."
             )
+
+    @property
+    def steps_a_try(self) -> int:
+        """At most."""
+        walk = self.narrowing.stages * self.newton if self.newton else self.narrowing.all_steps
+        return walk + self.finish
 
 
 _GRADUATED = Recipe("Graduated")
@@ -160,7 +171,8 @@ class Found:
 
     Args:
         ends: best crystal of each start, by its pattern.
-        loss, start_loss: of the objective, [B].
+        loss: at the ends, of the objective; minus the cosine where the recipe has a finish; [B].
+        start_loss: of the objective; NaN where no rule of descent evaluated it; [B].
         tries: descents made for each start.
         steps: of all of them together.
         seconds: that each start took.
@@ -207,7 +219,7 @@ def search(
             current[i] = end
             if not tries[i]:
                 start_loss[i] = float(result.start_loss[place])
-            if not float(result.loss[place]) >= loss[i]:
+            if float(result.loss[place]) < loss[i]:
                 loss[i], ends[i] = float(result.loss[place]), end
             tries[i] += 1
             steps[i] += int(result.steps[place])

@@ -13,7 +13,7 @@ from xrdscape.engine.profile import Instrument
 from xrdscape.engine.similarity import OBJECTIVES, Objective, cross_correlation_within
 from xrdscape.engine.structures import load_structure
 from xrdscape.paths import RECORDS
-from xrdscape.recovery.energy import Relaxation, relax
+from xrdscape.recovery.energy import MAX_STEPS, Relaxation, relax
 from xrdscape.recovery.noise import generator, start
 from xrdscape.recovery.recipes import ALL_RECIPES, search
 from xrdscape.recovery.recover import crystals, recover
@@ -24,6 +24,8 @@ from xrdscape.study.records import CHGNET, METHODS, label
 
 Named = tuple[tuple[float, int], ...]
 """Level and copy of some starts."""
+OUT_OF_STEPS = "out of steps"
+"""How a relaxation ends that may go no further."""
 
 
 def compute(shard: Shard, named: Named | None = None) -> pd.DataFrame:
@@ -107,7 +109,7 @@ def _searched(
     own = [
         generator(f"{shard.structure}|{shard.method}", shard.noise, level, copy, shard.seed) for level, copy in named
     ]
-    relaxations = _relaxations(shard, truth, starts, named) if recipe.relaxed else None
+    relaxations = _relaxations(shard, starts, named) if recipe.relaxed else None
     found = search(recipe, truth, starts, own, relaxations)
     rows = pd.DataFrame(
         {
@@ -122,7 +124,7 @@ def _searched(
     return rows, found.ends
 
 
-def _relaxations(shard: Shard, truth: Structure, starts: list[Structure], named: Named) -> list[Relaxation]:
+def _relaxations(shard: Shard, starts: list[Structure], named: Named) -> list[Relaxation]:
     """CHGNet's relaxations of the starts: the study's where it has them, or else made now."""
     known = _recorded_relaxations(shard.structure, shard.noise, shard.seed)
     return [
@@ -133,12 +135,14 @@ def _relaxations(shard: Shard, truth: Structure, starts: list[Structure], named:
 
 @lru_cache(maxsize=4)
 def _recorded_relaxations(structure: str, noise: str, seed: int) -> dict[tuple[float, int], Relaxation]:
-    """By level and copy."""
+    """By level and copy: those that `relax` would give again, not those that another limit cut short or let go on."""
     path = RECORDS / "study" / f"{label(structure)}.parquet"
     if not path.exists():
         return {}
     rows, truth = records.read(path), load_structure(structure)
     rows = rows[(rows["method"] == CHGNET) & (rows["noise"] == noise) & (rows["seed"] == seed)]
+    ended = (rows["steps"] < MAX_STEPS) & (rows["stop_reason"] != OUT_OF_STEPS)
+    rows = rows[ended | (rows["steps"] == MAX_STEPS)]
     return {
         (row["level"], row["copy"]): Relaxation(
             *(records.crystal(row, "end", truth), row["energy_end"], row["energy_start"]),
@@ -166,4 +170,4 @@ def _relaxed(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple[p
 def _end_of(result: Relaxation, max_steps: int) -> str:
     if result.converged:
         return "converged"
-    return "out of steps" if result.steps >= max_steps else "broke down"
+    return OUT_OF_STEPS if result.steps >= max_steps else "broke down"

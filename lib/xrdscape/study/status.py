@@ -5,10 +5,11 @@ from typing import Any, cast
 
 import pandas as pd
 
+from xrdscape.recovery.recipes import ALL_RECIPES
 from xrdscape.study.campaign import all_shards
 from xrdscape.study.plan import Plan, Shard
 from xrdscape.study.progress import read_progress, spoken
-from xrdscape.study.records import CHGNET
+from xrdscape.study.records import CHGNET, METHODS
 from xrdscape.study.store import Store
 
 # Ends of a descent or relaxation that are failures of it, though the record is complete.
@@ -55,14 +56,14 @@ def _where(shard: Shard, done: set[str], running: set[str], failed: set[str]) ->
 
 
 def status_text(plan: Plan, store: Store) -> str:
-    """The table, sums over descents and relaxations, and what the last run said."""
+    """The table, sums over each kind of work that the plan has, and what the last run said."""
     rows = store.load(all_shards(plan))
     table = status_table(plan, store, rows)
     lines = [table.to_string(index=False), ""]
-    for name, part in (
-        ("descents", table[table["method"] != CHGNET]),
-        ("relaxations", table[table["method"] == CHGNET]),
-    ):
+    for name, methods in (("descents", METHODS), ("relaxations", [CHGNET]), ("searches", ALL_RECIPES)):
+        part = table[table["method"].isin(methods)]
+        if part.empty:
+            continue
         sums = part[["done", "running", "failed", "waiting", "broken"]].sum()
         words = ", ".join(f"{sums[key]:,} {key}" for key in ("done", "running", "failed", "waiting"))
         lines.append(f"{part['total'].sum():,} {name}: {words}; {sums['broken']:,} of those done came to nothing")

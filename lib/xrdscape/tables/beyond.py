@@ -7,9 +7,12 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from xrdscape.analysis.estimates import jeffreys_interval
+from xrdscape.recovery.graduated import Narrowing
 from xrdscape.recovery.recipes import ALL_RECIPES
 from xrdscape.study.records import match_rates
 from xrdscape.tables.results import LABELS, percent_text
+
+MOVES = {"lattice": "cell", "coordinates": "atoms"}
 
 
 def costs(records: pd.DataFrame) -> pd.DataFrame:
@@ -29,15 +32,25 @@ def costs(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def costs_table(found: pd.DataFrame, noise: str) -> pd.DataFrame:
-    """`costs` for reading, one kind of noise: a row a method, a column a level, and the median time over all levels."""
+    """`costs` for reading, one kind of noise: a row a method, a column a level, and the time of a start, of whose
+    medians level by level the middle one is given."""
     part = found[found["noise"] == noise]
     methods = [m for m in LABELS if m in set(part["method"])]
     table = pd.DataFrame({"Method": [LABELS[m] for m in methods]})
     for level in sorted(part["level"].unique()):
         at = part[np.isclose(part["level"], level)].set_index("method")
         table[f"{level:g}"] = [percent_text(*at.loc[m, ["rate", "low", "high"]]) for m in methods]
-    table["Seconds"] = [f"{part[part['method'] == m]['seconds'].median():.2g}" for m in methods]
+    table["Seconds"] = [seconds_text(part[part["method"] == m]["seconds"].median()) for m in methods]
     return table
+
+
+def seconds_text(seconds: float) -> str:
+    """Two digits, and whole seconds above ten.
+
+    >>> seconds_text(0.0623), seconds_text(1.98), seconds_text(134.4)
+    ('0.062', '2', '134')
+    """
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
 
 
 def judge_table(records: pd.DataFrame) -> pd.DataFrame:
@@ -62,9 +75,9 @@ def crystals_table(records: pd.DataFrame, noise: str, level: float, methods: Seq
     """Tight matches crystal by crystal, in per cent, at one setting: a row a crystal, a column a method."""
     part = records[(records["noise"] == noise) & np.isclose(records["level"], level)]
     shown = [m for m in methods if m in set(part["method"])]
-    shares = part.groupby(["structure", "method"], sort=False)["match_tight_end"].mean().unstack()[shown]
-    table = (100 * shares).round(0).astype(int).reset_index()
-    return table.rename(columns={"structure": "Crystal", **{m: LABELS[m] for m in shown}})
+    shares = part.groupby(["structure", "method"])["match_tight_end"].mean().unstack()
+    table = (100 * shares.loc[part["structure"].unique(), shown]).round().astype(int).reset_index()
+    return table.rename_axis(columns=None).rename(columns={"structure": "Crystal", **{m: LABELS[m] for m in shown}})
 
 
 def bars_table(found: pd.DataFrame, bars: Sequence[tuple[str, str, float, float]]) -> pd.DataFrame:
@@ -76,11 +89,10 @@ def bars_table(found: pd.DataFrame, bars: Sequence[tuple[str, str, float, float]
     """
     rows = []
     for method, noise, level, least in bars:
-        row = found[(found["method"] == method) & (found["noise"] == noise) & np.isclose(found["level"], level)].iloc[0]
-        rate = percent_text(*row[["rate", "low", "high"]])
-        rows.append(
-            (LABELS[method], f"{noise} {level:g}", f"{100 * least:.0f}", rate, "yes" if row["rate"] >= least else "no")
-        )
+        at = (found["method"] == method) & (found["noise"] == noise) & np.isclose(found["level"], level)
+        rate, low, high = found.loc[at, ["rate", "low", "high"]].iloc[0]
+        reached = percent_text(rate, low, high), "yes" if rate >= least else "no"
+        rows.append((LABELS[method], f"{noise} {level:g}", f"{100 * least:.0f}", *reached))
     return pd.DataFrame(rows, columns=["Method", "Noise", "Aim (%)", "Tight (%)", "Reached"])
 
 
@@ -90,15 +102,17 @@ def difference_text(records: pd.DataFrame, noise: str, level: float, method: str
     Pairs of the same start are compared (McNemar's exact test, two-sided).
     """
     part = records[(records["noise"] == noise) & np.isclose(records["level"], level)]
-    wide = part.pivot_table(index=["structure", "copy"], columns="method", values="match_tight_end", aggfunc="first")
+    wide = part.pivot(index=["structure", "copy"], columns="method", values="match_tight_end")
     told = []
     for other in others:
-        mine, theirs = wide[method].astype(bool), wide[other].astype(bool)
+        # Starts that one of the two was not given say nothing.
+        pairs = wide[[method, other]].dropna().astype(bool)
+        mine, theirs = pairs[method], pairs[other]
         won, lost = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
         p = binomtest(won, won + lost).pvalue if won + lost else 1.0
         sure = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
         told.append(f"against {LABELS[other]} it solves {won} starts more and {lost} fewer ({sure})")
-    return f"{ALL_RECIPES[method].label if method in ALL_RECIPES else LABELS[method]}: " + "; ".join(told)
+    return f"{LABELS[method]}: " + "; ".join(told)
 
 
 def recipes_table(names: Sequence[str]) -> pd.DataFrame:
@@ -106,19 +120,23 @@ def recipes_table(names: Sequence[str]) -> pd.DataFrame:
     rows = []
     for name in names:
         recipe = ALL_RECIPES[name]
-        stages = recipe.narrowing.stages
-        rows.append(
-            (
-                recipe.label,
-                {"lattice": "cell", "coordinates": "atoms"}[recipe.noise],
-                "CHGNet's relaxation" if recipe.relaxed else "the start",
-                f"{recipe.narrowing.widest_deg:g}° to {recipe.narrowing.narrowest_deg:g}°" if stages else "none",
-                recipe.cell,
-                recipe.narrowing.all_steps,
-                recipe.tries,
-            )
-        )
+        narrowing, begin = recipe.narrowing, "CHGNet's relaxation" if recipe.relaxed else "the start"
+        blur = f"{narrowing.widest_deg:g}° to {narrowing.narrowest_deg:g}°" if narrowing.stages else "none"
+        cell = recipe.cell if recipe.noise == "lattice" else "known"
+        rows.append((recipe.label, MOVES[recipe.noise], begin, blur, cell, recipe.steps_a_try, recipe.tries))
     return pd.DataFrame(rows, columns=["Method", "Moves", "Begins at", "Blur", "Cell", "Steps a try", "Tries"])
+
+
+def narrowing_text(narrowing: Narrowing) -> str:
+    """How a blur narrows, in words.
+
+    >>> narrowing_text(Narrowing(widest_deg=5.0, stages=3, steps=20, last_steps=50))
+    'from 5° to 0.2° in 3 stages of 20 steps, and then 50 steps without'
+    """
+    return (
+        f"from {narrowing.widest_deg:g}° to {narrowing.narrowest_deg:g}° in {narrowing.stages} stages of "
+        f"{narrowing.steps} steps, and then {narrowing.last_steps} steps without"
+    )
 
 
 def ablation_table(records: pd.DataFrame) -> pd.DataFrame:
