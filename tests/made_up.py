@@ -1,10 +1,14 @@
 """Records that no descent has made: the shape of real ones, with values chosen so that tests know the answers."""
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
+from xrdscape.analysis.landscape import Slice
 from xrdscape.engine.structures import load_structure
 from xrdscape.recovery import noise
 from xrdscape.study.records import METHODS, geometry
@@ -80,3 +84,33 @@ def made_up_correlations(low: float = 0.1, free: float = 0.2, bound: float = 0.9
         ],
         columns=["noise", "level", "method", "statistic", "value", "low", "high", "n"],
     )
+
+
+def made_up_slice(function: Callable[[np.ndarray, np.ndarray], np.ndarray], n: int = 41) -> Slice:
+    """A function of x and y from -1 to 1, the truth in the middle."""
+    axis = np.linspace(-1, 1, n)
+    return Slice("X", "a", "c", axis, axis, function(*np.meshgrid(axis, axis)), (0.0, 0.0), "loss")
+
+
+def made_up_searches() -> pd.DataFrame:
+    """Starts of two crystals under both noises, four copies at two levels, by two methods of the paper and two recipes.
+
+    A recipe explains the pattern and matches tightly at the lower level and for copy 0 of the higher; there, copy 1 of
+    "restarts" and "adam_restarts" explains it without being the truth. Cosine finds copy 3 alone, at every level. A
+    recipe takes 0.5 s at the lower level and 1.5 s at the higher, everything else 20 s.
+    """
+    rows = []
+    for kind, recipes in (("lattice", ("graduated", "restarts")), ("coordinates", ("adam", "adam_restarts"))):
+        for name, level, copy, method in product(STRUCTURES, LEVELS[kind], range(4), ("cosine", "chgnet", *recipes)):
+            easy, searched = level < 0.1, method in recipes
+            tight = (easy or copy == 0) if searched else method == "cosine" and copy == 3
+            enough = tight or (copy == 1 and method.endswith("restarts"))
+            rows.append(
+                {
+                    **{"structure": name, "noise": kind, "level": level, "copy": copy, "method": method, "seed": 0},
+                    **{"match_tight_start": False, "match_tight_end": tight},
+                    "stop_reason": ("enough" if enough else "out of tries") if searched else "converged",
+                    "seconds": (0.5 if easy else 1.5) if searched else 20.0,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,12 +1,16 @@
 """An audit makes records again and says whether they are the same."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.provenance import provenance
+from xrdscape.recovery.energy import Relaxation
+from xrdscape.study import shards
 from xrdscape.study.audit import (
     DIFFERENT,
     ELSEWHERE,
@@ -18,7 +22,7 @@ from xrdscape.study.audit import (
     passes,
     same_arithmetic,
 )
-from xrdscape.study.plan import Plan, descent_shards
+from xrdscape.study.plan import Plan, descent_shards, recipe_shards
 from xrdscape.study.shards import compute
 from xrdscape.study.store import Store, store_of
 
@@ -71,6 +75,38 @@ def test_an_end_that_is_a_little_off_is_the_same_result(store: Store) -> None:
     other = row.copy()
     other["end_lattice"] = np.add(row["end_lattice"], 1e-9)
     assert compared(other, row)[0] == EQUAL
+
+
+@pytest.fixture
+def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Records of two recipes, one of which begins with a relaxation: here one that finds a cell 2 % too large."""
+    truth = load_structure("U2Ti")
+    relaxed = truth.copy()
+    relaxed.scale_lattice(1.02**3 * truth.volume)
+    monkeypatch.setattr(shards, "RECORDS", tmp_path)
+    monkeypatch.setattr(shards, "relax", lambda start, noise: Relaxation(relaxed, -6.0, -5.0, 7, True, 0.1))
+    shards._recorded_relaxations.cache_clear()
+    plan = Plan(structures=("U2Ti",), lattice_levels=(0.1,), coordinate_levels=(0.05,), methods=(), copies=1,
+                recipes=("energy_graduated", "adam"), relaxation_copies=0)  # fmt: skip
+    store = Store(tmp_path / "made")
+    for shard in recipe_shards(plan):
+        store.add(shard, compute(shard), {})
+    yield store
+    shards._recorded_relaxations.cache_clear()
+
+
+def test_searches_are_made_again_too(searched: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = list(audit(searched, 10))
+    assert {row["method"] for row in rows} == {"energy_graduated", "adam"}
+    assert {row["verdict"] for row in rows} <= {IDENTICAL, EQUAL}
+    # A relaxation that comes to another place leads to another end, which no processor excuses here.
+    monkeypatch.setattr("xrdscape.study.audit.same_arithmetic", lambda made: True)
+    far = load_structure("U2Ti")
+    far.scale_lattice(3 * far.volume)
+    monkeypatch.setattr(shards, "relax", lambda start, noise: Relaxation(far, -6.0, -5.0, 7, True, 0.1))
+    verdicts = {row["method"]: row["verdict"] for row in audit(searched, 10)}
+    assert verdicts["energy_graduated"] == DIFFERENT
+    assert verdicts["adam"] in (IDENTICAL, EQUAL)
 
 
 def test_nothing_to_audit_is_told(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 from xrdscape.errors import RecordError
 from xrdscape.paths import STRUCTURES
 from xrdscape.study import campaign, records
-from xrdscape.study.campaign import descents, relaxed_structures, run
-from xrdscape.study.plan import Plan, Shard, descent_shards, load_plan, relaxation_shards
+from xrdscape.study.campaign import all_shards, descents, recipes, relaxed_structures, run, studied
+from xrdscape.study.plan import Plan, Shard, descent_shards, load_plan, recipe_shards, relaxation_shards
 from xrdscape.study.progress import read_progress
 from xrdscape.study.status import status_table
 from xrdscape.study.store import Store
@@ -61,6 +61,24 @@ def test_missing_shards_are_computed_and_stored_ones_kept(book_records: Path) ->
     descents(SMALL, progress=False, workers=1)
     assert shard_files(book_records) == files
     assert files[1].stat().st_mtime_ns == kept
+
+
+def test_searches_are_computed_once_and_stand_beside_the_rest(
+    book_records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = replace(SMALL, recipes=("adam",), relaxation_copies=0)
+    assert all_shards(plan) == [*descent_shards(plan), *recipe_shards(plan)]
+    found = recipes(plan, progress=False, workers=1)
+    assert list(found["method"]) == ["adam"] * 2
+    assert list(found["tries"]) == [1, 1]
+    monkeypatch.setattr(campaign, "run", None)
+    pd.testing.assert_frame_equal(recipes(plan, progress=False), found)
+    known = {"descents": pd.DataFrame({"method": ["cosine"]}), "relaxations": pd.DataFrame({"method": ["chgnet"]})}
+    for name, rows in known.items():
+        monkeypatch.setattr(campaign, name, lambda asked, rows=rows: rows if asked is plan else None)
+    together = studied(plan, found)
+    assert list(together["method"]) == ["cosine", "chgnet", "adam", "adam"]
+    assert list(together.index) == [0, 1, 2, 3]
 
 
 def test_records_of_the_book_are_not_those_of_other_code(book_records: Path, monkeypatch: pytest.MonkeyPatch) -> None:

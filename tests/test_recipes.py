@@ -13,7 +13,7 @@ from xrdscape.recovery import recipes
 from xrdscape.recovery.energy import Relaxation
 from xrdscape.recovery.graduated import Narrowing
 from xrdscape.recovery.noise import Noise, generator, start
-from xrdscape.recovery.recipes import ATOMS, RECIPES, Found, Recipe, search
+from xrdscape.recovery.recipes import ALL_RECIPES, ATOMS, RECIPES, VARIANTS, Found, Recipe, descend, search
 
 SHORT = Narrowing(stages=2, steps=3, last_steps=4)
 
@@ -81,6 +81,75 @@ def test_relaxation_gives_what_the_noise_disturbed_and_nothing_else(noise: Noise
     assert tight_match(truth, result.ends[0])
 
 
+def shortened(recipe: Recipe) -> Recipe:
+    """The same with few steps under each of few blurs."""
+    stages = min(recipe.narrowing.stages, 2)
+    narrowing = replace(recipe.narrowing, stages=stages, steps=3, last_steps=min(recipe.narrowing.last_steps, 4))
+    return replace(recipe, narrowing=narrowing, newton=min(recipe.newton, 1), finish=min(recipe.finish, 2))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_runs_and_goes_towards_the_truth(name: str) -> None:
+    recipe = shortened(VARIANTS[name])
+    result = found(recipe, 0.05, range(2))
+    assert np.isfinite(result.loss).all()
+    assert all(0 < steps <= recipe.steps_a_try for steps in result.steps)
+    if recipe.newton:
+        assert np.isnan(result.start_loss).all(), "no rule of descent has evaluated it"
+    elif not recipe.finish:
+        assert np.isfinite(result.start_loss).all()
+    truth = load_structure("U2Ti")
+    start_cell = start("U2Ti", "lattice", 0.05, 0, 0, truth).lattice.parameters
+    assert not np.allclose(result.ends[0].lattice.parameters, start_cell, rtol=1e-6)
+
+
+def test_variants_differ_from_each_other_and_from_the_recipe_they_vary() -> None:
+    told = [repr(ALL_RECIPES["graduated"]), *(repr(variant) for variant in VARIANTS.values())]
+    assert len(set(told)) == len(told)
+    assert len({recipe.label for recipe in ALL_RECIPES.values()}) == len(ALL_RECIPES)
+
+
+def test_known_symmetry_and_levenberg_marquardt_find_the_truth_in_few_steps() -> None:
+    recipe, truth = VARIANTS["newton"], load_structure("U2Ti")
+    result = found(recipe, 0.1, range(2))
+    assert all(tight_match(truth, end) for end in result.ends)
+    assert all(end.lattice.is_hexagonal(hex_angle_tol=1e-3, hex_length_tol=1e-5) for end in result.ends)
+    assert max(result.steps) <= recipe.steps_a_try < RECIPES["graduated"].steps_a_try / 10
+
+
+def test_a_finish_makes_the_cosine_small_whatever_was_descended() -> None:
+    """Its steps and its loss are those of the whole."""
+    truth = load_structure("U2Ti")
+    starts = [start("U2Ti", "lattice", 0.05, copy, 0, truth) for copy in range(2)]
+    plain = replace(VARIANTS["finished"], narrowing=SHORT, finish=0)
+    before, after = descend(plain, truth, starts), descend(replace(plain, finish=3), truth, starts)
+    assert (after.loss <= before.loss).all()
+    assert (after.loss < before.loss).any()
+    assert (before.steps == SHORT.all_steps).all()
+    assert ((after.steps > before.steps) & (after.steps <= before.steps + 3)).all()
+    other = descend(replace(plain, objective="mse", finish=3), truth, starts)
+    assert ((other.loss > -1.01) & (other.loss < 0)).all(), "minus a cosine, and no squared error"
+
+
+def test_a_try_that_fails_is_no_better_than_one_that_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three comes to nothing, the third to the truth."""
+    real, calls = recipes.descend, []
+
+    def second_fails(recipe, truth, starts):  # type: ignore[no-untyped-def]
+        calls.append(len(starts))
+        result = real(recipe, truth, starts)
+        return replace(result, loss=result.loss * float("nan")) if len(calls) == 2 else result
+
+    recipe = replace(RECIPES["restarts"], narrowing=SHORT, tries=3, enough=2.0)
+    whole = found(recipe, 0.1, range(2))
+    first = found(replace(recipe, tries=1), 0.1, range(2))
+    monkeypatch.setattr(recipes, "descend", second_fails)
+    result = found(recipe, 0.1, range(2))
+    assert calls == [2, 2, 2]
+    assert (result.loss <= first.loss).all()
+    assert (result.loss >= whole.loss).all()
+
+
 def test_impossible_recipes_are_refused() -> None:
     with pytest.raises(DescentError, match="unknown objective 'charm'"):
         Recipe("x", objective="charm")
@@ -88,5 +157,8 @@ def test_impossible_recipes_are_refused() -> None:
         Recipe("x", tries=0)
     with pytest.raises(DescentError, match="nothing to blur"):
         Recipe("x", "coordinates")
+    for wrong in ({"finish": 0}, {"narrowing": replace(SHORT, stages=0)}):
+        with pytest.raises(DescentError, match="Levenberg-Marquardt steps under blurs"):
+            replace(VARIANTS["newton"], **wrong)  # type: ignore[arg-type]
     with pytest.raises(DescentError, match="no family"):
         Recipe("x", "coordinates", ATOMS, cell="family")

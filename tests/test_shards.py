@@ -1,6 +1,8 @@
 """The work of a shard: independent of company, recorded from start to end."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,14 @@ from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.profile import Instrument
 from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.structures import load_structure, to_tensors
-from xrdscape.recovery.noise import Noise
-from xrdscape.study.plan import Shard
-from xrdscape.study.records import METHODS, crystal
+from xrdscape.errors import EnergyError
+from xrdscape.recovery.energy import MAX_STEPS, Relaxation
+from xrdscape.recovery.graduated import Narrowing
+from xrdscape.recovery.noise import Noise, start
+from xrdscape.recovery.recipes import RECIPES
+from xrdscape.study import records, shards
+from xrdscape.study.plan import Plan, Shard, recipe_shards
+from xrdscape.study.records import CHGNET, METHODS, crystal, geometry
 from xrdscape.study.shards import compute, objective_of
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3, check_every=1000,
@@ -92,3 +99,111 @@ def test_a_relaxation_lowers_the_energy() -> None:
     assert row["converged"]
     assert row["stop_reason"] == "converged"
     assert compute(replace(shard, max_steps=1)).iloc[0]["stop_reason"] == "out of steps"
+
+
+RELAXED = "energy_graduated"
+SEARCHES = Plan(structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.01,), methods=(), copies=2,
+                relaxation_copies=0)  # fmt: skip
+
+
+def search_shard(name: str) -> Shard:
+    (shard,) = recipe_shards(replace(SEARCHES, recipes=(name,)))
+    return shard
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes of a few steps that nothing satisfies."""
+    short = Narrowing(stages=2, steps=3, last_steps=4)
+    few = {name: replace(r, narrowing=short if r.narrowing.stages else replace(r.narrowing, last_steps=4),
+                         tries=min(r.tries, 2), enough=2.0) for name, r in RECIPES.items()}  # fmt: skip
+    monkeypatch.setattr(shards, "ALL_RECIPES", few)
+
+
+@pytest.fixture
+def relaxations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where relaxations are recorded: none yet; and no new one can be made."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise EnergyError("a new relaxation was asked for")
+
+    monkeypatch.setattr(shards, "RECORDS", tmp_path)
+    monkeypatch.setattr(shards, "relax", refuse)
+    shards._recorded_relaxations.cache_clear()
+    yield tmp_path
+    shards._recorded_relaxations.cache_clear()
+
+
+def record_relaxations(folder: Path, changes: dict[str, object] | None = None) -> None:
+    """Of two copies, both to the truth in 7 steps and 3 seconds, but with the changes."""
+    truth = load_structure("U2Ti")
+    row = {**geometry(truth, "end"), "energy_start": -5.0, "energy_end": -6.0, "steps": 7, "converged": True,
+           "stop_reason": "converged", "seconds": 3.0, "method": CHGNET, "noise": "lattice", "seed": 0, "level": 0.05,
+           **(changes or {})}  # fmt: skip
+    records.write(folder / "study" / "U2Ti.parquet", pd.DataFrame([{**row, "copy": copy} for copy in range(2)]), {})
+
+
+def test_a_search_is_recorded_with_its_tries(quick: None) -> None:
+    shard = search_shard("restarts")
+    rows = compute(shard)
+    assert rows["tries"].tolist() == [2, 2]
+    assert rows["steps"].tolist() == [2 * 10] * 2
+    assert set(rows["stop_reason"]) == {"out of tries"}
+    assert (rows["shard"] == shard.key).all()
+    assert (rows["end_loss"] < rows["start_loss"]).all()
+    assert rows["cosine_end"].to_numpy() == pytest.approx(-rows["end_loss"].to_numpy(), abs=2e-5)
+    alone = compute(shard, ((0.05, 1),)).iloc[0]
+    np.testing.assert_allclose(alone["end_lattice"], rows.iloc[1]["end_lattice"], rtol=1e-5)
+    pd.testing.assert_frame_equal(rows.drop(columns="seconds"), compute(shard).drop(columns="seconds"))
+
+
+def test_a_search_that_explains_the_pattern_says_so() -> None:
+    row = compute(search_shard("adam"), ((0.01, 0),)).iloc[0]
+    assert (row["stop_reason"], row["tries"]) == ("enough", 1)
+    assert row["match_tight_end"]
+
+
+def test_a_search_begins_where_the_recorded_relaxation_ended(quick: None, relaxations: Path) -> None:
+    record_relaxations(relaxations)
+    rows = compute(search_shard(RELAXED))
+    assert rows["start_loss"].to_numpy() == pytest.approx([-1, -1], abs=2e-5), "of where the descent begins"
+    assert (rows["cosine_start"] < 0.99).all(), "of the start itself"
+    assert (rows["seconds"] > 3).all(), "the relaxation's time counts"
+    assert rows["match_tight_end"].all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": MAX_STEPS - 100, "stop_reason": "out of steps", "converged": False},
+        {"steps": MAX_STEPS + 100},
+        {"seed": 1},
+        {"noise": "coordinates"},
+        {"level": 0.1},
+        {"method": "cosine"},
+    ],
+)
+def test_a_relaxation_of_other_settings_is_not_taken(
+    quick: None, relaxations: Path, changes: dict[str, object]
+) -> None:
+    """Among them those with the wrong number of steps: cut short by another limit, or let go on."""
+    record_relaxations(relaxations, changes)
+    with pytest.raises(EnergyError, match="a new relaxation"):
+        compute(search_shard(RELAXED))
+
+
+def test_a_relaxation_that_ran_to_the_limit_is_taken(quick: None, relaxations: Path) -> None:
+    record_relaxations(relaxations, {"steps": MAX_STEPS, "stop_reason": "out of steps", "converged": False})
+    assert len(compute(search_shard(RELAXED))) == 2
+
+
+def test_without_a_record_the_start_is_relaxed(quick: None, relaxations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, asked = load_structure("U2Ti"), []
+
+    def relax(structure, noise):  # type: ignore[no-untyped-def]
+        asked.append(structure)
+        return Relaxation(truth, -6.0, -5.0, 7, True, 3.0)
+
+    monkeypatch.setattr(shards, "relax", relax)
+    assert compute(search_shard(RELAXED))["match_tight_end"].all()
+    assert asked == [start("U2Ti", "lattice", 0.05, copy, 0, truth) for copy in range(2)]

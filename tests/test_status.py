@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -60,6 +61,27 @@ def test_every_result_is_counted_where_it_stands(store: Store) -> None:
     )
     state.stop()
     assert "under way" not in status_text(PLAN, store)
+
+
+def test_searches_are_counted_as_such(store: Store) -> None:
+    plan = replace(PLAN, recipes=("graduated", "energy_adam"))
+    shards = {shard.method: shard for shard in all_shards(plan) if shard.structure == "U2Ti"}
+    store.add(shards["graduated"], rows_of(shards["graduated"], "out of tries"), {})
+    told = status_text(plan, store)
+    assert "24 descents: 0 done" in told
+    assert "6 relaxations: 0 done" in told
+    # Two crystals of two copies at two levels of one noise and one of the other; one crystal's cells are done.
+    assert "12 searches: 4 done, 0 running, 0 failed, 8 waiting; 0 of those done came to nothing" in told
+    table = status_table(plan, store).set_index(["noise", "level", "method"])
+    assert table.loc[("lattice", 0.1, "graduated"), "done"] == 2
+    assert ("coordinates", 0.01, "graduated") not in table.index
+
+
+def test_work_that_a_plan_does_not_have_is_not_told(store: Store) -> None:
+    told = status_text(replace(PLAN, methods=(), relaxation_copies=0, recipes=("graduated",)), store)
+    assert "8 searches: 0 done" in told
+    assert "descents" not in told
+    assert "relaxations" not in told
 
 
 def test_a_run_that_was_killed_is_not_under_way(store: Store) -> None:

@@ -1,0 +1,144 @@
+"""Tables of the methods beyond the paper carry what records say."""
+
+import re
+from math import comb
+
+import pandas as pd
+import pytest
+from made_up import STRUCTURES, made_up_searches
+
+from xrdscape.analysis.estimates import jeffreys_interval
+from xrdscape.recovery.recipes import ALL_RECIPES, RECIPES, VARIANTS
+from xrdscape.tables.beyond import (
+    ablation_table,
+    bars_table,
+    costs,
+    costs_table,
+    crystals_table,
+    difference_text,
+    judge_table,
+    recipes_table,
+)
+from xrdscape.tables.results import LABELS, percent_text
+
+
+@pytest.fixture(scope="module")
+def records() -> pd.DataFrame:
+    return made_up_searches()
+
+
+def test_costs_are_rates_and_median_times(records: pd.DataFrame) -> None:
+    found = costs(records).set_index(["noise", "level", "method"])
+    assert "noised" not in found.index.unique("method")
+    hard = found.loc[("lattice", 0.1, "graduated")]
+    assert (hard["rate"], hard["trials"], hard["seconds"]) == (0.25, 8, 1.5)
+    assert tuple(hard[["low", "high"]]) == jeffreys_interval(2, 8)
+    assert found.loc[("coordinates", 0.05, "adam"), "rate"] == 1
+
+
+def test_the_median_is_of_starts_and_not_their_mean(records: pd.DataFrame) -> None:
+    slow = records.copy()
+    slow.loc[slow["copy"] == 0, "seconds"] = 1000.0
+    assert costs(slow)["seconds"].tolist() == costs(records)["seconds"].tolist()
+
+
+def test_costs_read_method_by_method_and_level_by_level(records: pd.DataFrame) -> None:
+    table = costs_table(costs(records), "lattice")
+    assert list(table.columns) == ["Method", "0.05", "0.1", "Seconds"]
+    assert list(table["Method"]) == [LABELS[m] for m in ("cosine", "chgnet", "graduated", "restarts")]
+    graduated = table.set_index("Method").loc[LABELS["graduated"]]
+    assert graduated["0.1"] == percent_text(0.25, *jeffreys_interval(2, 8))
+    assert list(table["Seconds"]) == ["20", "20", "1", "1"]
+    long = costs(records.assign(seconds=134.4))
+    assert list(costs_table(long, "lattice")["Seconds"]) == ["134"] * 4
+
+
+def test_an_ablation_is_of_cells(records: pd.DataFrame) -> None:
+    table = ablation_table(records[records["noise"] == "lattice"])
+    assert list(table.columns) == ["Graduated descent", "0.05", "0.1", "Seconds"]
+
+
+def test_the_pattern_is_judged_by_what_it_said(records: pd.DataFrame) -> None:
+    searches = records[records["method"].isin(RECIPES)]
+    table = judge_table(searches).set_index(["Noise", "The end"])
+    for noise in ("lattice", "coordinates"):
+        said, denied = table.loc[(noise, "explains the pattern")], table.loc[(noise, "does not")]
+        # Each recipe finds eight at the lower level and two at the higher; two more ends of restarts only look right.
+        assert (said["Ends"], said["of them tight"]) == (22, 20)
+        assert said["Tight (%)"] == percent_text(20 / 22, *jeffreys_interval(20, 22))
+        assert (denied["Ends"], denied["of them tight"]) == (10, 0)
+    certain = judge_table(searches.assign(stop_reason="enough"))
+    assert list(certain[certain["The end"] == "does not"]["Tight (%)"]) == ["–", "–"]
+
+
+def test_crystals_keep_their_order_and_methods_theirs(records: pd.DataFrame) -> None:
+    table = crystals_table(records, "lattice", 0.1, ("restarts", "cosine", "alternation"))
+    assert list(table.columns) == ["Crystal", LABELS["restarts"], LABELS["cosine"]]
+    assert tuple(table["Crystal"]) == STRUCTURES
+    assert list(table[LABELS["cosine"]]) == [25, 25]
+    other = records.copy()
+    other.loc[(other["structure"] == "BPO4") & (other["method"] == "cosine"), "match_tight_end"] = True
+    assert list(crystals_table(other, "lattice", 0.1, ("cosine",))[LABELS["cosine"]]) == [25, 100]
+
+
+def test_aims_are_reached_or_not(records: pd.DataFrame) -> None:
+    table = bars_table(costs(records), [("graduated", "lattice", 0.05, 1.0), ("graduated", "lattice", 0.1, 0.26)])
+    assert list(table["Reached"]) == ["yes", "no"]
+    assert list(table["Noise"]) == ["lattice 0.05", "lattice 0.1"]
+    assert list(table["Aim (%)"]) == ["100", "26"]
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """Exact, two-sided: how likely fair coins fall at least as unevenly."""
+    n, least = won + lost, min(won, lost)
+    return min(1.0, 2 * sum(comb(n, k) for k in range(least + 1)) / 2**n)
+
+
+def test_differences_are_of_the_same_starts_and_as_sure_as_mcnemar_says(records: pd.DataFrame) -> None:
+    """At the higher level a recipe finds copy 0 of both crystals and cosine copy 3."""
+    told = difference_text(records, "lattice", 0.1, "graduated", ["cosine", "chgnet", "restarts"])
+    assert told.startswith(
+        f"{LABELS['graduated']}: against {LABELS['cosine']} it solves 2 starts more and 2 fewer (p = 1)"
+    )
+    assert f"against {LABELS['chgnet']} it solves 2 starts more and 0 fewer (p = {mcnemar(2, 0):.2g})" in told
+    assert f"against {LABELS['restarts']} it solves 0 starts more and 0 fewer (p = 1)" in told
+    many = pd.concat([records.assign(copy=records["copy"] + 4 * k) for k in range(5)])
+    assert f"10 starts more and 0 fewer (p = {mcnemar(10, 0):.2g})" in difference_text(
+        many, "lattice", 0.1, "graduated", ["chgnet"]
+    )
+    uneven = many.copy()
+    found = (uneven["copy"] == 3) & (uneven["method"] == "chgnet") & (uneven["level"] == 0.1)
+    uneven.loc[found, "match_tight_end"] = True
+    told = difference_text(uneven, "lattice", 0.1, "graduated", ["chgnet"])
+    assert f"10 starts more and 2 fewer (p = {mcnemar(10, 2):.2g})" in told
+    more = pd.concat([many, many.assign(copy=many["copy"] + 100)])
+    assert "20 starts more and 0 fewer (p < 0.001)" in difference_text(more, "lattice", 0.1, "graduated", ["chgnet"])
+
+
+def test_a_start_that_only_one_method_was_given_does_not_count(records: pd.DataFrame) -> None:
+    fewer = records[(records["method"] != "chgnet") | (records["structure"] == "U2Ti")]
+    told = difference_text(fewer, "lattice", 0.1, "graduated", ["chgnet"])
+    assert "1 starts more and 0 fewer" in told
+
+
+def test_a_start_that_is_recorded_twice_is_refused(records: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="duplicate"):
+        difference_text(pd.concat([records, records]), "lattice", 0.1, "graduated", ["cosine"])
+
+
+def test_recipes_are_told_as_they_are() -> None:
+    table = recipes_table(tuple(ALL_RECIPES)).set_index("Method")
+    assert len(table) == len(ALL_RECIPES)
+    graduated, adam = (table.loc[RECIPES[name].label] for name in ("graduated", "alternation"))
+    assert re.fullmatch(r"\d+° to 0.2°", graduated["Blur"])
+    assert (graduated["Moves"], graduated["Cell"], graduated["Begins at"], graduated["Tries"]) == (
+        "cell", "free", "the start", 1
+    )  # fmt: skip
+    assert (adam["Moves"], adam["Cell"], adam["Blur"], adam["Begins at"], adam["Tries"]) == (
+        "atoms", "known", "none", "CHGNet's relaxation", 4
+    )  # fmt: skip
+    for recipe in ALL_RECIPES.values():
+        assert table.loc[recipe.label, "Steps a try"] == recipe.steps_a_try
+    newton = VARIANTS["newton"]
+    assert newton.steps_a_try == 2 * newton.narrowing.stages + 8
+    assert VARIANTS["transport"].steps_a_try == VARIANTS["no_blur"].steps_a_try + 8
