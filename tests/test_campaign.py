@@ -16,8 +16,8 @@ import pytest
 from xrdscape.errors import RecordError
 from xrdscape.paths import STRUCTURES
 from xrdscape.study import campaign, records
-from xrdscape.study.campaign import all_shards, descents, recipes, relaxed_structures, run, studied
-from xrdscape.study.plan import Plan, Shard, descent_shards, load_plan, recipe_shards, relaxation_shards
+from xrdscape.study.campaign import all_shards, descents, recipes, run, studied
+from xrdscape.study.plan import Plan, Shard, descent_shards, load_plan, recipe_shards
 from xrdscape.study.progress import read_progress
 from xrdscape.study.status import status_table
 from xrdscape.study.store import Store
@@ -98,21 +98,6 @@ def test_what_the_repository_has_is_not_computed_again(book_records: Path, monke
     assert len(rows) == 250
     with pytest.raises(TypeError, match="not callable"):
         descents(replace(study, copies=1), progress=False)
-
-
-def test_crystals_whose_relaxations_are_recorded_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(campaign, "RECORDS", tmp_path)
-    monkeypatch.setattr("xrdscape.study.store.RECORDS", tmp_path)
-    plan = replace(SMALL, structures=("U2Ti", "NaS"))
-    first, *others = relaxation_shards(plan)
-    assert relaxed_structures(plan) == plan.structures, "none recorded: all are to be made"
-    rows = pd.DataFrame({"shard": [first.key]})
-    records.write(tmp_path / "study" / "U2Ti.parquet", rows, {first.key: {}})
-    assert relaxed_structures(plan) == plan.structures, "one level of a crystal is not all of it"
-    records.write(
-        tmp_path / "study" / "U2Ti.parquet", rows, {s.key: {} for s in (first, *others) if s.structure == "U2Ti"}
-    )
-    assert relaxed_structures(plan) == ("U2Ti",)
 
 
 def test_a_failed_shard_is_told_and_the_others_are_stored(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from xrdscape.study.plan import (
     recipe_shards,
     relaxation_shards,
 )
-from xrdscape.study.records import METHODS
+from xrdscape.study.records import CHGNET, METHODS
 from xrdscape.study.store import store_of
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3)
@@ -62,6 +62,11 @@ def test_another_recipe_has_other_keys_but_another_label_has_not(monkeypatch: py
         other = {"graduated": replace(ALL_RECIPES["graduated"], **change)}  # type: ignore[arg-type]
         monkeypatch.setattr("xrdscape.study.plan.ALL_RECIPES", other)
         assert (keys == {s.key for s in recipe_shards(plan)}) == same
+
+
+def test_no_method_and_no_recipe_share_a_name() -> None:
+    """Records tell them apart by it, and so do figures."""
+    assert not set(ALL_RECIPES) & {*METHODS, CHGNET, "noised"}
 
 
 def test_every_plan_of_the_file_writes_nothing_unknown() -> None:

@@ -36,14 +36,6 @@ def bumpy() -> np.ndarray:
     return bowl() + 2.0 * (np.indices((9, 9)) % 2).max(0)
 
 
-def test_crystals_without_relaxations_are_named() -> None:
-    plan = load_plan("study")
-    assert tables.unrelaxed_text(plan, plan) == "All of them are recorded."
-    text = tables.unrelaxed_text(plan, replace(plan, structures=plan.structures[:-1]))
-    assert text.startswith("So far the relaxations of 9 of 10 crystals")
-    assert f"those of {plan.structures[-1]} are still to be made" in text
-
-
 def test_sample_is_told_in_full(records: pd.DataFrame) -> None:
     assert tables.sample_text(records) == "3 distorted copies of each of 2 structures, 6 results a setting, seed 7"
     assert "1 distorted copy of" in tables.sample_text(records[records["copy"] == 0])

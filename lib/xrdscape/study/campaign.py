@@ -220,13 +220,6 @@ def studied(plan: Plan, *others: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([descents(plan), relaxations(plan), *others], ignore_index=True)
 
 
-def relaxed_structures(plan: Plan) -> tuple[str, ...]:
-    """The crystals of a plan whose relaxations are recorded, every one; all of its crystals if there are none such."""
-    recorded = {key for folder in sorted(RECORDS.glob("*/")) for key in store_of(folder.name).keys()}  # noqa: SIM118
-    missing = {shard.structure for shard in relaxation_shards(plan) if shard.key not in recorded}
-    return tuple(name for name in plan.structures if name not in missing) or plan.structures
-
-
 def _gather(shards: list[Shard], progress: bool, workers: int | None, title: str) -> pd.DataFrame:
     stores = [store_of(folder.name) for folder in sorted(RECORDS.glob("*/"))]
     frames = [rows for store in stores if len(rows := store.load(shards))]

@@ -50,17 +50,6 @@ def sample_text(records: pd.DataFrame) -> str:
     )
 
 
-def unrelaxed_text(whole: Plan, shown: Plan) -> str:
-    """Which crystals of a plan are not shown because their relaxations are not recorded yet, and what makes them."""
-    missing = [name for name in whole.structures if name not in shown.structures]
-    if not missing:
-        return "All of them are recorded."
-    return (
-        f"So far the relaxations of {len(shown.structures)} of {len(whole.structures)} crystals are recorded, "
-        f"and this page is about these alone; those of {', '.join(missing)} are still to be made."
-    )
-
-
 def plan_table(plan: Plan) -> pd.DataFrame:
     """Settings of the descents in this book beside those of the paper."""
     shifts = "all" if plan.max_shift is None else f"at most {plan.max_shift} steps of the grid"

@@ -1,0 +1,40 @@
+"""What to use when: the recommended methods, with what they find and cost, read off `tables.beyond.costs`."""
+
+import numpy as np
+import pandas as pd
+
+from xrdscape.tables.results import LABELS, percent_text
+
+RECOMMENDED = (
+    ("Cell up to 10 % off", "graduated", "lattice", 0.1),
+    ("Cell up to 20 % off", "restarts", "lattice", 0.2),
+    ("Cell up to 20 % off, family known", "restarts_family", "lattice", 0.2),
+    ("Atoms off by 0.05 of the cell's edges", "energy_adam", "coordinates", 0.05),
+    ("Atoms off by 0.05, no energy model", "adam_restarts", "coordinates", 0.05),
+    ("Atoms off by 0.1", "alternation", "coordinates", 0.1),
+)
+"""What is wrong with the start, the method to use, and the noise and level that stand for it."""
+
+
+def rate_text(found: pd.DataFrame, method: str, noise: str, level: float) -> str:
+    """Share of tight matches of a method at one setting, in words.
+
+    Args:
+        found: as `costs` gives it.
+    """
+    row = _at(found, method, noise, level)
+    return f"{100 * row['rate']:.1f} % [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+
+
+def advice_table(found: pd.DataFrame) -> pd.DataFrame:
+    """The recommended methods, one row a situation."""
+    rows = []
+    for situation, method, noise, level in RECOMMENDED:
+        row = _at(found, method, noise, level)
+        rate = percent_text(*row[["rate", "low", "high"]])
+        rows.append((situation, LABELS[method], rate, f"{row['seconds']:.2g}"))
+    return pd.DataFrame(rows, columns=["The start", "Method", "Tight (%)", "Seconds"])
+
+
+def _at(found: pd.DataFrame, method: str, noise: str, level: float) -> pd.Series:
+    return found[(found["method"] == method) & (found["noise"] == noise) & np.isclose(found["level"], level)].iloc[0]
