@@ -117,7 +117,7 @@ def cost_figure(costs: pd.DataFrame, shown: Mapping[str, Sequence[float]]) -> Fi
             reach = [[max(0.0, row["rate"] - row["low"])], [max(0.0, row["high"] - row["rate"])]]
             ax.errorbar(
                 row["seconds"], row["rate"], yerr=reach, marker=style.marker, markersize=8, color=style.colour,
-                markeredgecolor="white", linestyle="", elinewidth=1.2, label=style.label,
+                linestyle="", elinewidth=1.2, label=style.label,
             )  # fmt: skip
         ax.set_xscale("log")
         ax.set_ylim(-0.03, 1.05)
