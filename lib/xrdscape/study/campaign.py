@@ -210,9 +210,10 @@ def relaxations(plan: Plan, progress: bool = True, workers: int | None = None) -
     return _gather(relaxation_shards(plan), progress, workers, "Relaxations")
 
 
-def recipes(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
-    """Records of a plan's methods beyond the paper; everything else as `descents`."""
-    return _gather(recipe_shards(plan), progress, workers, "Beyond the paper")
+def recipes(*plans: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
+    """Records of the methods beyond the paper of one plan or more; everything else as `descents`."""
+    shards = [shard for plan in plans for shard in recipe_shards(plan)]
+    return _gather(shards, progress, workers, "Beyond the paper")
 
 
 def studied(plan: Plan, *others: pd.DataFrame) -> pd.DataFrame:
