@@ -9,9 +9,10 @@ from sphinx.environment import BuildEnvironment
 
 def drop_numbers(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Forget the numbers of such pages, after Sphinx has given them; no page has to be read again."""
-    for page in env.toc_fignumbers:
+    for page, numbers in env.toc_fignumbers.items():
         if not env.toc_secnumbers.get(page):
-            env.toc_fignumbers[page] = {}
+            for kind in ("figure", "table"):
+                numbers.pop(kind, None)
     return []
 
 
