@@ -60,7 +60,7 @@ def _way_text(experiment: Experiment) -> str:
 
 
 def recovery_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """How many starts and results by each method are the crystal, with Jeffreys intervals (95 %).
+    """How many starts and results by each method are the crystal: counts, and per cent with Jeffreys' 95 % interval.
 
     Args:
         found: by method, the records of the same starts (`study.own.records_by_method`).
@@ -80,8 +80,7 @@ def _heads(found: Mapping[str, pd.DataFrame]) -> list[str]:
 
 def _rate_text(successes: int, trials: int) -> str:
     low, high = jeffreys_interval(successes, trials)
-    rate = f"{100 * successes / trials:.0f}\u00a0% [{100 * low:.0f},\u00a0{100 * high:.0f}]"
-    return f"{successes} of {trials}: {rate}"
+    return f"{successes} of {trials}: {100 * successes / trials:.0f} [{100 * low:.0f},\u00a0{100 * high:.0f}]"
 
 
 def change_table(found: Mapping[str, pd.DataFrame], objective: str) -> pd.DataFrame:
