@@ -1,5 +1,6 @@
 """Tables about how the study was made."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,19 +13,19 @@ from xrdscape.tables.study import CHOICES, learning_rates, open_choices, records
 PLAN = Plan(
     structures=("U2Ti",),
     lattice_levels=(0.05,),
-    coordinate_levels=(0.01,),
+    coordinate_levels=(),
     copies=2,
     max_steps=20,
     lattice_learning_rate=(1e-3, 1e-2),
 )
 
 
-def records() -> pd.DataFrame:
-    return pd.concat([compute(shard) for shard in descent_shards(PLAN)], ignore_index=True)
+def records(plan: Plan = PLAN) -> pd.DataFrame:
+    return pd.concat([compute(shard) for shard in descent_shards(plan)], ignore_index=True)
 
 
 def test_every_rate_of_the_pilot_has_a_row_and_one_is_taken() -> None:
-    table = learning_rates(records())
+    table = learning_rates(records(replace(PLAN, coordinate_levels=(0.01,))))
     assert list(table["Noise"]) == ["lattice"] * 10 + ["coordinates"] * 4
     lattice = table[table["Noise"] == "lattice"]
     assert lattice.groupby("Method")["Taken"].apply(lambda taken: (taken == "yes").sum()).eq(1).all()
