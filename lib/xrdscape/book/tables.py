@@ -41,7 +41,7 @@ def _cell(value: Any, precision: int) -> str:
         return "–"
     if isinstance(value, Real) and not isinstance(value, Integral):
         return f"{value:.{precision}f}".replace("-", "−")
-    if isinstance(value, Integral) and abs(value) >= 10_000:
+    if isinstance(value, Integral) and abs(int(value)) >= 10_000:
         return f"{int(value):,}".replace("-", "−")
     return str(value).replace("|", "\\|")
 
