@@ -31,7 +31,15 @@ parts:
 
 INDEX = """# A small book
 
-See {numref}`fig-line`, {numref}`table-squares`, {eq}`eq-sum` and {cite}`segal2026`.
+See {numref}`fig-line`, {numref}`table-squares`, {eq}`eq-sum`, {cite}`segal2026` and what is {ref}`below <table-plain>`.
+
+:::{table} On a page without a number.
+:name: table-plain
+
+| n |
+| - |
+| 1 |
+:::
 
 ```{bibliography}
 ```

@@ -68,6 +68,12 @@ def test_a_comment_holds_meaning_and_range(book: Book) -> None:
     assert table.iloc[5].tolist() == ["02-plot", "`count`", "`3`", "how many; of them, each", "1 or more"]
 
 
+def test_names_of_crystals_that_are_to_be_typed_are_code(book: Book) -> None:
+    cell = '```{code-cell} ipython3\n:tags: [parameters]\n\nname = "U2Ti"  # which; one of U2Ti, Nd(Al2Cu)4\n```\n'
+    (book.chapters / "02-plot.md").write_text(HEADER + cell)
+    assert parameters_table(book)["Range"].iloc[-1] == "one of `U2Ti`, `Nd(Al2Cu)4`"
+
+
 # How the range of a parameter may be said; the paper's value is no range.
 RANGE = re.compile(r"or more|above -?\d|any integer|one of|\d to \d|\d or \d|True or False|names?$")
 
@@ -296,6 +302,13 @@ def test_numbered_table_formats_numbers_and_gaps() -> None:
     assert text.splitlines() == [
         ":::{table} A caption in two lines.", ":name: table-x", "",
         "| name | n | x |", "| :--- | ---: | ---: |", "| a\\|b | 1 | −0.13 |", "| c | 2 | – |", ":::",
+    ]  # fmt: skip
+
+
+def test_integers_get_commas_from_ten_thousand_on() -> None:
+    frame = pd.DataFrame({"n": [9999, 10_000, -1_234_567], "flag": [True, False, True], "text": ["10000"] * 3})
+    assert numbered_table(frame, "table-x", "Counts.").data.splitlines()[5:-1] == [
+        "| 9999 | True | 10000 |", "| 10,000 | False | 10000 |", "| −1,234,567 | True | 10000 |",
     ]  # fmt: skip
 
 

@@ -152,8 +152,14 @@ def test_case_rows_tell_similarity_and_match() -> None:
         "(c) Unconstrained",
         "(d) Constrained",
     ]
-    assert patterns[2].get_title(loc="right") == "cosine 0.80, no match"
-    assert patterns[3].get_title(loc="right") == "cosine 0.80, match"
+    for ax, told in zip(patterns[2:], ("cosine 0.80, no match", "cosine 0.80, match"), strict=True):
+        (status,) = [text for text in ax.texts if "cosine" in text.get_text()]
+        assert status.get_text() == told
+        inside, labels = status.get_window_extent(), [text for text in ax.texts if text is not status]
+        assert ax.bbox.containsx(inside.x0)
+        assert ax.bbox.containsy(inside.y0)
+        assert ax.bbox.containsy(inside.y1)
+        assert not any(inside.overlaps(label.get_window_extent()) for label in labels)
     assert patterns[0].lines[-1].get_ydata().max() == pytest.approx(100)
     assert len({ax.get_xlim() for ax in cells}) == 1
     angles = sorted(text.get_position()[0] for text in patterns[0].texts)

@@ -1,5 +1,6 @@
 """A crystal of the user's own: what is read, what is refused and how, and that the experiment is the study's."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,17 @@ from pymatgen.core import Lattice, Structure
 
 from xrdscape.analysis.landscape import Slice
 from xrdscape.analysis.roughness import climbs, prominent_traps, traps_by_slice
+from xrdscape.book import Book
+from xrdscape.book.parameters import chapter_parameters
 from xrdscape.engine.cell import FAMILIES, project
 from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import XrdscapeError
 from xrdscape.figures import case_figure, own_slices_figure
+from xrdscape.recovery.graduated import Narrowing
+from xrdscape.recovery.recipes import RECIPES, search
 from xrdscape.study.own import (
+    METHODS,
     PAIRS,
     STUDY_RATES,
     Experiment,
@@ -26,6 +32,7 @@ from xrdscape.study.own import (
     experiment_records,
     own_crystal,
     own_slices,
+    records_by_method,
 )
 from xrdscape.study.plan import Shard, load_plan
 from xrdscape.study.shards import compute
@@ -40,7 +47,9 @@ from xrdscape.tables.own import (
     roughness_sentence,
     settings_text,
     traps_table,
+    ways_text,
 )
+from xrdscape.tables.results import number_text
 
 # Reading
 
@@ -111,8 +120,8 @@ def test_what_is_no_crystal_is_refused(tmp_path: Path) -> None:
         ({"copies": 0}, "needs copies >= 1.*Received 0, 4000 and 0"),
         ({"max_steps": 0}, "needs copies >= 1, max_steps >= 1"),
         ({"learning_rate": -1.0}, "learning_rate above 0"),
-        ({"blur_deg": -1.0}, r"a blur has a width above 0 \(0 for none\)"),
-        ({"blur_deg": 5.0, "noise": "coordinates"}, "set blur_deg to 0, or noise to 'lattice'"),
+        ({"method": "rietveld"}, "unknown method 'rietveld': choose 'recommended' or 'published'"),
+        ({"blur_deg": 0.0}, "set blur_deg above 0, or method to 'published'"),
     ],
 )
 def test_an_impossible_experiment_is_refused(wrong: dict[str, object], message: str) -> None:
@@ -204,7 +213,7 @@ def test_rates_are_those_of_the_study() -> None:
 )
 def test_the_experiment_is_that_of_the_study(method: str, chosen: dict[str, object]) -> None:
     own = own_crystal("U2Ti")
-    experiment = Experiment(copies=2, max_steps=40, **chosen)  # type: ignore[arg-type]
+    experiment = Experiment(copies=2, max_steps=40, method="published", **chosen)  # type: ignore[arg-type]
     records = experiment_records(own, experiment, distorted(own, experiment), progress=False)
     shard = Shard("U2Ti", experiment.noise, method, (experiment.level,), 2, 0, 40, 1000, 1e-4, experiment.rate,
                   clamp=True, dtype="float32")  # type: ignore[arg-type]  # fmt: skip
@@ -213,34 +222,93 @@ def test_the_experiment_is_that_of_the_study(method: str, chosen: dict[str, obje
     pd.testing.assert_frame_equal(records[shared], study[shared], check_dtype=False)
 
 
-def test_a_graduated_descent_solves_the_copies() -> None:
-    own, experiment = own_crystal("U2Ti"), Experiment(copies=3, blur_deg=5.0)
+def test_the_defaults_of_the_chapter_are_those_of_the_experiment() -> None:
+    declared = {name: p.default for name, p in chapter_parameters("own-crystal", Book()).items()}
+    for name, default in asdict(Experiment()).items():
+        assert declared[name] == default, name
+    assert Experiment().blur_deg == Narrowing.widest_deg
+
+
+@pytest.mark.parametrize(
+    ("recipe", "chosen"),
+    [
+        ("graduated", {}),
+        ("graduated_family", {"project_family": True}),
+        ("adam", {"noise": "coordinates", "level": 0.05}),
+    ],
+)
+def test_the_recommended_method_is_a_recipe(recipe: str, chosen: dict[str, object]) -> None:
+    """With nothing else chosen; and its records are what that recipe finds."""
+    own, experiment = own_crystal("U2Ti"), Experiment(copies=2, **chosen)  # type: ignore[arg-type]
+    assert experiment.recipe == RECIPES[recipe]
     starts = distorted(own, experiment)
-    assert "for the descents" in expected_time(own, experiment, starts, 3)
     records = experiment_records(own, experiment, starts, progress=False)
-    assert records["match_tight_end"].all()
+    found = search(RECIPES[recipe], own.truth, starts, [np.random.default_rng(0)] * 2)
+    assert np.allclose(np.stack(records["end_lattice"]), [end.lattice.parameters for end in found.ends])
     assert (records["steps"] <= experiment.steps).all()
-    assert settings_text(experiment).endswith("steps with Adam, the blur of both patterns narrowing from 5° to none")
+
+
+def test_choices_reach_the_recipe() -> None:
+    chosen = Experiment(objective="entropy", blur_deg=0.1).recipe
+    assert chosen is not None
+    assert (chosen.objective, chosen.narrowing.widest_deg, chosen.narrowing.narrowest_deg) == ("entropy", 0.1, 0.1)
+    atoms = Experiment(objective="mse", noise="coordinates", level=0.01).recipe
+    assert atoms is not None
+    assert (atoms.objective, atoms.narrowing.stages) == ("mse", 0)
+    assert Experiment(method="published").recipe is None
+
+
+def test_both_methods_start_from_the_same_copies_and_the_recommended_one_solves_more() -> None:
+    own, experiment = own_crystal("U2Ti"), Experiment(copies=3, max_steps=30)
+    starts = distorted(own, experiment)
+    found = records_by_method(own, experiment, starts, progress=False)
+    assert tuple(found) == METHODS
+    begun = [name for name in found["published"] if name.endswith("_start") or name.startswith("start_")]
+    pd.testing.assert_frame_equal(found["published"][begun], found["recommended"][begun])
+    assert found["recommended"]["match_tight_end"].all()
+    rates = recovery_table(found).set_index("Criterion").loc["Tight"]
+    assert list(rates.index) == ["Before the descent", "After it, recommended", "After it, published"]
+    assert rates["After it, recommended"].startswith("3 of 3: ")
+    assert rates["After it, published"].startswith(f"{found['published']['match_tight_end'].sum()} of 3: ")
+    ends = change_table(found, "cosine").set_index("Measure").loc["EMD (Å)"]
+    for method in METHODS:
+        assert ends[f"After it, {method}"].startswith(number_text(found[method]["emd_end"].median()))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        (
+            {"blur_deg": 5.0},
+            "recommended, at most 650 steps of Adam while the blur of both patterns narrows from 5° to ",
+        ),
+        ({"noise": "coordinates"}, "recommended, at most 600 steps of Adam at learning rate 0.003"),
+    ],
+)
+def test_captions_tell_how_both_descend(chosen: dict[str, object], told: str) -> None:
+    experiment = Experiment(max_steps=30, **chosen)  # type: ignore[arg-type]
+    text = ways_text(experiment)
+    assert text.startswith(told)
+    assert text.endswith(f"published, at most 30 steps of plain descent at learning rate {experiment.rate:g}")
+    assert text == ways_text(replace(experiment, method="published"))
 
 
 @pytest.fixture(scope="module")
 def small() -> tuple[object, Experiment, pd.DataFrame]:
-    own, experiment = own_crystal("U2Ti"), Experiment(level=0.05, copies=3, max_steps=30)
+    own, experiment = own_crystal("U2Ti"), Experiment(level=0.05, copies=3, max_steps=30, method="published")
     return own, experiment, experiment_records(own, experiment, distorted(own, experiment), progress=False)
 
 
 def test_tables_tell_what_the_records_hold(small: tuple) -> None:
     own, experiment, records = small
-    rates = recovery_table(records).set_index("Criterion")
-    matched = int(records["match_tight_end"].sum())
-    assert rates.loc["Tight", "After it"].startswith(f"{matched} of 3: ")
-    assert list(change_table(records, "entropy")["Measure"]) == ["Entropy", "Cosine", "EMD (Å)"]
-    assert list(change_table(records, "cosine")["Measure"]) == ["Cosine", "EMD (Å)"]
+    found = {"published": records}
+    assert list(change_table(found, "entropy")["Measure"]) == ["Entropy", "Cosine", "EMD (Å)"]
+    assert list(change_table(found, "cosine")["Measure"]) == ["Cosine", "EMD (Å)"]
     told = best_and_worst(records)
     assert told["emd_end"].tolist() == [records["emd_end"].min(), records["emd_end"].max()]
     cases = cases_table(records, "cosine")
     assert [case.partition(" (")[0] for case in cases["Case"]] == ["best", "best", "worst", "worst"]
-    assert "3 distorted copies, lattice noise 0.05, seed 0; descent on Cosine, at most 30" in settings_text(experiment)
+    assert settings_text(experiment) == "3 distorted copies, lattice noise 0.05, seed 0; descent on Cosine"
     stages = own_case(own, records).stages
     assert [stage.label for stage in stages][:2] == ["Truth", "Best, before"]
     assert len(case_figure(own_case(own, records)).axes) == 10

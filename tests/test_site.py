@@ -144,6 +144,10 @@ def test_small_site_numbers_and_hides(browser: Browser, small_site: Path) -> Non
     assert "UNWANTED" not in page.content()
     assert page.locator(".search-button-field:visible, form.bd-search:visible").count() == 1
     page.close()
+    page, _ = open_page(browser, small_site / "index.html")
+    assert page.locator("#table-plain caption").inner_text().startswith("On a page without a number.")
+    assert page.locator("a[href='#table-plain']", has_text="below").count() == 1
+    page.close()
     page, _ = open_page(browser, small_site / "chapters" / "02-plot.html")
     caption = page.locator("figure#fig-line figcaption").inner_text()
     assert "Figure 3.1" in caption

@@ -121,6 +121,7 @@ def test_shifts_by_neighbours_are_summed_up() -> None:
 def test_stopping_is_a_table() -> None:
     """Steps 100, 200 and 300 of each crystal wait for 300."""
     table = stopping_table(batch_stopping(RECORDS, 1e-4, 100))
+    assert list(dict.fromkeys(table["Noise"])) == ["lattice", "coordinates"]
     assert set(table["Steps, each alone"]) == {"200"}
     assert set(table["Steps in a batch, at least"]) == {"300"}
     assert set(table["Largest gain"]) == {"0.0002"}

@@ -1,5 +1,6 @@
 """Tables of the book: numbered, captioned, and computed at the moment the chapter runs."""
 
+import re
 from numbers import Integral, Real
 from typing import Any
 
@@ -7,6 +8,10 @@ import pandas as pd
 from IPython.display import Markdown
 
 from xrdscape.book.parameters import Book, chapter_names, chapter_parameters
+from xrdscape.engine.structures import REFERENCE_NAMES
+
+CRYSTAL = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in REFERENCE_NAMES))
+"""Names of crystals as they are typed."""
 
 
 def numbered_table(frame: pd.DataFrame, label: str, caption: str, precision: int = 2) -> Markdown:
@@ -16,7 +21,8 @@ def numbered_table(frame: pd.DataFrame, label: str, caption: str, precision: int
         frame: the table; its index is left out, so reset it where it matters.
         label: target of cross-references, such as `table-1`.
         caption: text of the caption in MyST; numbers in it come from the same run, by an f-string.
-        precision: decimals of real numbers; integers and text stay as they are, missing values are a dash.
+        precision: decimals of real numbers; integers get commas from 10,000 on, text stays as it is, missing values
+            are a dash.
 
     Returns:
         What a cell shows: MyST Markdown with a `table` directive.
@@ -35,14 +41,19 @@ def _cell(value: Any, precision: int) -> str:
         return "–"
     if isinstance(value, Real) and not isinstance(value, Integral):
         return f"{value:.{precision}f}".replace("-", "−")
+    if isinstance(value, Integral) and abs(int(value)) >= 10_000:
+        return f"{int(value):,}".replace("-", "−")
     return str(value).replace("|", "\\|")
 
 
 def parameters_table(book: Book | None = None) -> pd.DataFrame:
-    """Every parameter of every chapter, as its `parameters` cell declares it: one row each, in reading order."""
+    """Every parameter of every chapter, as its `parameters` cell declares it: one row each, in reading order.
+
+    Names of crystals are code in the ranges: they are to be typed, and the page would set their digits as subscripts.
+    """
     book = book or Book()
     rows = [
-        (chapter, f"`{p.name}`", f"`{p.default!r}`", p.meaning, p.range)
+        (chapter, f"`{p.name}`", f"`{p.default!r}`", p.meaning, CRYSTAL.sub(r"`\g<0>`", p.range))
         for chapter in chapter_names(book)
         for p in chapter_parameters(chapter, book).values()
     ]

@@ -181,10 +181,12 @@ def case_figure(case: Case) -> Figure:
                    color=PALETTE["black" if is_truth else "blue"], linewidth=1.0)  # fmt: skip
         _label_lines(right, pattern, reflection_table(stage.structure))
         left.set_title(stage.label)
-        status = "" if is_truth else f"cosine {stage.cosine:.2f}, {'match' if stage.matched else 'no match'}"
-        right.set_title(status, loc="right")
+        if not is_truth:
+            # Between two panels it could be read as belonging to the upper one.
+            status = f"cosine {stage.cosine:.2f}, {'match' if stage.matched else 'no match'}"
+            right.text(0.99, 0.975, status, transform=right.transAxes, ha="right", va="top")
         right.set_xlim(pattern.two_theta_deg[0], pattern.two_theta_deg[-1])
-        right.set_ylim(0, 128)
+        right.set_ylim(0, 136)  # room for the indices of a line of 100, and for the words above them
         right.set_yticks([0, 50, 100])
         right.set_ylabel("Intensity (%)")
     letter_panels(grid[:, 0])

@@ -232,8 +232,8 @@ def search(
     return Found(ends, loss, start_loss, tries, steps, seconds)
 
 
-def descend(recipe: Recipe, truth: Structure, starts: Sequence[Structure]) -> SnapResult:
-    """One descent of each start."""
+def descend(recipe: Recipe, truth: Structure, starts: Sequence[Structure], progress: bool = False) -> SnapResult:
+    """One descent of each start; `progress` shows a bar with the remaining time."""
     objective = COMPARED[recipe.objective]
     simulator, target = compared(truth, objective, None, torch.float32)
     lattice, frac_coords = to_tensors(starts, dtype=simulator.dtype)
@@ -242,7 +242,7 @@ def descend(recipe: Recipe, truth: Structure, starts: Sequence[Structure]) -> Sn
     else:
         moving = _parameters(recipe, truth, lattice, frac_coords)
         given = lattice, frac_coords, objective, recipe.narrowing, recipe.rule
-        result = narrowed(simulator, target, moving, *given)
+        result = narrowed(simulator, target, moving, *given, progress)
     if not recipe.finish:
         return result
     begin = time.monotonic()

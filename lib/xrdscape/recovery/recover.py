@@ -10,7 +10,6 @@ from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.profile import Instrument
 from xrdscape.engine.similarity import Objective
 from xrdscape.engine.structures import from_tensors, to_tensors
-from xrdscape.recovery.graduated import Narrowing, graduated
 from xrdscape.recovery.noise import Noise
 from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters, Parameterisation
 from xrdscape.recovery.snap import Problem, Schedule, SnapResult, constant, snap
@@ -51,20 +50,6 @@ def recover(
         parameterisation = CoordinateParameters(lattice, clamp)
     problem = Problem(constant(simulator, target), objective, schedule)
     return snap(problem, parameterisation, lattice, frac_coords, progress=progress)
-
-
-def recover_graduated(
-    truth: Structure,
-    starts: Sequence[Structure],
-    objective: Objective,
-    family: str | None = None,
-    narrowing: Narrowing | None = None,
-    dtype: torch.dtype = torch.float32,
-    progress: bool = False,
-) -> SnapResult:
-    """As `recover` for lattice noise, by graduated descent."""
-    simulator, target = compared(truth, objective, None, dtype)
-    return graduated(simulator, target, *to_tensors(starts, dtype=dtype), objective, family, narrowing, progress)
 
 
 def compared(

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -18,15 +19,19 @@ from xrdscape.engine.cell import detect_family
 from xrdscape.engine.similarity import OBJECTIVES, Objective
 from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import DescentError, StructureError, XrdscapeError
-from xrdscape.recovery.graduated import Narrowing
 from xrdscape.recovery.noise import Noise, start
-from xrdscape.recovery.recover import crystals, recover, recover_graduated
+from xrdscape.recovery.recipes import GRADUATED, RECIPES, Recipe
+from xrdscape.recovery.recipes import descend as descend_by
+from xrdscape.recovery.recover import crystals, recover
 from xrdscape.recovery.snap import Schedule, SnapResult
 from xrdscape.study.progress import spoken
 from xrdscape.study.records import geometry, judged
 
 SYMPREC_ANGSTROM = 0.01
 """Distance tolerance of the symmetry search, as in `detect_family`."""
+
+METHODS = ("recommended", "published")
+"""Ways to descend: what this book found to work best in one try, and what the paper did."""
 
 STUDY_RATES = {"lattice": 1e-2, "coordinates": 1e-4}
 """Learning rates of the study, by noise."""
@@ -115,11 +120,13 @@ class Experiment:
         level: of the noise.
         project_family: project the cell onto the crystal family after each step; for lattice noise alone.
         copies: distorted copies.
-        max_steps: of a descent.
-        learning_rate: 0 for the study's.
+        max_steps: of a descent by the published method.
+        learning_rate: of the published method; 0 for the study's.
         seed: of the noise.
-        blur_deg: above 0 for a graduated descent (`recovery.graduated`), for lattice noise: the widest blur of both
-            patterns, full width at half maximum. It has steps and a rate of its own.
+        method: one of `METHODS`. The recommended one is a recipe (`recovery.recipes`) with steps and a rate of its own:
+            for lattice noise "graduated", or "graduated_family" with `project_family`; for coordinates "adam".
+        blur_deg: of the recommended method for lattice noise: the widest blur of both patterns, full width at half
+            maximum. Where the cell stays there is nothing to blur.
     """
 
     objective: str = "cosine"
@@ -130,7 +137,8 @@ class Experiment:
     max_steps: int = 4000
     learning_rate: float = 0.0
     seed: int = 0
-    blur_deg: float = 0.0
+    method: str = METHODS[0]
+    blur_deg: float = GRADUATED.widest_deg
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -142,10 +150,12 @@ class Experiment:
                 "the projection onto the crystal family acts on the cell, which coordinate noise leaves as it is: set "
                 "project_family to False, or noise to 'lattice'."
             )
-        if self.blur_deg < 0 or (self.blur_deg and self.noise != "lattice"):
+        if self.method not in METHODS:
+            raise DescentError(f"unknown method {self.method!r}: choose 'recommended' or 'published'.")
+        if self.blur_deg <= 0:
             raise DescentError(
-                "a blur has a width above 0 (0 for none), and is for cells that move: set blur_deg to 0, or noise "
-                f"to 'lattice'. Received {self.blur_deg} and {self.noise!r}."
+                "a blur has a width: set blur_deg above 0, or method to 'published' for a descent without a blur. "
+                f"Received {self.blur_deg}."
             )
         if self.copies < 1 or self.max_steps < 1 or self.learning_rate < 0:
             raise DescentError(
@@ -162,14 +172,23 @@ class Experiment:
         return OBJECTIVES[self.objective]
 
     @property
-    def narrowing(self) -> Narrowing | None:
-        """Of a graduated descent."""
-        return Narrowing(self.blur_deg, min(Narrowing.narrowest_deg, self.blur_deg)) if self.blur_deg else None
+    def recipe(self) -> Recipe | None:
+        """The recommended method, as the other choices ask; none for the published one."""
+        if self.method == "published":
+            return None
+        if self.noise == "coordinates":
+            return replace(RECIPES["adam"], objective=self.objective)
+        narrowest_deg = min(GRADUATED.narrowest_deg, self.blur_deg)
+        return replace(
+            RECIPES["graduated_family" if self.project_family else "graduated"],
+            objective=self.objective,
+            narrowing=replace(GRADUATED, widest_deg=self.blur_deg, narrowest_deg=narrowest_deg),
+        )
 
     @property
     def steps(self) -> int:
         """Of a descent at most."""
-        return self.narrowing.all_steps if self.narrowing else self.max_steps
+        return self.recipe.narrowing.all_steps if self.recipe else self.max_steps
 
 
 def distorted(crystal: OwnCrystal, experiment: Experiment) -> list[Structure]:
@@ -212,18 +231,19 @@ def descend(
     progress: bool = False,
 ) -> SnapResult:
     """The descents of an experiment, or their first `PROBE_STEPS` steps."""
-    family, narrowing = crystal.family if experiment.project_family else None, experiment.narrowing
-    if narrowing:
+    recipe = experiment.recipe
+    if recipe:
         if probe:
-            narrowing = replace(narrowing, steps=1, last_steps=PROBE_STEPS - narrowing.stages)
-        return recover_graduated(crystal.truth, starts, experiment.compared, family, narrowing, progress=progress)
+            short = replace(recipe.narrowing, steps=1, last_steps=PROBE_STEPS - recipe.narrowing.stages)
+            recipe = replace(recipe, narrowing=short)
+        return descend_by(recipe, crystal.truth, starts, progress)
     return recover(
         crystal.truth,
         starts,
         cast(Noise, experiment.noise),
         experiment.compared,
         Schedule(experiment.rate, PROBE_STEPS if probe else experiment.max_steps),
-        family,
+        crystal.family if experiment.project_family else None,
         progress=progress,
     )
 
@@ -251,8 +271,16 @@ def experiment_records(
     return pd.concat([told, places, before, after], axis=1)
 
 
+def records_by_method(
+    crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
+) -> dict[str, pd.DataFrame]:
+    """`experiment_records` by each of `METHODS` from the same starts, whichever the experiment names."""
+    tried = {method: replace(experiment, method=method) for method in METHODS}
+    return {method: experiment_records(crystal, one, starts, progress) for method, one in tried.items()}
+
+
 def expected_time(crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], grid: int) -> str:
-    """How long maps and descents will take here, in words, from a few patterns and steps of this very crystal.
+    """How long maps and descents of both methods will take, in words, from a few patterns and steps of the crystal.
 
     The descents may stop earlier. The sentence also goes to stderr at once, for the one who waits at a terminal.
     """
@@ -261,20 +289,22 @@ def expected_time(crystal: OwnCrystal, experiment: Experiment, starts: Sequence[
     def patterns() -> None:
         xrd_slice(crystal.truth, *pairs[0], experiment.compared, PROBE_GRID)
 
-    def steps() -> None:
-        descend(crystal, experiment, starts, probe=True)
-
-    seconds = []
-    for probe in (patterns, steps):
-        probe()  # loads compiled code, which is not to be counted
-        begin = time.perf_counter()
-        probe()
-        seconds.append(time.perf_counter() - begin)
-    maps = seconds[0] / PROBE_GRID**2 * len(pairs) * grid**2
-    descents = seconds[1] / PROBE_STEPS * experiment.steps
+    maps = _seconds(patterns) / PROBE_GRID**2 * len(pairs) * grid**2
+    descents = 0.0
+    for tried in (replace(experiment, method=method) for method in METHODS):
+        probe = partial(descend, crystal, tried, starts, probe=True)
+        descents += _seconds(probe) / PROBE_STEPS * tried.steps
     told = f"{spoken(max(1, maps))} for the maps and at most {spoken(max(1, descents))} for the descents"
     tqdm.write(f"expected: {told}", file=sys.stderr)
     return told
+
+
+def _seconds(probe: Callable[[], object]) -> float:
+    """Of a second call: the first loads compiled code, which is not to be counted."""
+    probe()
+    begin = time.perf_counter()
+    probe()
+    return time.perf_counter() - begin
 
 
 def ends_on(slices: Sequence[Slice], crystal: OwnCrystal, records: pd.DataFrame) -> list[pd.DataFrame]:

@@ -10,7 +10,7 @@ from xrdscape.analysis.information import ESTIMATORS
 from xrdscape.study.records import METHODS, match_rates
 from xrdscape.study.sensitivity import Pair, criteria_differences, same_starts, with_neighbours
 from xrdscape.tables.differences import Cells, Published, agreeing
-from xrdscape.tables.results import CRITERIA, LABELS, STATISTICS, number_text
+from xrdscape.tables.results import CRITERIA, LABELS, STATISTICS, lattice_first, number_text
 from xrdscape.tables.study import CHOICES
 
 NOISE_WORDS = MappingProxyType({"lattice": "lattice noise", "coordinates": "coordinate noise"})
@@ -215,6 +215,7 @@ def neighbours_table(shifts: pd.DataFrame, neighbours: Sequence[int]) -> pd.Data
 
 def stopping_table(bounds: pd.DataFrame) -> pd.DataFrame:
     """`sensitivity.batch_stopping` as a table."""
+    bounds = lattice_first(bounds)
     return pd.DataFrame(
         {
             "Noise": bounds["noise"],

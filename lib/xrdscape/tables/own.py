@@ -1,11 +1,14 @@
 """Tables and sentences of the chapter "Your own crystal"."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pandas as pd
 
 from xrdscape.analysis.estimates import jeffreys_interval
 from xrdscape.engine.pattern import reflection_table
 from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.study.own import Experiment, OwnCrystal
+from xrdscape.study.own import METHODS, Experiment, OwnCrystal
 from xrdscape.study.records import crystal
 from xrdscape.tables.case import Case, Stage
 from xrdscape.tables.results import CRITERIA, number_text
@@ -33,45 +36,68 @@ def facts_table(own: OwnCrystal) -> pd.DataFrame:
 
 
 def settings_text(experiment: Experiment) -> str:
-    """The experiment in one phrase, for captions."""
+    """The experiment in one phrase, for captions; `ways_text` says how it descends."""
     projected = ", projected onto the crystal family" if experiment.project_family else ""
     copies = f"{experiment.copies} distorted {'copy' if experiment.copies == 1 else 'copies'}"
     noise = f"{experiment.noise.removesuffix('s')} noise {experiment.level:g}"
-    way = f"at learning rate {experiment.rate:g}"
-    if experiment.narrowing:
-        way = f"with Adam, the blur of both patterns narrowing from {experiment.blur_deg:g}° to none"
-    return (
-        f"{copies}, {noise}, seed {experiment.seed}; descent on {experiment.compared.label}{projected}, at most "
-        f"{experiment.steps} steps {way}"
-    )
+    return f"{copies}, {noise}, seed {experiment.seed}; descent on {experiment.compared.label}{projected}"
 
 
-def recovery_table(records: pd.DataFrame) -> pd.DataFrame:
-    """How many starts and results are the crystal, with Jeffreys intervals (95 %)."""
+def ways_text(experiment: Experiment) -> str:
+    """How each method descends, in one phrase."""
+    return "; ".join(_way_text(replace(experiment, method=method)) for method in METHODS)
+
+
+def _way_text(experiment: Experiment) -> str:
+    recipe = experiment.recipe
+    if recipe is None:
+        way = f"steps of plain descent at learning rate {experiment.rate:g}"
+    elif recipe.narrowing.stages:
+        way = f"steps of Adam while the blur of both patterns narrows from {experiment.blur_deg:g}° to none"
+    else:
+        way = f"steps of Adam at learning rate {recipe.narrowing.rate:g}"
+    return f"{experiment.method}, at most {experiment.steps} {way}"
+
+
+def recovery_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """How many starts and results by each method are the crystal: counts, and per cent with Jeffreys' 95 % interval.
+
+    Args:
+        found: by method, the records of the same starts (`study.own.records_by_method`).
+    """
+    starts = next(iter(found.values()))
     rows = []
     for criterion in TOLD_CRITERIA:
-        counts = [int(records[f"match_{criterion}_{which}"].sum()) for which in ("start", "end")]
-        rows.append((CRITERIA[criterion], *(_rate_text(count, len(records)) for count in counts)))
-    return pd.DataFrame(rows, columns=["Criterion", "Before the descent", "After it"])
+        counts = [int(starts[f"match_{criterion}_start"].sum())]
+        counts += [int(records[f"match_{criterion}_end"].sum()) for records in found.values()]
+        rows.append((CRITERIA[criterion], *(_rate_text(count, len(starts)) for count in counts)))
+    return pd.DataFrame(rows, columns=["Criterion", *_heads(found)])
+
+
+def _heads(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    return ["Before the descent", *(f"After it, {method}" for method in found)]
 
 
 def _rate_text(successes: int, trials: int) -> str:
     low, high = jeffreys_interval(successes, trials)
-    rate = f"{100 * successes / trials:.0f}\u00a0% [{100 * low:.0f},\u00a0{100 * high:.0f}]"
-    return f"{successes} of {trials}: {rate}"
+    return f"{successes} of {trials}: {100 * successes / trials:.0f} [{100 * low:.0f},\u00a0{100 * high:.0f}]"
 
 
-def change_table(records: pd.DataFrame, objective: str) -> pd.DataFrame:
-    """Similarity and distance to the truth before and after the descents: median, least and greatest."""
+def change_table(found: Mapping[str, pd.DataFrame], objective: str) -> pd.DataFrame:
+    """Similarity and distance to the truth before the descents and after those of each method: median, least, greatest.
+
+    Args:
+        found: as in `recovery_table`.
+        objective: a key of `OBJECTIVES`.
+    """
     names = {objective: OBJECTIVES[objective].label, "cosine": "Cosine", "emd": "EMD (Å)"}
+    starts = next(iter(found.values()))
     rows = []
     for key, label in names.items():
-        spans = [
-            f"{number_text(v.median())} [{number_text(v.min())},\u00a0{number_text(v.max())}]"
-            for v in (records[f"{key}_start"], records[f"{key}_end"])
-        ]
+        values = [starts[f"{key}_start"], *(records[f"{key}_end"] for records in found.values())]
+        spans = [f"{number_text(v.median())} [{number_text(v.min())},\u00a0{number_text(v.max())}]" for v in values]
         rows.append((label, *spans))
-    return pd.DataFrame(rows, columns=["Measure", "Before the descent", "After it"])
+    return pd.DataFrame(rows, columns=["Measure", *_heads(found)])
 
 
 def best_and_worst(records: pd.DataFrame) -> pd.DataFrame:

@@ -139,6 +139,11 @@ def trap_text(records: pd.DataFrame) -> str:
     )
 
 
+def lattice_first(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of lattice noise before those of the coordinates, as in all tables of the book; else in their order."""
+    return table.sort_values("noise", key=lambda noise: noise.map(NOISES.index), kind="stable", ignore_index=True)
+
+
 def stop_table(records: pd.DataFrame) -> pd.DataFrame:
     """How descents ended, one row a kind of noise and method; steps and seconds are medians."""
     rows = []

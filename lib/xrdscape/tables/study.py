@@ -8,7 +8,7 @@ from xrdscape.study.audit import audit
 from xrdscape.study.pilot import pilot_table
 from xrdscape.study.sensitivity import sensitivity_table
 from xrdscape.study.store import Store
-from xrdscape.tables.results import LABELS, rates_text
+from xrdscape.tables.results import LABELS, lattice_first, rates_text
 
 CHOICES = {
     "unclamped": "No limit on large moves",
@@ -23,7 +23,7 @@ CHOICES = {
 
 def learning_rates(records: pd.DataFrame) -> pd.DataFrame:
     """What each learning rate of the pilot came to, and which one the study takes."""
-    table = pilot_table(records)
+    table = lattice_first(pilot_table(records))
     return pd.DataFrame(
         {
             "Noise": table["noise"],
