@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from xrdscape.recovery.descent import Stage
 from xrdscape.recovery.energy import Relaxation, relax
 from xrdscape.recovery.finish import finish
 from xrdscape.recovery.graduated import Narrowing, narrowed, narrowing_stages
+from xrdscape.recovery.joint import pattern_energy
 from xrdscape.recovery.noise import Noise, distort_coordinates, distort_lattice
 from xrdscape.recovery.parameterisation import (
     CoordinateParameters,
@@ -75,6 +76,7 @@ class Recipe:
         spread: how far the start is distorted again for another try, as a noise level. With `relaxed`, another try
             starts where a short relaxation of the last one's end comes to instead.
         enough: similarity at which no further try is made.
+        pattern_ev: above 0, relaxations feel the pattern beside CHGNet, with this weight in eV/atom (`pattern_energy`).
     """
 
     label: str = field(repr=False)
@@ -89,17 +91,31 @@ class Recipe:
     tries: int = 1
     spread: float = 0.1
     enough: float = 0.9995
+    pattern_ev: float = 0.0
 
     def __post_init__(self) -> None:
         if self.objective not in COMPARED:
             raise DescentError(f"unknown objective {self.objective!r}: choose one of {', '.join(COMPARED)}.")
         if self.tries < 1:
             raise DescentError(f"a recipe makes at least one try. Received {self.tries}.")
+        if self.pattern_ev and not (self.relaxed and self.noise == "coordinates"):
+            raise DescentError("only relaxations of coordinates can feel the pattern: give relaxed=True with pattern_ev.")
         if self.noise == "coordinates" and (self.cell != "free" or self.narrowing.stages):
             raise DescentError(
                 "where the cell stays there is no family to project it onto and nothing to blur: leave cell 'free', "
                 "and give a narrowing of no stages."
             )
+
+    def __repr__(self) -> str:
+        """Records are named by it. What came after the first of them is told only where it is used, or their names
+        would change."""
+        told = [f for f in fields(self) if f.repr and (f.name != "pattern_ev" or self.pattern_ev)]
+        return f"Recipe({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in told)})"
+
+    @property
+    def relaxes_alone(self) -> bool:
+        """Whether it starts from relaxations as the paper has them, by CHGNet alone."""
+        return self.relaxed and not self.pattern_ev
 
 
 _GRADUATED = Recipe("Graduated")
@@ -195,7 +211,7 @@ def search(
     loss, start_loss = np.full(count, np.inf), np.full(count, np.nan)
     current, ends = list(starts), list(starts)
     if recipe.relaxed:
-        relaxations = relaxations or [relax(start, recipe.noise) for start in starts]
+        relaxations = relaxations or [_relaxation(recipe, truth, start) for start in starts]
         current = [_moved(start, r.structure, recipe.noise) for start, r in zip(starts, relaxations, strict=True)]
         seconds = [r.seconds for r in relaxations]
     left = list(range(count))
@@ -215,7 +231,7 @@ def search(
         left = [i for i in left if loss[i] > -recipe.enough and tries[i] < recipe.tries]
         for i in left:
             begin = time.perf_counter()
-            current[i] = _again(recipe, starts[i], current[i], generators[i])
+            current[i] = _again(recipe, truth, starts[i], current[i], generators[i])
             seconds[i] += time.perf_counter() - begin
     return Found(ends, loss, start_loss, tries, steps, seconds)
 
@@ -269,12 +285,21 @@ def _parameters(recipe: Recipe, truth: Structure, lattice: Tensor, frac_coords: 
     return ScaledLattice.of(lattice, frac_coords, detect_family(truth) if recipe.cell == "family" else None)
 
 
-def _again(recipe: Recipe, start: Structure, last: Structure, generator: np.random.Generator) -> Structure:
+def _again(
+    recipe: Recipe, truth: Structure, start: Structure, last: Structure, generator: np.random.Generator
+) -> Structure:
     """Where another try begins."""
     if recipe.relaxed:
-        return _moved(start, relax(last, recipe.noise, max_steps=SHORT_RELAXATION).structure, recipe.noise)
+        return _moved(start, _relaxation(recipe, truth, last, SHORT_RELAXATION).structure, recipe.noise)
     distort: Callable[..., Structure] = distort_lattice if recipe.noise == "lattice" else distort_coordinates
     return distort(start, recipe.spread, generator)
+
+
+def _relaxation(recipe: Recipe, truth: Structure, start: Structure, max_steps: int = 500) -> Relaxation:
+    if recipe.relaxes_alone:
+        return relax(start, recipe.noise, max_steps=max_steps)
+    both = pattern_energy(truth, start, COMPARED[recipe.objective], recipe.pattern_ev)
+    return relax(start, recipe.noise, max_steps=max_steps, other=both)
 
 
 def _moved(start: Structure, relaxed: Structure, noise: Noise) -> Structure:
