@@ -99,7 +99,7 @@ class Recipe:
         if self.tries < 1:
             raise DescentError(f"a recipe makes at least one try. Received {self.tries}.")
         if self.pattern_ev and not (self.relaxed and self.noise == "coordinates"):
-            raise DescentError("only relaxations of coordinates can feel the pattern: give relaxed=True with pattern_ev.")
+            raise DescentError("only relaxations of coordinates feel the pattern: give relaxed=True with pattern_ev.")
         if self.noise == "coordinates" and (self.cell != "free" or self.narrowing.stages):
             raise DescentError(
                 "where the cell stays there is no family to project it onto and nothing to blur: leave cell 'free', "
