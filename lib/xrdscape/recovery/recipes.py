@@ -52,6 +52,8 @@ COMPARED = MappingProxyType(
     }
 )
 """What a recipe may descend: the paper's objectives, and some made for peaks that stand apart."""
+BOTH_EV = 3.0
+"""Weight of the pattern beside CHGNet in eV/atom."""
 SHORT_RELAXATION = 60
 """Steps of the relaxations between two descents: enough to leave a place that no atoms could be at."""
 
@@ -131,6 +133,7 @@ RECIPES = MappingProxyType(
         "adam_restarts": replace(_ATOMS, label="Adam, 12 tries", tries=12),
         "energy_adam": replace(_ATOMS, label="CHGNet, then Adam", relaxed=True),
         "alternation": replace(_ATOMS, label="CHGNet and Adam in turn", relaxed=True, tries=4),
+        "joint": replace(_ATOMS, label="CHGNet and pattern at once", relaxed=True, pattern_ev=BOTH_EV),
     }
 )
 """Methods beyond the paper, by the name that records give them."""

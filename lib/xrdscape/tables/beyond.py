@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.recovery.recipes import ALL_RECIPES
+from xrdscape.recovery.recipes import ALL_RECIPES, Recipe
 from xrdscape.study.records import match_rates
 from xrdscape.tables.results import LABELS, percent_text
 
@@ -111,7 +111,7 @@ def recipes_table(names: Sequence[str]) -> pd.DataFrame:
             (
                 recipe.label,
                 {"lattice": "cell", "coordinates": "atoms"}[recipe.noise],
-                "CHGNet's relaxation" if recipe.relaxed else "the start",
+                _begins_at(recipe),
                 f"{recipe.narrowing.widest_deg:g}° to {recipe.narrowing.narrowest_deg:g}°" if stages else "none",
                 recipe.cell,
                 recipe.narrowing.all_steps,
@@ -119,6 +119,12 @@ def recipes_table(names: Sequence[str]) -> pd.DataFrame:
             )
         )
     return pd.DataFrame(rows, columns=["Method", "Moves", "Begins at", "Blur", "Cell", "Steps a try", "Tries"])
+
+
+def _begins_at(recipe: Recipe) -> str:
+    if not recipe.relaxed:
+        return "the start"
+    return "CHGNet's relaxation" if recipe.relaxes_alone else f"relaxation by both, {recipe.pattern_ev:g} eV/atom"
 
 
 def ablation_table(records: pd.DataFrame) -> pd.DataFrame:
