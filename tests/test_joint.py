@@ -25,7 +25,7 @@ TRUTH = load_structure("U2Ti")  # hexagonal: a force with the cell transposed wo
 class Springs(Calculator):
     """Each atom on a spring of 5 eV/angstrom^2 to its place in a crystal."""
 
-    implemented_properties = ("energy", "forces")
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012 - as ase declares it
 
     def __init__(self, centre: Structure) -> None:
         super().__init__()

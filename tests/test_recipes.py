@@ -94,7 +94,7 @@ def test_a_weight_of_the_pattern_is_felt_by_every_relaxation(monkeypatch: pytest
     assert RECIPES["alternation"].relaxes_alone
     assert not both.relaxes_alone
     result = found(both, 0.1, range(1))
-    assert seen == [(pytest.approx(-3.0), 500), (pytest.approx(-3.0), recipes.SHORT_RELAXATION)]
+    assert seen == [(pytest.approx(-3.0), recipes.BOTH_STEPS), (pytest.approx(-3.0), recipes.SHORT_RELAXATION)]
     assert tight_match(truth, result.ends[0])
 
 

@@ -182,7 +182,7 @@ def _sum(calculator: Any, other: Potential) -> Any:
     from ase.calculators.mixing import SumCalculator
 
     class Other(Calculator):
-        implemented_properties = ("energy", "forces")
+        implemented_properties = ["energy", "forces"]  # noqa: RUF012 - as ase declares it
 
         def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
             super().calculate(atoms, properties, system_changes)

@@ -52,8 +52,8 @@ COMPARED = MappingProxyType(
     }
 )
 """What a recipe may descend: the paper's objectives, and some made for peaks that stand apart."""
-BOTH_EV = 3.0
-"""Weight of the pattern beside CHGNet in eV/atom."""
+BOTH_EV, BOTH_STEPS = 1.0, 150
+"""Weight of the pattern beside CHGNet in eV/atom, and steps at most: what forces of both leave is for the descent."""
 SHORT_RELAXATION = 60
 """Steps of the relaxations between two descents: enough to leave a place that no atoms could be at."""
 
@@ -302,7 +302,7 @@ def _relaxation(recipe: Recipe, truth: Structure, start: Structure, max_steps: i
     if recipe.relaxes_alone:
         return relax(start, recipe.noise, max_steps=max_steps)
     both = pattern_energy(truth, start, COMPARED[recipe.objective], recipe.pattern_ev)
-    return relax(start, recipe.noise, max_steps=max_steps, other=both)
+    return relax(start, recipe.noise, max_steps=min(max_steps, BOTH_STEPS), other=both)
 
 
 def _moved(start: Structure, relaxed: Structure, noise: Noise) -> Structure:
