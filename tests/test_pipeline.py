@@ -32,6 +32,7 @@ PIPELINE = [
     ["recovery.parameterisation", "recovery.rules", "recovery.descent", "recovery.stride", "recovery.snap"],
     ["recovery.symmetric", "recovery.finish"],
     ["recovery.recover", "recovery.graduated"],
+    ["recovery.joint"],
     ["recovery.energy"],
     ["recovery.recipes"],
     ["timing"],

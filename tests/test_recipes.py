@@ -150,6 +150,32 @@ def test_a_try_that_fails_is_no_better_than_one_that_did_not(monkeypatch: pytest
     assert (result.loss >= whole.loss).all()
 
 
+def test_a_weight_of_the_pattern_is_felt_by_every_relaxation(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, seen = load_structure("U2Ti"), []
+
+    def relax(structure, kind, max_steps, other):  # type: ignore[no-untyped-def]
+        value, _ = other(truth.frac_coords)
+        seen.append((value / len(truth), max_steps))
+        return Relaxation(truth, -1.0, 0.0, 1, True, 0.1)
+
+    monkeypatch.setattr(recipes, "relax", relax)
+    both = replace(RECIPES["alternation"], narrowing=replace(ATOMS, last_steps=4), tries=2, enough=2.0, pattern_ev=3.0)
+    assert RECIPES["alternation"].relaxes_alone
+    assert not both.relaxes_alone
+    result = found(both, 0.1, range(1))
+    assert seen == [(pytest.approx(-3.0), recipes.BOTH_STEPS), (pytest.approx(-3.0), recipes.SHORT_RELAXATION)]
+    assert tight_match(truth, result.ends[0])
+
+
+def test_records_are_named_by_what_a_recipe_uses() -> None:
+    """By the name that recipes without a weight had before there was one."""
+    alone = RECIPES["energy_adam"]
+    assert repr(alone).startswith("Recipe(noise='coordinates', narrowing=Narrowing(")
+    assert repr(alone).endswith("relaxed=True, tries=1, spread=0.05, enough=0.99999)")
+    assert repr(replace(alone, pattern_ev=3.0)) == repr(alone)[:-1] + ", pattern_ev=3.0)"
+    assert repr(replace(alone, label="x")) == repr(alone)
+
+
 def test_impossible_recipes_are_refused() -> None:
     with pytest.raises(DescentError, match="unknown objective 'charm'"):
         Recipe("x", objective="charm")
@@ -162,3 +188,7 @@ def test_impossible_recipes_are_refused() -> None:
             replace(VARIANTS["newton"], **wrong)  # type: ignore[arg-type]
     with pytest.raises(DescentError, match="no family"):
         Recipe("x", "coordinates", ATOMS, cell="family")
+    with pytest.raises(DescentError, match="relaxations of coordinates"):
+        Recipe("x", "coordinates", ATOMS, pattern_ev=1.0)
+    with pytest.raises(DescentError, match="relaxations of coordinates"):
+        Recipe("x", "lattice", relaxed=True, pattern_ev=1.0)

@@ -108,6 +108,11 @@ SINGLE_PRECISION_ENERGY = 1e-5
 """Of the largest force or stress. CHGNet's float32 gradients, summed in another order: some 1e-6 was seen."""
 RELAXED_ENERGY = 2e-3
 """eV/atom. Two starts relax to one minimum up to forces of 0.02 eV/angstrom."""
+FORCE_BY_DIFFERENCES = 1e-4
+"""eV/angstrom. Energies of some ten eV in float64, at places 2e-5 angstrom apart: their rounding is some 1e-9 of that,
+and the third derivative, of some 1e5, adds h^2 / 6 of itself."""
+COSINE_AT_TRUTH = 1e-6
+"""Relative. Patterns of the same crystal in float64 by two ways, the target through the simulator."""
 
 # Figures' own computations
 DEMONSTRATED_GRADIENT = 1e-5

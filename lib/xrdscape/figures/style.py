@@ -78,6 +78,7 @@ _BEYOND = {
     "adam_restarts": ("orange", "\\\\", "v"),
     "energy_adam": ("black", "++", "X"),
     "alternation": ("sky", "xx", "^"),
+    "joint": ("vermillion", "--", "P"),
 }
 BEYOND_STYLE = MappingProxyType(
     {

@@ -20,6 +20,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from threadpoolctl import threadpool_limits
 
 from xrdscape.errors import EnergyError
+from xrdscape.recovery.joint import Potential
 
 FMAX_EV_PER_ANGSTROM = 0.02
 """Largest force at which a relaxation counts as converged (SI 1.4)."""
@@ -38,7 +39,7 @@ class Relaxation:
 
     Attributes:
         structure: last structure with finite energy and sensible volume.
-        energy_ev_per_atom: its energy.
+        energy_ev_per_atom: its energy, that of a further potential included.
         energy_start_ev_per_atom: energy of the start; nan if the model has none for it.
         steps: BFGS steps taken.
         converged: whether the largest force fell below fmax.
@@ -59,6 +60,7 @@ def relax(
     fmax: float = FMAX_EV_PER_ANGSTROM,
     max_steps: int = MAX_STEPS,
     record: Callable[[int, Structure, float], None] | None = None,
+    other: Potential | None = None,
 ) -> Relaxation:
     """Relax a distorted structure as published: BFGS on what the noise has disturbed.
 
@@ -70,18 +72,22 @@ def relax(
             force.
         max_steps: stop after as many steps.
         record: called as record(step, structure, energy in eV/atom) at the start and after every step.
+        other: a potential of the atoms to be added to CHGNet's, for a fixed cell.
 
     Returns:
         The outcome. A relaxation that explodes, or that the model breaks down on, is reported with converged
         False, not raised.
 
     Raises:
-        EnergyError: unknown noise, partial occupancy, or a start that is not finite.
+        EnergyError: unknown noise, partial occupancy, a start that is not finite, or a further potential where the
+            cell moves.
 
     Source: SI 1.4; Deng et al., Nature Machine Intelligence 5, 1031 (2023).
     """
     if noise not in ("lattice", "coordinates"):
         raise EnergyError(f"unknown noise {noise!r}: choose 'lattice' or 'coordinates'.")
+    if other is not None and noise == "lattice":
+        raise EnergyError("a further potential gives forces and no stress: relax 'coordinates' with it.")
     _refuse_unsuitable(structure)
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
@@ -89,6 +95,8 @@ def relax(
     begin = time.perf_counter()
     atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
     atoms.calc = _calculator(stress=noise == "lattice")
+    if other is not None:
+        atoms.calc = _sum(atoms.calc, other)
     path: list[tuple[Structure, float]] = []
     steps, converged = 0, False
     # One thread: matrices are small, and waiting for a second one takes longer than the work.
@@ -169,6 +177,22 @@ def _calculator(stress: bool) -> Any:
                     self.results["stress"] = lattice.T @ slopes[1] / atoms.get_volume()
 
         return OnePass(_model(), use_device="cpu", on_isolated_atoms="ignore")
+
+
+def _sum(calculator: Any, other: Potential) -> Any:
+    """A calculator of two potentials together."""
+    from ase.calculators.calculator import Calculator, all_changes
+    from ase.calculators.mixing import SumCalculator
+
+    class Other(Calculator):
+        implemented_properties = ["energy", "forces"]  # noqa: RUF012 - as ase declares it
+
+        def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
+            super().calculate(atoms, properties, system_changes)
+            energy, slope = other(atoms.get_scaled_positions(wrap=False))
+            self.results = {"energy": energy, "forces": -np.linalg.solve(atoms.cell.array, slope.T).T}
+
+    return SumCalculator([calculator, Other()])
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from xrdscape.recovery.descent import Stage
 from xrdscape.recovery.energy import Relaxation, relax
 from xrdscape.recovery.finish import finish
 from xrdscape.recovery.graduated import Narrowing, narrowed, narrowing_stages
+from xrdscape.recovery.joint import pattern_energy
 from xrdscape.recovery.noise import Noise, distort_coordinates, distort_lattice
 from xrdscape.recovery.parameterisation import (
     CoordinateParameters,
@@ -51,6 +52,8 @@ COMPARED = MappingProxyType(
     }
 )
 """What a recipe may descend: the paper's objectives, and some made for peaks that stand apart."""
+BOTH_EV, BOTH_STEPS = 1.0, 150
+"""Weight of the pattern beside CHGNet in eV/atom, and steps at most: what forces of both leave is for the descent."""
 SHORT_RELAXATION = 60
 """Steps of the relaxations between two descents: enough to leave a place that no atoms could be at."""
 
@@ -75,6 +78,7 @@ class Recipe:
         spread: how far the start is distorted again for another try, as a noise level. With `relaxed`, another try
             starts where a short relaxation of the last one's end comes to instead.
         enough: similarity at which no further try is made.
+        pattern_ev: above 0, relaxations feel the pattern beside CHGNet, with this weight in eV/atom (`pattern_energy`).
     """
 
     label: str = field(repr=False)
@@ -89,6 +93,7 @@ class Recipe:
     tries: int = 1
     spread: float = 0.1
     enough: float = 0.9995
+    pattern_ev: float = 0.0
 
     def __post_init__(self) -> None:
         if self.objective not in COMPARED:
@@ -100,6 +105,8 @@ class Recipe:
                 "Levenberg-Marquardt steps under blurs end with some that have none: give a narrowing with stages, and "
                 f"a finish of 1 or more. Received {self.narrowing.stages} stages and a finish of {self.finish}."
             )
+        if self.pattern_ev and not (self.relaxed and self.noise == "coordinates"):
+            raise DescentError("only relaxations of coordinates feel the pattern: give relaxed=True with pattern_ev.")
         if self.noise == "coordinates" and (self.cell != "free" or self.narrowing.stages):
             raise DescentError(
                 "where the cell stays there is no family to project it onto and nothing to blur: leave cell 'free', "
@@ -111,6 +118,17 @@ class Recipe:
         """At most."""
         walk = self.narrowing.stages * self.newton if self.newton else self.narrowing.all_steps
         return walk + self.finish
+
+    def __repr__(self) -> str:
+        """Records are named by it. What came after the first of them is told only where it is used, or their names
+        would change."""
+        told = [f for f in fields(self) if f.repr and (f.name != "pattern_ev" or self.pattern_ev)]
+        return f"Recipe({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in told)})"
+
+    @property
+    def relaxes_alone(self) -> bool:
+        """Whether it starts from relaxations as the paper has them, by CHGNet alone."""
+        return self.relaxed and not self.pattern_ev
 
 
 _GRADUATED = Recipe("Graduated")
@@ -126,6 +144,7 @@ RECIPES = MappingProxyType(
         "adam_restarts": replace(_ATOMS, label="Adam, 12 tries", tries=12),
         "energy_adam": replace(_ATOMS, label="CHGNet, then Adam", relaxed=True),
         "alternation": replace(_ATOMS, label="CHGNet and Adam in turn", relaxed=True, tries=4),
+        "joint": replace(_ATOMS, label="CHGNet and pattern at once", relaxed=True, pattern_ev=BOTH_EV),
     }
 )
 """Methods beyond the paper, by the name that records give them."""
@@ -207,7 +226,7 @@ def search(
     loss, start_loss = np.full(count, np.inf), np.full(count, np.nan)
     current, ends = list(starts), list(starts)
     if recipe.relaxed:
-        relaxations = relaxations or [relax(start, recipe.noise) for start in starts]
+        relaxations = relaxations or [_relaxation(recipe, truth, start) for start in starts]
         current = [_moved(start, r.structure, recipe.noise) for start, r in zip(starts, relaxations, strict=True)]
         seconds = [r.seconds for r in relaxations]
     left = list(range(count))
@@ -227,7 +246,7 @@ def search(
         left = [i for i in left if loss[i] > -recipe.enough and tries[i] < recipe.tries]
         for i in left:
             begin = time.perf_counter()
-            current[i] = _again(recipe, starts[i], current[i], generators[i])
+            current[i] = _again(recipe, truth, starts[i], current[i], generators[i])
             seconds[i] += time.perf_counter() - begin
     return Found(ends, loss, start_loss, tries, steps, seconds)
 
@@ -281,12 +300,21 @@ def _parameters(recipe: Recipe, truth: Structure, lattice: Tensor, frac_coords: 
     return ScaledLattice.of(lattice, frac_coords, detect_family(truth) if recipe.cell == "family" else None)
 
 
-def _again(recipe: Recipe, start: Structure, last: Structure, generator: np.random.Generator) -> Structure:
+def _again(
+    recipe: Recipe, truth: Structure, start: Structure, last: Structure, generator: np.random.Generator
+) -> Structure:
     """Where another try begins."""
     if recipe.relaxed:
-        return _moved(start, relax(last, recipe.noise, max_steps=SHORT_RELAXATION).structure, recipe.noise)
+        return _moved(start, _relaxation(recipe, truth, last, SHORT_RELAXATION).structure, recipe.noise)
     distort: Callable[..., Structure] = distort_lattice if recipe.noise == "lattice" else distort_coordinates
     return distort(start, recipe.spread, generator)
+
+
+def _relaxation(recipe: Recipe, truth: Structure, start: Structure, max_steps: int = 500) -> Relaxation:
+    if recipe.relaxes_alone:
+        return relax(start, recipe.noise, max_steps=max_steps)
+    both = pattern_energy(truth, start, COMPARED[recipe.objective], recipe.pattern_ev)
+    return relax(start, recipe.noise, max_steps=min(max_steps, BOTH_STEPS), other=both)
 
 
 def _moved(start: Structure, relaxed: Structure, noise: Noise) -> Structure:

@@ -140,10 +140,13 @@ class Shard:
     def cost(self) -> float:
         """Rough seconds, as the study took them: for the order of work and the first estimate of the remaining time."""
         truth = load_structure(self.structure)
+        relaxations = 0.09 * len(truth) ** 1.5 * self.starts
         if self.method == CHGNET:
-            return 0.09 * len(truth) ** 1.5 * self.starts
+            return relaxations
         if self.method in ALL_RECIPES:
-            return SECONDS_OF_A_RECIPE[self.noise] * truth.volume / 200 * self.starts
+            descents = SECONDS_OF_A_RECIPE[self.noise] * truth.volume / 200 * self.starts
+            # Those of CHGNet alone are taken from the study.
+            return descents + relaxations if ALL_RECIPES[self.method].pattern_ev else descents
         # A volume of 200 cubic angstrom reflects as often as the study's middle crystal, and few descents take longer
         # than 4,000 steps.
         size = truth.volume / 200 * min(self.max_steps, 4000) / 4000

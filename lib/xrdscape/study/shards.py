@@ -109,7 +109,7 @@ def _searched(
     own = [
         generator(f"{shard.structure}|{shard.method}", shard.noise, level, copy, shard.seed) for level, copy in named
     ]
-    relaxations = _relaxations(shard, starts, named) if recipe.relaxed else None
+    relaxations = _relaxations(shard, starts, named) if recipe.relaxes_alone else None
     found = search(recipe, truth, starts, own, relaxations)
     rows = pd.DataFrame(
         {

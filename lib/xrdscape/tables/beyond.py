@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from xrdscape.analysis.estimates import jeffreys_interval
 from xrdscape.recovery.graduated import Narrowing
-from xrdscape.recovery.recipes import ALL_RECIPES
+from xrdscape.recovery.recipes import ALL_RECIPES, Recipe
 from xrdscape.study.records import match_rates
 from xrdscape.tables.results import LABELS, percent_text
 
@@ -120,7 +120,7 @@ def recipes_table(names: Sequence[str]) -> pd.DataFrame:
     rows = []
     for name in names:
         recipe = ALL_RECIPES[name]
-        narrowing, begin = recipe.narrowing, "CHGNet's relaxation" if recipe.relaxed else "the start"
+        narrowing, begin = recipe.narrowing, _begins_at(recipe)
         blur = f"{narrowing.widest_deg:g}° to {narrowing.narrowest_deg:g}°" if narrowing.stages else "none"
         cell = recipe.cell if recipe.noise == "lattice" else "known"
         rows.append((recipe.label, MOVES[recipe.noise], begin, blur, cell, recipe.steps_a_try, recipe.tries))
@@ -137,6 +137,12 @@ def narrowing_text(narrowing: Narrowing) -> str:
         f"from {narrowing.widest_deg:g}° to {narrowing.narrowest_deg:g}° in {narrowing.stages} stages of "
         f"{narrowing.steps} steps, and then {narrowing.last_steps} steps without"
     )
+
+
+def _begins_at(recipe: Recipe) -> str:
+    if not recipe.relaxed:
+        return "the start"
+    return "CHGNet's relaxation" if recipe.relaxes_alone else f"relaxation by both, {recipe.pattern_ev:g} eV/atom"
 
 
 def ablation_table(records: pd.DataFrame) -> pd.DataFrame:
