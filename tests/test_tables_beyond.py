@@ -8,7 +8,12 @@ import pytest
 from made_up import STRUCTURES, made_up_searches
 
 from xrdscape.analysis.estimates import jeffreys_interval
+from xrdscape.analysis.evaluation import tight_match
+from xrdscape.engine.structures import load_structure
+from xrdscape.figures.beyond import failures_figure
 from xrdscape.recovery.recipes import ALL_RECIPES, RECIPES, VARIANTS
+from xrdscape.study.records import geometry
+from xrdscape.tables.advice import RECOMMENDED, advice_table, fooled_text, rate_text
 from xrdscape.tables.beyond import (
     ablation_table,
     bars_table,
@@ -16,6 +21,7 @@ from xrdscape.tables.beyond import (
     costs_table,
     crystals_table,
     difference_text,
+    failures,
     judge_table,
     recipes_table,
 )
@@ -142,3 +148,42 @@ def test_recipes_are_told_as_they_are() -> None:
     newton = VARIANTS["newton"]
     assert newton.steps_a_try == 2 * newton.narrowing.stages + 8
     assert VARIANTS["transport"].steps_a_try == VARIANTS["no_blur"].steps_a_try + 8
+
+
+def test_failures_are_the_worst_and_the_best_of_those_that_missed() -> None:
+    truth = load_structure("U2Ti")
+    rows = pd.DataFrame(
+        [
+            {"structure": "U2Ti", "noise": "lattice", "level": 0.2, "copy": copy, "method": "graduated",
+             "match_tight_end": tight, "cosine_end": cosine, "emd_end": 0.5, **geometry(truth, "end")}
+            for copy, (tight, cosine) in enumerate([(True, 1.0), (False, 0.7), (False, 0.9), (False, 0.2)])
+        ]
+    )  # fmt: skip
+    shown = failures(rows, [("graduated", "lattice", 0.2), ("adam", "coordinates", 0.05)])
+    assert [f.told.split(", ")[2:4] for f in shown] == [["copy 3", "cosine 0.2000"], ["copy 2", "cosine 0.9000"]]
+    assert all(tight_match(truth, f.end) for f in shown)
+    assert len(failures_figure(shown).axes) == 2
+
+
+def test_advice_is_read_off_the_costs() -> None:
+    found = pd.DataFrame(
+        [(noise, level, method, 0.5, 0.4, 0.6, 0.25) for _, method, noise, level in RECOMMENDED],
+        columns=["noise", "level", "method", "rate", "low", "high", "seconds"],
+    )
+    table = advice_table(found)
+    assert list(table["Tight (%)"]) == ["50.0 [40.0,\u00a060.0]"] * len(RECOMMENDED)
+    assert set(table["Method"]) <= {recipe.label for recipe in RECIPES.values()}
+    assert rate_text(found, *RECOMMENDED[0][1:]) == "50.0 % [40.0, 60.0]"
+
+
+def test_ends_that_fool_are_counted() -> None:
+    rows = pd.DataFrame(
+        {
+            "noise": ["coordinates"] * 4 + ["lattice"],
+            "stop_reason": ["enough", "enough", "enough", "out of tries", "enough"],
+            "match_tight_end": [True, False, False, False, True],
+            "structure": ["NaS", "NaS", "MnOF", "MnOF", "NaS"],
+        }
+    )
+    assert fooled_text(rows, "coordinates") == "2 of 3, 1 of them in NaS"
+    assert fooled_text(rows, "lattice") == "none of 1"

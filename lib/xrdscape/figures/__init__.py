@@ -1,6 +1,6 @@
 """The figures of the book: one function a figure, one style; each takes data and returns a `Figure`."""
 
-from xrdscape.figures.beyond import cost_figure, smoothing_animation, smoothing_figure
+from xrdscape.figures.beyond import cost_figure, failures_figure, smoothing_animation, smoothing_figure
 from xrdscape.figures.choices import criteria_figure, differences_figure, open_choices_figure
 from xrdscape.figures.engine import contenders_figure, memory_figure, scaling_figure, split_figure
 from xrdscape.figures.flaws import flawed_patterns_figure, flaws_figure
@@ -62,6 +62,7 @@ __all__ = [
     "edge_figure",
     "endpoints_figure",
     "energy_slices_figure",
+    "failures_figure",
     "flawed_patterns_figure",
     "flaws_figure",
     "form_factor_figure",

@@ -14,9 +14,11 @@ from PIL import Image
 
 from xrdscape.analysis.landscape import SYMBOLS
 from xrdscape.analysis.smoothing import Smoothed
+from xrdscape.engine.pattern import simulate
 from xrdscape.figures.landscapes import draw_map
 from xrdscape.figures.results import NOISE_LABELS
-from xrdscape.figures.style import BEYOND_STYLE, PALETTE, letter_panels, new_figure
+from xrdscape.figures.style import BEYOND_STYLE, PALETTE, TWO_THETA, letter_panels, new_figure
+from xrdscape.tables.beyond import Failure
 
 FRAME_MS = 900
 """Time that each frame of an animation stands."""
@@ -132,4 +134,27 @@ def cost_figure(costs: pd.DataFrame, shown: Mapping[str, Sequence[float]]) -> Fi
     letter_panels(axes[: len(settings)])
     handles = {label: mark for ax in axes for mark, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(*(handles.values(), handles), loc="outside upper center", ncols=min(4, len(handles)))
+    return figure
+
+
+def failures_figure(shown: Sequence[Failure]) -> Figure:
+    """Patterns of ends that are not the crystal over those of the truth, one panel an end.
+
+    Args:
+        shown: as `tables.beyond.failures` gives them.
+    """
+    figure = new_figure(1.45 * len(shown) + 0.5)
+    axes = figure.subplots(len(shown), 1, squeeze=False, sharex=True).ravel()
+    for ax, failure in zip(axes, shown, strict=True):
+        for structure, label, style in (
+            (failure.truth, "truth", {"color": "0.65", "linewidth": 2.4}),
+            (failure.end, "end", {"color": PALETTE["blue"], "linewidth": 0.9}),
+        ):
+            pattern = simulate(structure)
+            ax.plot(pattern.two_theta_deg, pattern.intensity / pattern.intensity.max(), label=label, **style)
+        ax.set_title(failure.told, fontsize=8)
+        ax.set_yticks([])
+    axes[-1].set_xlabel(TWO_THETA)
+    axes[0].legend(loc="upper right", ncols=2)
+    letter_panels(axes, fontsize=8)
     return figure

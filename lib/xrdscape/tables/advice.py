@@ -38,3 +38,18 @@ def advice_table(found: pd.DataFrame) -> pd.DataFrame:
 
 def _at(found: pd.DataFrame, method: str, noise: str, level: float) -> pd.Series:
     return found[(found["method"] == method) & (found["noise"] == noise) & np.isclose(found["level"], level)].iloc[0]
+
+
+def fooled_text(records: pd.DataFrame, noise: str) -> str:
+    """How many ends explain the pattern and are not the crystal, and in which crystal most of them are.
+
+    Args:
+        records: rows of searches.
+        noise: of which kind.
+    """
+    good = records[(records["noise"] == noise) & (records["stop_reason"] == "enough")]
+    wrong = good[~good["match_tight_end"].astype(bool)]
+    if wrong.empty:
+        return f"none of {len(good):,}"
+    counts = wrong["structure"].value_counts()
+    return f"{len(wrong):,} of {len(good):,}, {counts.iloc[0]:,} of them in {counts.index[0]}"

@@ -1,15 +1,18 @@
 """Tables of the methods beyond the paper: what each finds, what it costs, and whether the pattern can judge."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pymatgen.core import Structure
 from scipy.stats import binomtest
 
 from xrdscape.analysis.estimates import jeffreys_interval
+from xrdscape.engine.structures import load_structure
 from xrdscape.recovery.graduated import Narrowing
 from xrdscape.recovery.recipes import ALL_RECIPES, Recipe
-from xrdscape.study.records import match_rates
+from xrdscape.study.records import crystal, match_rates
 from xrdscape.tables.results import LABELS, percent_text
 
 MOVES = {"lattice": "cell", "coordinates": "atoms"}
@@ -148,3 +151,33 @@ def _begins_at(recipe: Recipe) -> str:
 def ablation_table(records: pd.DataFrame) -> pd.DataFrame:
     """`costs_table` of variants of one recipe under lattice noise."""
     return costs_table(costs(records), "lattice").rename(columns={"Method": "Graduated descent"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An end that is not the crystal: `told` says what it is, `truth` and `end` are crystals."""
+
+    told: str
+    truth: Structure
+    end: Structure
+
+
+def failures(records: pd.DataFrame, settings: Sequence[tuple[str, str, float]]) -> list[Failure]:
+    """Of each setting the ends without a tight match that explain the pattern least and best.
+
+    Args:
+        records: rows of searches.
+        settings: method, noise and level of each.
+    """
+    found = []
+    for method, noise, level in settings:
+        part = records[
+            (records["method"] == method) & (records["noise"] == noise) & np.isclose(records["level"], level)
+        ]
+        missed = part[~part["match_tight_end"].astype(bool)].sort_values("cosine_end", kind="stable")
+        for _, row in missed.iloc[[0, -1]].iterrows() if len(missed) else ():
+            truth = load_structure(row["structure"])
+            told = f"{LABELS[method]}, {noise} {level:g}: {row['structure']}, copy {row['copy']}"
+            told += f", cosine {row['cosine_end']:.4f}, {row['emd_end']:.2f} Å off"
+            found.append(Failure(told, truth, crystal(row, "end", truth)))
+    return found
