@@ -9,6 +9,7 @@ RECOMMENDED = (
     ("Cell up to 10 % off", "graduated", "lattice", 0.1),
     ("Cell up to 20 % off", "restarts", "lattice", 0.2),
     ("Cell up to 20 % off, family known", "restarts_family", "lattice", 0.2),
+    ("Cell up to 20 % off, energy model at hand", "energy_graduated", "lattice", 0.2),
     ("Atoms off by 0.05 of the cell's edges", "energy_adam", "coordinates", 0.05),
     ("Atoms off by 0.05, no energy model", "adam_restarts", "coordinates", 0.05),
     ("Atoms off by 0.1", "alternation", "coordinates", 0.1),
