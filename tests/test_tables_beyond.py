@@ -187,3 +187,15 @@ def test_ends_that_fool_are_counted() -> None:
     )
     assert fooled_text(rows, "coordinates") == "2 of 3, 1 of them in NaS"
     assert fooled_text(rows, "lattice") == "none of 1"
+
+
+def test_a_method_that_was_not_run_at_a_level_has_a_dash_there() -> None:
+    columns = ["noise", "level", "method", "rate", "low", "high", "seconds"]
+    found = pd.DataFrame(
+        [("coordinates", 0.01, "adam", 0.5, 0.4, 0.6, 1.0), ("coordinates", 0.1, "adam", 0.5, 0.4, 0.6, 1.0),
+         ("coordinates", 0.1, "alternation", 0.5, 0.4, 0.6, 1.0)],
+        columns=columns,
+    )  # fmt: skip
+    table = costs_table(found, "coordinates").set_index("Method")
+    assert table.loc[LABELS["alternation"], "0.01"] == "–"
+    assert table.loc[LABELS["alternation"], "0.1"] == table.loc[LABELS["adam"], "0.1"]

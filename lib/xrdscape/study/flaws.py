@@ -28,7 +28,7 @@ from xrdscape.study.shards import Named, compute, judged_starts
 METHOD = "graduated"
 LEVEL = 0.1
 """Of lattice noise: there, without a flaw, nearly all is recovered."""
-COPIES = 3
+COPIES = 5
 SECONDS_OF_A_DESCENT = 0.5
 DTYPE = torch.float32
 NARROWING = Narrowing()

@@ -42,7 +42,9 @@ def costs_table(found: pd.DataFrame, noise: str) -> pd.DataFrame:
     table = pd.DataFrame({"Method": [LABELS[m] for m in methods]})
     for level in sorted(part["level"].unique()):
         at = part[np.isclose(part["level"], level)].set_index("method")
-        table[f"{level:g}"] = [percent_text(*at.loc[m, ["rate", "low", "high"]]) for m in methods]
+        table[f"{level:g}"] = [
+            percent_text(*at.loc[m, ["rate", "low", "high"]]) if m in at.index else "–" for m in methods
+        ]
     table["Seconds"] = [seconds_text(part[part["method"] == m]["seconds"].median()) for m in methods]
     return table
 
