@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 from PIL import Image
 
 from xrdscape.analysis.landscape import SYMBOLS
@@ -122,6 +122,9 @@ def cost_figure(costs: pd.DataFrame, shown: Mapping[str, Sequence[float]]) -> Fi
                 linestyle="", elinewidth=1.2, label=style.label,
             )  # fmt: skip
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_ylim(-0.03, 1.05)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         ax.set_title(f"{NOISE_LABELS[noise][0]} {level:g}")
@@ -133,7 +136,7 @@ def cost_figure(costs: pd.DataFrame, shown: Mapping[str, Sequence[float]]) -> Fi
         ax.set_axis_off()
     letter_panels(axes[: len(settings)])
     handles = {label: mark for ax in axes for mark, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(*(handles.values(), handles), loc="outside upper center", ncols=min(4, len(handles)))
+    figure.legend(*(handles.values(), handles), loc="outside upper center", ncols=min(3, len(handles)))
     return figure
 
 
