@@ -18,5 +18,6 @@ def drop_numbers(app: Sphinx, env: BuildEnvironment) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("env-updated", drop_numbers)
+    # Numbers are given to this event, by who listens to it first.
+    app.connect("env-get-updated", drop_numbers, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
