@@ -114,3 +114,10 @@ def test_correlations_are_positive_where_pattern_and_geometry_agree():
     assert table["cosine", "mutual_information"] > 1
     assert abs(table["entropy", "pearson"]) < 0.4
     assert table["entropy", "mutual_information"] < 0.3
+
+
+def test_a_copy_completed_elsewhere_says_so() -> None:
+    here, there = {"processor": "A"}, {"processor": "B"}
+    entry = {"settings": {}, "machine": here, "otherwise": {"copies": [3, 5], "machine": there}}
+    assert [records.made_of(entry, copy)["machine"] for copy in (0, 3, 5)] == [here, there, there]
+    assert records.made_of({"machine": here}, 3)["machine"] == here

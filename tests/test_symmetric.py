@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tolerances import ROUNDING, RULE, SYMMETRIC
 
-from xrdscape.engine.cell import detect_family, project
+from xrdscape.engine.cell import TIED, detect_family, project
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
@@ -17,7 +17,7 @@ from xrdscape.recovery.descent import Problem, Schedule, constant
 from xrdscape.recovery.noise import start
 from xrdscape.recovery.rules import Adam
 from xrdscape.recovery.snap import snap
-from xrdscape.recovery.symmetric import TIED, SymmetricCrystal, symmetric_coords, symmetry_of
+from xrdscape.recovery.symmetric import SymmetricCrystal, symmetric_coords, symmetry_of
 
 
 def distorted(name: str, copies: int = 3, level: float = 0.05):  # type: ignore[no-untyped-def]

@@ -13,7 +13,7 @@ from xrdscape.engine.structures import load_structure
 from xrdscape.figures.beyond import failures_figure
 from xrdscape.recovery.recipes import ALL_RECIPES, RECIPES, VARIANTS
 from xrdscape.study.records import geometry
-from xrdscape.tables.advice import RECOMMENDED, advice_table, fooled_text, rate_text
+from xrdscape.tables.advice import QUOTED, RECOMMENDED, advice_table, fooled_text, quoted_rates, rate_text
 from xrdscape.tables.beyond import (
     ablation_table,
     bars_table,
@@ -174,6 +174,10 @@ def test_advice_is_read_off_the_costs() -> None:
     assert list(table["Tight (%)"]) == ["50.0 [40.0,\u00a060.0]"] * len(RECOMMENDED)
     assert set(table["Method"]) <= {recipe.label for recipe in RECIPES.values()}
     assert rate_text(found, *RECOMMENDED[0][1:]) == "50.0 % [40.0, 60.0]"
+    every = pd.DataFrame(
+        [(noise, level, method, 0.1, 0.0, 0.2, 1.0) for method, noise, level in QUOTED.values()], columns=found.columns
+    )
+    assert set(quoted_rates(every).values()) == {"10.0 % [0.0, 20.0]"}
 
 
 def test_ends_that_fool_are_counted() -> None:

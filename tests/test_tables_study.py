@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from xrdscape.study.plan import Plan, descent_shards
+from xrdscape.study.records import write
 from xrdscape.study.shards import compute
 from xrdscape.study.store import Store
-from xrdscape.tables.study import CHOICES, learning_rates, open_choices, records_made_again
+from xrdscape.tables.study import CHOICES, learning_rates, machines_text, open_choices, records_made_again
 
 PLAN = Plan(
     structures=("U2Ti",),
@@ -18,6 +19,14 @@ PLAN = Plan(
     max_steps=20,
     lattice_learning_rate=(1e-3, 1e-2),
 )
+
+
+def test_machines_are_counted_copy_by_copy(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = {"machine": {"processor": "A"}, "otherwise": {"copies": [1], "machine": {"processor": "B"}}}
+    rows = pd.DataFrame({"shard": ["x", "x", "x", "y"], "copy": [0, 1, 2, 0]})
+    write(tmp_path / "x.parquet", rows[:3], {"x": entry})
+    assert machines_text(rows, store) == "2 on A, 1 on B, 1 on the machine that built this page"
 
 
 def records(plan: Plan = PLAN) -> pd.DataFrame:

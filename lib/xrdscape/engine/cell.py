@@ -17,6 +17,16 @@ from xrdscape.errors import CellError, StructureError
 
 FAMILIES = ("cubic", "hexagonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
 
+TIED = {
+    "cubic": ((0, 1, 2),),
+    "hexagonal": ((0, 1), (2,)),
+    "tetragonal": ((0, 1), (2,)),
+    "orthorhombic": ((0,), (1,), (2,)),
+    "monoclinic": ((0,), (1,), (2,), (4,)),
+    "triclinic": ((0,), (1,), (2,), (3,), (4,), (5,)),
+}
+"""Which of a, b, c, alpha, beta, gamma are one free number in a family; angles left out are fixed by it."""
+
 # A unit cell spanned by unit vectors has volume 1 when right-angled; below this it is flat to rounding error.
 MIN_UNIT_VOLUME = 1e-3
 

@@ -14,23 +14,13 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 from scipy.optimize import least_squares
 
-from xrdscape.engine.cell import project
+from xrdscape.engine.cell import TIED, project
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.profile import Instrument
 from xrdscape.engine.reflections import Reflections
 from xrdscape.engine.structures import to_tensors
 from xrdscape.measured.pattern import Profile, Values
 from xrdscape.measured.prepare import Prepared
-
-EQUAL_LENGTHS = {
-    "cubic": ((0, 1, 2),),
-    "hexagonal": ((0, 1), (2,)),
-    "tetragonal": ((0, 1), (2,)),
-    "orthorhombic": ((0,), (1,), (2,)),
-    "monoclinic": ((0,), (1,), (2,), (4,)),
-    "triclinic": ((0,), (1,), (2,), (3,), (4,), (5,)),
-}
-"""Which of a, b, c, alpha, beta, gamma are one number, by crystal family; those left out are fixed."""
 
 FARTHEST = 0.03
 """Largest change of the cell, as a strain and in radians: a descent has come closer, or has failed."""
@@ -153,7 +143,7 @@ def fit_profile(
         family: of crystals that the cell belongs to; None leaves it free.
         zero_shift: fit one.
     """
-    model, groups = _model(prepared, crystal), EQUAL_LENGTHS[family or "triclinic"]
+    model, groups = _model(prepared, crystal), TIED[family or "triclinic"]
     # A descent in float32 keeps equal lengths equal to seven digits only.
     base = project(to_tensors([crystal])[0][0], family or "triclinic").numpy()
     full, low, high, free = _shape_vector(prepared, shape, zero_shift)

@@ -17,19 +17,9 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from scipy.linalg import qr
 from torch import Tensor
 
-from xrdscape.engine.cell import detect_family, project
+from xrdscape.engine.cell import TIED, detect_family, project
 from xrdscape.errors import DescentError, StructureError
 from xrdscape.recovery.parameterisation import possible_cells
-
-# Which of a, b, c, alpha, beta, gamma each parameter of a family moves; the other angles stay as the family has them.
-TIED = {
-    "cubic": ((0, 1, 2),),
-    "hexagonal": ((0, 1), (2,)),
-    "tetragonal": ((0, 1), (2,)),
-    "orthorhombic": ((0,), (1,), (2,)),
-    "monoclinic": ((0,), (1,), (2,), (4,)),
-    "triclinic": ((0,), (1,), (2,), (3,), (4,), (5,)),
-}
 
 RANK = 1e-6
 """Columns of the projector shorter than this, once the others are taken off, are rounding."""
@@ -64,6 +54,22 @@ def symmetry_of(structure: Structure, symprec: float = 0.01) -> Symmetry:
         StructureError: for a cell that is not the conventional one, or sites that do not map onto one another.
     """
     family = detect_family(structure, symprec)
+    projector, exact = displacement_projector(structure, symprec)
+    return Symmetry(family, exact, projector, _free(projector, len(exact)))
+
+
+def displacement_projector(structure: Structure, symprec: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean over the space group of how it turns displacements [3 N, 3 N], and the sites' places made exact [N, 3].
+
+    A displacement that the projector keeps breaks no symmetry.
+
+    Args:
+        structure: N sites, in any setting.
+        symprec: distance tolerance of the symmetry search by spglib, angstrom.
+
+    Raises:
+        StructureError: for sites that do not map onto one another.
+    """
     coords = structure.frac_coords
     n = len(coords)
     operations = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_operations()
@@ -74,8 +80,7 @@ def symmetry_of(structure: Structure, symprec: float = 0.01) -> Symmetry:
         projector[there, :, np.arange(n), :] += operation.rotation_matrix / len(operations)
         # Shifted by whole cells to where the site lies that it falls upon.
         exact[there] += (image + np.round(coords[there] - image)) / len(operations)
-    matrix = projector.reshape(3 * n, 3 * n)
-    return Symmetry(family, exact, matrix, _free(matrix, n))
+    return projector.reshape(3 * n, 3 * n), exact
 
 
 def _same_sites(structure: Structure, image: NDArray[np.float64], symprec: float) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.provenance import provenance
 from xrdscape.study.flaws import records_of, shard_of
-from xrdscape.study.records import crystal, judged
+from xrdscape.study.records import crystal, judged, made_of
 from xrdscape.study.store import Store
 
 SIMILARITY_BOUND = 1e-3
@@ -59,7 +59,7 @@ def audit(store: Store, sample: int, seed: int = 0) -> Iterator[dict[str, Any]]:
         raise RecordError("There are no records to audit. `xrdscape campaign` makes them.")
     for _, row in rows.sample(min(sample, len(rows)), random_state=seed).iterrows():
         again = records_of(settings[row["shard"]], ((row["level"], row["copy"]),)).iloc[0]
-        verdict, told = compared(row, again, same_arithmetic(made[row["shard"]]))
+        verdict, told = compared(row, again, same_arithmetic(made_of(made[row["shard"]], row["copy"])))
         named = {name: row[name] for name in ("structure", "noise", "level", "copy", "method")}
         yield {**named, "verdict": verdict, "difference": told, "steps": row["steps"], "steps_again": again["steps"],
                "seconds": again["seconds"]}  # fmt: skip

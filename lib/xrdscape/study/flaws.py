@@ -21,9 +21,8 @@ from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.recovery.graduated import Narrowing, graduated
 from xrdscape.recovery.noise import generator, start
 from xrdscape.recovery.recover import crystals
-from xrdscape.study import records
 from xrdscape.study.plan import Shard
-from xrdscape.study.shards import Named, compute, judged_starts
+from xrdscape.study.shards import Named, compute, judged_rows
 
 METHOD = "graduated"
 LEVEL = 0.1
@@ -136,18 +135,9 @@ def _flawed_records(shard: FlawedShard) -> pd.DataFrame:
     named = tuple((level, copy) for level in shard.levels for copy in range(shard.copies))
     starts = [start(shard.structure, shard.noise, level, copy, shard.seed, truth) for level, copy in named]
     family = _family(shard, truth)
-    told = pd.DataFrame(list(named), columns=["level", "copy"])
-    told.insert(0, "structure", shard.structure)
-    told.insert(1, "noise", shard.noise)
-    told["method"], told["seed"], told["shard"] = shard.method, shard.seed, shard.key
-    told["learning_rate"], told["flaw"], told["flaw_size"] = shard.learning_rate, shard.flaw, shard.flaw_size
-    told["projected"], told["family"] = shard.projected, family or "none"
     rows, ends = _descended(shard, truth, starts, family)
-    geometry = pd.DataFrame(
-        [{**records.geometry(s, "start"), **records.geometry(e, "end")} for s, e in zip(starts, ends, strict=True)]
-    )
-    before = judged_starts(shard.structure, shard.noise, named, shard.seed)
-    return pd.concat([told, rows, geometry, before, records.judged(truth, ends, "end")], axis=1)
+    rows = rows.assign(flaw=shard.flaw, flaw_size=shard.flaw_size, projected=shard.projected, family=family or "none")
+    return judged_rows(shard, named, starts, ends, rows)
 
 
 def _family(shard: FlawedShard, truth: Structure) -> str | None:

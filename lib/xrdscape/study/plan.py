@@ -28,7 +28,7 @@ SECONDS_OF_A_DESCENT = {
     "coordinates": {"cosine": 0.3, "mse": 0.2, "entropy": 1.0, "cross_correlation": 1.4},
 }
 
-SECONDS_OF_A_RECIPE = {"lattice": 0.7, "coordinates": 0.1}
+SECONDS_OF_A_RECIPE = {"lattice": 0.2, "coordinates": 0.05}
 """Of one try."""
 
 # Settings that came after the first records: left at their defaults they do not enter a key, or those would change.

@@ -141,6 +141,18 @@ def made(path: Path) -> dict[str, Any]:
     return found
 
 
+def made_of(entry: dict[str, Any], copy: int) -> dict[str, Any]:
+    """What made one copy of a shard: a shard begun on one machine may be completed on another, which its entry then
+    names, with the copies made there, under "otherwise".
+
+    Args:
+        entry: of the shard, as `made` gives it.
+        copy: its number.
+    """
+    other = entry.get("otherwise", {})
+    return {**entry, **other} if copy in other.get("copies", ()) else entry
+
+
 def _known(path: Path, reader: Callable[[Path], Any]) -> Any:
     try:
         content = reader(path)

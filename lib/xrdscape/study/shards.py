@@ -45,6 +45,14 @@ def compute(shard: Shard, named: Named | None = None) -> pd.DataFrame:
         rows, ends = (_relaxed if shard.method == CHGNET else _descended)(shard, truth, starts)
     if "seconds" not in rows:
         rows["seconds"] = (time.perf_counter() - begin) / len(rows)
+    return judged_rows(shard, named, starts, ends, rows)
+
+
+def judged_rows(
+    shard: Shard, named: Named, starts: list[Structure], ends: list[Structure], rows: pd.DataFrame
+) -> pd.DataFrame:
+    """Whole records: what `rows` say of each way, with its name before them and, after them, its ends judged."""
+    truth = load_structure(shard.structure)
     told = pd.DataFrame(list(named), columns=["level", "copy"])
     told.insert(0, "structure", shard.structure)
     told.insert(1, "noise", shard.noise)
@@ -53,12 +61,12 @@ def compute(shard: Shard, named: Named | None = None) -> pd.DataFrame:
     geometry = pd.DataFrame(
         [{**records.geometry(s, "start"), **records.geometry(e, "end")} for s, e in zip(starts, ends, strict=True)]
     )
-    before = judged_starts(shard.structure, shard.noise, named, shard.seed)
+    before = _judged_starts(shard.structure, shard.noise, named, shard.seed)
     return pd.concat([told, rows, geometry, before, records.judged(truth, ends, "end")], axis=1)
 
 
 @lru_cache(maxsize=4)
-def judged_starts(structure: str, noise: str, named: Named, seed: int) -> pd.DataFrame:
+def _judged_starts(structure: str, noise: str, named: Named, seed: int) -> pd.DataFrame:
     """Shards that differ in their method alone have the same starts."""
     truth = load_structure(structure)
     return records.judged(truth, [start(structure, noise, level, copy, seed, truth) for level, copy in named], "start")

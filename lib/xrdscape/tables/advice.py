@@ -16,6 +16,28 @@ RECOMMENDED = (
 )
 """What is wrong with the start, the method to use, and the noise and level that stand for it."""
 
+QUOTED = {
+    "near": ("graduated", "lattice", 0.1),
+    "far": ("restarts", "lattice", 0.2),
+    "family": ("restarts_family", "lattice", 0.2),
+    "energy": ("energy_graduated", "lattice", 0.2),
+    "plain": ("cosine", "lattice", 0.1),
+    "atoms": ("energy_adam", "coordinates", 0.05),
+    "atoms_pattern": ("adam", "coordinates", 0.05),
+    "atoms_energy": ("chgnet", "coordinates", 0.05),
+    "atoms_far": ("alternation", "coordinates", 0.1),
+}
+"""What the page of advice quotes, by the name it has there: method, noise and level."""
+
+
+def quoted_rates(found: pd.DataFrame) -> dict[str, str]:
+    """The rates of `QUOTED`, in words.
+
+    Args:
+        found: as `costs` gives it.
+    """
+    return {name: rate_text(found, *setting) for name, setting in QUOTED.items()}
+
 
 def rate_text(found: pd.DataFrame, method: str, noise: str, level: float) -> str:
     """Share of tight matches of a method at one setting, in words.

@@ -1,11 +1,13 @@
 """Tables about how the study was made: learning rates, open choices, and records made again."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import pandas as pd
 
 from xrdscape.study.audit import audit
 from xrdscape.study.pilot import pilot_table
+from xrdscape.study.records import made_of
 from xrdscape.study.sensitivity import sensitivity_table
 from xrdscape.study.store import Store
 from xrdscape.tables.results import LABELS, lattice_first, rates_text
@@ -19,6 +21,21 @@ CHOICES = {
     "k_alpha": "Wavelength 1.5418 Å",
 }
 """Plans that vary one choice of the study, and what they vary."""
+
+
+def machines_text(records: pd.DataFrame, store: Store) -> str:
+    """How many records were made on which processor, the most first.
+
+    Args:
+        records: rows, in or outside the store.
+        store: that knows what made those it holds; the others were made here.
+    """
+    made = store.provenance()
+    counts = Counter(
+        made_of(made[shard], copy)["machine"]["processor"] if shard in made else "the machine that built this page"
+        for shard, copy in zip(records["shard"], records["copy"], strict=True)
+    )
+    return ", ".join(f"{count:,} on {name}" for name, count in counts.most_common())
 
 
 def learning_rates(records: pd.DataFrame) -> pd.DataFrame:
