@@ -35,6 +35,7 @@ PIPELINE = [
     ["recovery.joint"],
     ["recovery.energy"],
     ["recovery.recipes"],
+    ["recovery.variants"],
     ["timing"],
     ["analysis.estimates", "analysis.evaluation"],
     ["analysis"],

@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from xrdscape.errors import RecordError
-from xrdscape.recovery.recipes import ALL_RECIPES
 from xrdscape.recovery.rules import Adam
+from xrdscape.recovery.variants import ALL_RECIPES
 from xrdscape.study.plan import (
     PLANS_FILE,
     STARTS_PER_SHARD,

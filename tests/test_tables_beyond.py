@@ -11,7 +11,8 @@ from xrdscape.analysis.estimates import jeffreys_interval
 from xrdscape.analysis.evaluation import tight_match
 from xrdscape.engine.structures import load_structure
 from xrdscape.figures.beyond import failures_figure
-from xrdscape.recovery.recipes import ALL_RECIPES, RECIPES, VARIANTS
+from xrdscape.recovery.recipes import RECIPES
+from xrdscape.recovery.variants import ALL_RECIPES, VARIANTS
 from xrdscape.study.records import geometry
 from xrdscape.tables.advice import QUOTED, RECOMMENDED, advice_table, fooled_text, quoted_rates, rate_text
 from xrdscape.tables.beyond import (

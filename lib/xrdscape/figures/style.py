@@ -77,8 +77,12 @@ _BEYOND = {
     "adam": ("green", "||", "D"),
     "adam_restarts": ("orange", "\\\\", "v"),
     "energy_adam": ("black", "++", "X"),
-    "alternation": ("sky", "xx", "^"),
-    "joint": ("vermillion", "--", "P"),
+    "adam_entropy": ("green", "..", "p"),
+    "entropy_restarts": ("orange", "xx", "^"),
+    "entropy_symmetric": ("vermillion", "--", "P"),
+    "energy_entropy": ("black", "**", "d"),
+    "alternation": ("sky", "OO", "<"),
+    "entropy_alternation": ("sky", "x.", ">"),
 }
 BEYOND_STYLE = MappingProxyType(
     {

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,17 +32,15 @@ from xrdscape.recovery.parameterisation import (
     ScaledLattice,
 )
 from xrdscape.recovery.recover import compared, crystals
-from xrdscape.recovery.rules import PLAIN, Adam, Rule
+from xrdscape.recovery.rules import Adam, Rule
 from xrdscape.recovery.snap import SnapResult
-from xrdscape.recovery.symmetric import SymmetricCrystal, symmetry_of
+from xrdscape.recovery.symmetric import SymmetricCoordinates, SymmetricCrystal, symmetric_coords, symmetry_of
 
 GRADUATED, ADAM = Narrowing(), Adam()
-UNBLURRED = Narrowing(stages=0, last_steps=GRADUATED.all_steps)
-"""As many steps as a graduated descent, without a blur."""
-PLAIN_RATE = 1e-3
-"""For plain steps, whose size follows the slope: the best of 0.0003, 0.001, 0.01, 0.03, 0.1 and 1 on other starts."""
 ATOMS = Narrowing(stages=0, last_steps=600, rate=3e-3)
 """For coordinates: where the cell stays, so do the peaks, and a blur would help nothing. The rate is in fractions."""
+ATOMS_BY_ENTROPY = Narrowing(stages=0, last_steps=600, rate=1e-2)
+"""The best of rates 0.001 to 0.01 for the entropy, on other starts."""
 COMPARED = MappingProxyType(
     {
         **OBJECTIVES,
@@ -52,10 +50,13 @@ COMPARED = MappingProxyType(
     }
 )
 """What a recipe may descend: the paper's objectives, and some made for peaks that stand apart."""
-BOTH_EV, BOTH_STEPS = 1.0, 150
-"""Weight of the pattern beside CHGNet in eV/atom, and steps at most: what forces of both leave is for the descent."""
+BOTH_STEPS = 150
+"""Of relaxations that feel the pattern, at most: what forces of both leave is for the descent."""
 SHORT_RELAXATION = 60
 """Steps of the relaxations between two descents: enough to leave a place that no atoms could be at."""
+
+
+_ADDED = ("pattern_ev", "hops", "sites")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Recipe:
         cell: how it is parameterised: "free", six parameters of one scale; "angstrom", six in angstrom and degrees;
             "family", six of one scale, projected onto the crystal family of the truth; "symmetric", only those that the
             family leaves free.
+        sites: how the coordinates are parameterised: "free", three a site; "symmetric", moved only as the space group
+            of the truth allows.
         rule: what turns gradients into moves.
         newton: above 0, so many Levenberg-Marquardt steps under each blur instead of the rule's.
         finish: Levenberg-Marquardt steps without a blur in the end.
@@ -77,6 +80,8 @@ class Recipe:
         tries: how many descents at most. Only the pattern decides whether another is needed, and which was best.
         spread: how far the start is distorted again for another try, as a noise level. With `relaxed`, another try
             starts where a short relaxation of the last one's end comes to instead.
+        hops: another try starts from the best end so far, distorted by `spread` and, with `relaxed`, relaxed shortly:
+            basin hopping that never steps up.
         enough: similarity at which no further try is made.
         pattern_ev: above 0, relaxations feel the pattern beside CHGNet, with this weight in eV/atom (`pattern_energy`).
     """
@@ -94,6 +99,8 @@ class Recipe:
     spread: float = 0.1
     enough: float = 0.9995
     pattern_ev: float = 0.0
+    hops: bool = False
+    sites: Literal["free", "symmetric"] = "free"
 
     def __post_init__(self) -> None:
         if self.objective not in COMPARED:
@@ -107,11 +114,13 @@ class Recipe:
             )
         if self.pattern_ev and not (self.relaxed and self.noise == "coordinates"):
             raise DescentError("only relaxations of coordinates feel the pattern: give relaxed=True with pattern_ev.")
-        if self.noise == "coordinates" and (self.cell != "free" or self.narrowing.stages):
+        if self.noise == "coordinates" and (self.cell != "free" or self.narrowing.stages or self.finish):
             raise DescentError(
-                "where the cell stays there is no family to project it onto and nothing to blur: leave cell 'free', "
-                "and give a narrowing of no stages."
+                "where the cell stays there is no family to project it onto and nothing to blur, and the finish moves "
+                "the cell: leave cell 'free' and finish 0, and give a narrowing of no stages."
             )
+        if self.noise == "lattice" and self.sites != "free":
+            raise DescentError("where the coordinates stay their symmetry is kept: leave sites 'free'.")
 
     @property
     def steps_a_try(self) -> int:
@@ -122,7 +131,7 @@ class Recipe:
     def __repr__(self) -> str:
         """Records are named by it. What came after the first of them is told only where it is used, or their names
         would change."""
-        told = [f for f in fields(self) if f.repr and (f.name != "pattern_ev" or self.pattern_ev)]
+        told = [f for f in fields(self) if f.repr and (f.name not in _ADDED or getattr(self, f.name) != f.default)]
         return f"Recipe({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in told)})"
 
     @property
@@ -133,6 +142,7 @@ class Recipe:
 
 _GRADUATED = Recipe("Graduated")
 _ATOMS = Recipe("Adam", "coordinates", ATOMS, enough=1 - 1e-5, spread=0.05)
+_BY_ENTROPY = replace(_ATOMS, label="Adam on entropy", narrowing=ATOMS_BY_ENTROPY, objective="entropy", enough=1 - 1e-4)
 RECIPES = MappingProxyType(
     {
         "graduated": _GRADUATED,
@@ -142,46 +152,18 @@ RECIPES = MappingProxyType(
         "energy_graduated": replace(_GRADUATED, label="CHGNet, then graduated", relaxed=True),
         "adam": _ATOMS,
         "adam_restarts": replace(_ATOMS, label="Adam, 12 tries", tries=12),
+        "adam_entropy": _BY_ENTROPY,
+        "entropy_restarts": replace(_BY_ENTROPY, label="Adam on entropy, 12 tries", tries=12),
+        "entropy_symmetric": replace(
+            _BY_ENTROPY, label="Adam on entropy + space group, 12 tries", sites="symmetric", tries=12
+        ),
         "energy_adam": replace(_ATOMS, label="CHGNet, then Adam", relaxed=True),
+        "energy_entropy": replace(_BY_ENTROPY, label="CHGNet, then Adam on entropy", relaxed=True),
         "alternation": replace(_ATOMS, label="CHGNet and Adam in turn", relaxed=True, tries=4),
-        "joint": replace(_ATOMS, label="CHGNet and pattern at once", relaxed=True, pattern_ev=BOTH_EV),
+        "entropy_alternation": replace(_BY_ENTROPY, label="CHGNet and entropy in turn", relaxed=True, tries=4),
     }
 )
 """Methods beyond the paper, by the name that records give them."""
-
-
-def _but(label: str, narrowing: Narrowing = GRADUATED, **changes: Any) -> Recipe:
-    return replace(_GRADUATED, label=label, narrowing=narrowing, **changes)
-
-
-VARIANTS = MappingProxyType(
-    {
-        "no_blur": _but("no blur", UNBLURRED),
-        "no_blur_plain": _but("no blur, plain steps", replace(UNBLURRED, rate=PLAIN_RATE), rule=PLAIN),
-        "plain": _but("plain steps", replace(GRADUATED, rate=PLAIN_RATE), rule=PLAIN),
-        "angstrom": _but("angstrom and degrees", replace(GRADUATED, rate=3e-2), cell="angstrom"),
-        "narrower": _but("widest blur 5°", replace(GRADUATED, widest_deg=5.0)),
-        "narrow": _but("widest blur 10°", replace(GRADUATED, widest_deg=10.0)),
-        "wider": _but("widest blur 40°", replace(GRADUATED, widest_deg=40.0)),
-        "strain_blur": _but("blur along ln d", replace(GRADUATED, axis="log_d")),
-        "shorter": _but("a third of the steps", replace(GRADUATED, steps=10, last_steps=67)),
-        "finished": _but("last steps Levenberg-Marquardt", replace(GRADUATED, last_steps=1), finish=8),
-        "blurred_entropy": _but("entropy for cosine", objective="entropy"),
-        "blurred_mse": _but("mean squared error for cosine", objective="mse"),
-        "transport": _but("no blur, optimal transport W₁", UNBLURRED, objective="transport", finish=8),
-        "squared_transport": _but("no blur, optimal transport W₂²", UNBLURRED, objective="squared_transport", finish=8),
-        "triangular": _but("no blur, triangular cross-correlation 3°", UNBLURRED, objective="triangular", finish=8),
-        "symmetric": _but("family known: symmetry-adapted", cell="symmetric"),
-        "newton": _but(
-            *("family known: Levenberg-Marquardt", replace(GRADUATED, axis="log_d")),
-            cell="symmetric",
-            newton=2,
-            finish=8,
-        ),
-    }
-)
-"""Graduated descent with one ingredient exchanged, each named by that."""
-ALL_RECIPES = MappingProxyType({**RECIPES, **VARIANTS})
 
 
 @dataclass(frozen=True)
@@ -246,7 +228,8 @@ def search(
         left = [i for i in left if loss[i] > -recipe.enough and tries[i] < recipe.tries]
         for i in left:
             begin = time.perf_counter()
-            current[i] = _again(recipe, truth, starts[i], current[i], generators[i])
+            last = ends[i] if recipe.hops else current[i]
+            current[i] = _again(recipe, truth, starts[i], last, generators[i])
             seconds[i] += time.perf_counter() - begin
     return Found(ends, loss, start_loss, tries, steps, seconds)
 
@@ -256,6 +239,8 @@ def descend(recipe: Recipe, truth: Structure, starts: Sequence[Structure], progr
     objective = COMPARED[recipe.objective]
     simulator, target = compared(truth, objective, None, torch.float32)
     lattice, frac_coords = to_tensors(starts, dtype=simulator.dtype)
+    if recipe.sites == "symmetric":
+        frac_coords = symmetric_coords(symmetry_of(truth), frac_coords)
     if recipe.newton:
         result = _newton(recipe, truth, simulator, target, lattice, frac_coords)
     else:
@@ -291,6 +276,8 @@ def _newton(
 
 
 def _parameters(recipe: Recipe, truth: Structure, lattice: Tensor, frac_coords: Tensor) -> Parameterisation:
+    if recipe.sites == "symmetric":
+        return SymmetricCoordinates.of(symmetry_of(truth), lattice)
     if recipe.noise == "coordinates":
         return CoordinateParameters(lattice, clamp=False)
     if recipe.cell == "angstrom":
@@ -304,10 +291,12 @@ def _again(
     recipe: Recipe, truth: Structure, start: Structure, last: Structure, generator: np.random.Generator
 ) -> Structure:
     """Where another try begins."""
+    distort: Callable[..., Structure] = distort_lattice if recipe.noise == "lattice" else distort_coordinates
+    if recipe.hops:
+        last = distort(last, recipe.spread, generator)
     if recipe.relaxed:
         return _moved(start, _relaxation(recipe, truth, last, SHORT_RELAXATION).structure, recipe.noise)
-    distort: Callable[..., Structure] = distort_lattice if recipe.noise == "lattice" else distort_coordinates
-    return distort(start, recipe.spread, generator)
+    return last if recipe.hops else distort(start, recipe.spread, generator)
 
 
 def _relaxation(recipe: Recipe, truth: Structure, start: Structure, max_steps: int = 500) -> Relaxation:

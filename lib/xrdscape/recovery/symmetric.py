@@ -5,7 +5,7 @@ at its projection.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from xrdscape.engine.cell import TIED, detect_family, project
 from xrdscape.errors import DescentError, StructureError
-from xrdscape.recovery.parameterisation import possible_cells
+from xrdscape.recovery.parameterisation import CoordinateParameters, possible_cells
 
 RANK = 1e-6
 """Columns of the projector shorter than this, once the others are taken off, are rounding."""
@@ -191,6 +191,33 @@ class SymmetricCrystal:
 
     def select(self, keep: Tensor) -> "SymmetricCrystal":
         return replace(self, lattice=self.lattice[keep], frac_coords=self.frac_coords[keep])
+
+
+@dataclass(frozen=True)
+class SymmetricCoordinates(CoordinateParameters):
+    """Coordinates at a fixed cell, whose displacements from some that have a symmetry keep it. All three of a site are
+    parameters, and every move is projected: so there may be none that are free.
+
+    Args:
+        origin: coordinates that have the symmetry [N, 3].
+        projector: `displacement_projector` of them [3 N, 3 N].
+    """
+
+    origin: Float[Tensor, "sites 3"] = field(kw_only=True)
+    projector: Float[Tensor, "all all"] = field(kw_only=True)
+
+    @classmethod
+    def of(cls, symmetry: Symmetry, lattice: Float[Tensor, "batch 6"]) -> "SymmetricCoordinates":
+        """At these cells; sites are to begin where `symmetric_coords` puts them."""
+        origin, projector = (torch.as_tensor(x, dtype=lattice.dtype) for x in (symmetry.coords, symmetry.projector))
+        return cls(lattice, clamp=False, origin=origin, projector=projector)
+
+    def project(self, parameters: Tensor) -> Tensor:
+        moved = (parameters - self.origin).flatten(1) @ self.projector.mT
+        return self.origin + moved.reshape(parameters.shape)
+
+    def select(self, keep: Tensor) -> "SymmetricCoordinates":
+        return replace(self, lattice=self.lattice[keep])
 
 
 def symmetric_coords(symmetry: Symmetry, frac_coords: Float[Tensor, "batch sites 3"]) -> Float[Tensor, "batch sites 3"]:

@@ -16,7 +16,7 @@ from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import RecordError
 from xrdscape.paths import DATA
 from xrdscape.recovery.noise import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
-from xrdscape.recovery.recipes import ALL_RECIPES
+from xrdscape.recovery.variants import ALL_RECIPES
 from xrdscape.study.records import CHGNET, METHODS
 
 PLANS_FILE = DATA / "plans.yaml"

@@ -15,9 +15,10 @@ from xrdscape.engine.structures import load_structure
 from xrdscape.paths import RECORDS
 from xrdscape.recovery.energy import MAX_STEPS, Relaxation, relax
 from xrdscape.recovery.noise import generator, start
-from xrdscape.recovery.recipes import ALL_RECIPES, search
+from xrdscape.recovery.recipes import search
 from xrdscape.recovery.recover import crystals, recover
 from xrdscape.recovery.snap import Schedule, SnapResult
+from xrdscape.recovery.variants import ALL_RECIPES
 from xrdscape.study import records
 from xrdscape.study.plan import Shard
 from xrdscape.study.records import CHGNET, METHODS, label

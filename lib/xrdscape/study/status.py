@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from xrdscape.recovery.recipes import ALL_RECIPES
+from xrdscape.recovery.variants import ALL_RECIPES
 from xrdscape.study.campaign import all_shards
 from xrdscape.study.plan import Plan, Shard
 from xrdscape.study.progress import read_progress, spoken

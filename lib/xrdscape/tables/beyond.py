@@ -11,7 +11,8 @@ from scipy.stats import binomtest
 from xrdscape.analysis.estimates import jeffreys_interval
 from xrdscape.engine.structures import load_structure
 from xrdscape.recovery.graduated import Narrowing
-from xrdscape.recovery.recipes import ALL_RECIPES, Recipe
+from xrdscape.recovery.recipes import Recipe
+from xrdscape.recovery.variants import ALL_RECIPES
 from xrdscape.study.records import crystal, match_rates
 from xrdscape.tables.results import LABELS, percent_text
 
@@ -148,11 +149,6 @@ def _begins_at(recipe: Recipe) -> str:
     if not recipe.relaxed:
         return "the start"
     return "CHGNet's relaxation" if recipe.relaxes_alone else f"relaxation by both, {recipe.pattern_ev:g} eV/atom"
-
-
-def ablation_table(records: pd.DataFrame) -> pd.DataFrame:
-    """`costs_table` of variants of one recipe under lattice noise."""
-    return costs_table(costs(records), "lattice").rename(columns={"Method": "Graduated descent"})
 
 
 @dataclass(frozen=True)

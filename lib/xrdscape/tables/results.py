@@ -11,7 +11,7 @@ from xrdscape.analysis.published import published_table
 from xrdscape.analysis.relief import minima_with_barriers
 from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
-from xrdscape.recovery.recipes import ALL_RECIPES
+from xrdscape.recovery.variants import ALL_RECIPES
 from xrdscape.study.plan import Plan, Rates
 from xrdscape.study.records import CHGNET, METHODS, match_rates
 
