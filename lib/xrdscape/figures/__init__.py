@@ -1,5 +1,6 @@
 """The figures of the book: one function a figure, one style; each takes data and returns a `Figure`."""
 
+from xrdscape.figures.ablation import ablation_figure
 from xrdscape.figures.beyond import cost_figure, failures_figure, smoothing_animation, smoothing_figure
 from xrdscape.figures.choices import criteria_figure, differences_figure, open_choices_figure
 from xrdscape.figures.engine import contenders_figure, memory_figure, scaling_figure, split_figure
@@ -49,6 +50,7 @@ __all__ = [
     "PALETTE",
     "WIDTH_IN",
     "MethodStyle",
+    "ablation_figure",
     "all_slices_figure",
     "assembly_figure",
     "case_figure",

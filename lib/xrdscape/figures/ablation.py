@@ -17,7 +17,7 @@ LEVEL_LOOKS = (("sky", "o"), ("blue", "s"), ("orange", "D"), ("vermillion", "P")
 
 
 def ablation_figure(costs: pd.DataFrame, noise: str, whole: str) -> Figure:
-    """Tight matches of each variant at each level, and beside them the time of a start; the most successful first.
+    """Tight matches of each variant at each level, and beside them its median time; the most successful first.
 
     Args:
         costs: as `tables.beyond.costs` gives them, of up to five levels.
@@ -26,7 +26,7 @@ def ablation_figure(costs: pd.DataFrame, noise: str, whole: str) -> Figure:
     """
     part = costs[costs["noise"] == noise]
     # Where many reach everything the harder levels tell them apart.
-    order = part.groupby("method")["rate"].mean().sort_values(kind="stable").index
+    order = list(part.groupby("method")["rate"].mean().sort_values(kind="stable").index)
     figure = new_figure(ROW_IN * len(order) + AROUND_IN)
     rates, times = figure.subplots(1, 2, sharey=True, width_ratios=(2.4, 1))
     levels = sorted(part["level"].unique())
@@ -38,7 +38,7 @@ def ablation_figure(costs: pd.DataFrame, noise: str, whole: str) -> Figure:
                 _row(rates, times, rows.loc[method], place + beside, PALETTE[colour], marker)
         rates.plot([], [], marker=marker, color=PALETTE[colour], linestyle="", label=f"{level:g}")
     for ax in (rates, times):
-        ax.axhspan(order.get_loc(whole) - 0.5, order.get_loc(whole) + 0.5, color="0.93", zorder=0)
+        ax.axhspan(order.index(whole) - 0.5, order.index(whole) + 0.5, color="0.93", zorder=0)
         ax.grid(axis="x", color="0.92", linewidth=0.6)
     rates.set_yticks(range(len(order)), [LABELS[method] for method in order])
     rates.set_ylim(-0.6, len(order) - 0.4)
@@ -48,7 +48,7 @@ def ablation_figure(costs: pd.DataFrame, noise: str, whole: str) -> Figure:
     times.xaxis.set_major_locator(LogLocator(subs=(1.0,)))
     times.xaxis.set_major_formatter("{x:g}")
     times.xaxis.set_minor_formatter(NullFormatter())
-    times.set_xlabel("Seconds a start, median")
+    times.set_xlabel("Seconds a start")
     letter_panels((rates, times))
     figure.legend(title=NOISE_LABELS[noise][0], loc="outside upper center", ncols=len(levels))
     return figure

@@ -35,6 +35,12 @@ def costs(records: pd.DataFrame) -> pd.DataFrame:
     return rates[rates["method"] != "noised"].merge(seconds, on=keys).sort_values(keys, ignore_index=True)
 
 
+def same_starts(records: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Those of the records that began where some of the others did, and the others, all together."""
+    start = ["structure", "noise", "level", "copy", "seed"]
+    return pd.concat([records.merge(others[start].drop_duplicates(), on=start), others], ignore_index=True)
+
+
 def costs_table(found: pd.DataFrame, noise: str) -> pd.DataFrame:
     """`costs` for reading, one kind of noise: a row a method, a column a level, and the time of a start, of whose
     medians level by level the middle one is given."""
