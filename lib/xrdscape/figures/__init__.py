@@ -4,6 +4,7 @@ from xrdscape.figures.ablation import ablation_figure
 from xrdscape.figures.beyond import cost_figure, failures_figure, smoothing_animation, smoothing_figure
 from xrdscape.figures.choices import criteria_figure, differences_figure, open_choices_figure
 from xrdscape.figures.engine import contenders_figure, memory_figure, scaling_figure, split_figure
+from xrdscape.figures.flatness import flatness_figure
 from xrdscape.figures.flaws import flawed_patterns_figure, flaws_figure
 from xrdscape.figures.geometry import lattice_planes_figure, projector_figure
 from xrdscape.figures.landscapes import (
@@ -65,6 +66,7 @@ __all__ = [
     "endpoints_figure",
     "energy_slices_figure",
     "failures_figure",
+    "flatness_figure",
     "flawed_patterns_figure",
     "flaws_figure",
     "form_factor_figure",

@@ -78,3 +78,5 @@ VARIANTS = MappingProxyType(
 )
 """Graduated descent, or the descent of atoms, with one ingredient exchanged, each named by that."""
 ALL_RECIPES = MappingProxyType({**RECIPES, **VARIANTS})
+BOTH_SIGNALS = tuple(name for name, recipe in ALL_RECIPES.items() if recipe.noise == "coordinates" and recipe.relaxed)
+"""Those that move atoms by energy and pattern."""

@@ -1,0 +1,48 @@
+"""How the loss rises around the truth as atoms are displaced: how far off they can be before a pattern shows it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from pymatgen.core import Structure
+
+from xrdscape.engine.similarity import Objective
+from xrdscape.engine.structures import to_tensors
+from xrdscape.recovery.recover import compared
+
+
+def losses_beside(
+    truth: Structure, objective: Objective, displacements: Sequence[float], directions: int, seed: int
+) -> pd.DataFrame:
+    """Mean loss, less that of the truth, of crystals displaced at random by a given amount.
+
+    A displacement has the same pattern as those that the operations of the space group turn it into. Where no
+    coordinate is free these add up to nothing, so no intensity can change with the displacement itself, but with its
+    square; and a loss that is square in the intensities with its fourth power.
+
+    Args:
+        truth: the crystal.
+        objective: what patterns are compared by.
+        displacements: root mean square over the atoms, angstrom.
+        directions: how many random ones, Gaussian in the displacement of each atom.
+        seed: of the directions.
+
+    Returns:
+        DataFrame displacement, loss: one row a displacement.
+    """
+    rng = np.random.default_rng(seed)
+    moved = rng.normal(size=(directions, len(truth), 3))
+    # A shift of the whole crystal changes nothing.
+    moved -= moved.mean(1, keepdims=True)
+    moved /= np.sqrt((moved**2).sum((1, 2), keepdims=True) / len(truth))
+    fractions = torch.from_numpy(moved @ np.linalg.inv(truth.lattice.matrix))
+    simulator, target = compared(truth, objective, None, torch.float64)
+    lattice, sites = to_tensors([truth])
+    least = objective.loss(simulator(lattice, sites), target)
+    cells = lattice.expand(directions, -1)
+    losses = [
+        (objective.loss(simulator(cells, sites + size * fractions), target) - least).mean().item()
+        for size in displacements
+    ]
+    return pd.DataFrame({"displacement": list(displacements), "loss": losses})

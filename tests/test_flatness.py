@@ -1,0 +1,52 @@
+"""How a loss rises beside the truth: by its fourth power where symmetry forbids every displacement."""
+
+import numpy as np
+import pytest
+
+from xrdscape.analysis.flatness import losses_beside
+from xrdscape.engine.pattern import Simulator
+from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.engine.structures import load_structure
+from xrdscape.figures.flatness import flatness_figure
+from xrdscape.recovery.symmetric import symmetry_of
+
+SIZES = (0.01, 0.02)
+
+
+@pytest.mark.parametrize(("name", "power"), [("U2Ti", 4), ("NaS", 2)])
+def test_the_power_is_that_of_the_symmetry(name: str, power: int) -> None:
+    truth = load_structure(name)
+    assert (len(symmetry_of(truth).free) == 0) == (power == 4)
+    rows = losses_beside(truth, OBJECTIVES["cosine"], SIZES, 3, 0)
+    assert list(rows["displacement"]) == list(SIZES)
+    assert np.log2(rows["loss"][1] / rows["loss"][0]) == pytest.approx(power, abs=0.1)
+
+
+def test_atoms_are_displaced_by_what_is_asked_for_and_the_crystal_not_as_a_whole(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    truth, seen = load_structure("NaS"), []
+    cosine = OBJECTIVES["cosine"]
+    real = Simulator.__call__
+
+    def told(self, lattice, frac_coords):  # type: ignore[no-untyped-def]
+        seen.append(frac_coords)
+        return real(self, lattice, frac_coords)
+
+    monkeypatch.setattr(Simulator, "__call__", told)
+    losses_beside(truth, cosine, SIZES, 4, 1)
+    for size, sites in zip(SIZES, seen[-2:], strict=True):
+        moved = (sites.numpy() - truth.frac_coords) @ truth.lattice.matrix
+        assert np.allclose(np.sqrt((moved**2).sum((1, 2)) / len(truth)), size)
+        assert np.allclose(moved.mean(1), 0, atol=1e-12)
+    again = [losses_beside(truth, cosine, SIZES, 2, seed)["loss"].tolist() for seed in (1, 1, 2)]
+    assert again[0] == again[1] != again[2]
+
+
+def test_the_figure_tells_fixed_crystals_from_others() -> None:
+    rows = {name: losses_beside(load_structure(name), OBJECTIVES["cosine"], SIZES, 2, 0) for name in ("U2Ti", "NaS")}
+    figure = flatness_figure({"Cosine": rows}, frozenset({"U2Ti"}))
+    (ax,) = figure.axes
+    fixed, free, *legend = ax.lines
+    assert list(fixed.get_ydata()) == list(rows["U2Ti"]["loss"])
+    assert fixed.get_color() != free.get_color()
+    assert fixed.get_color() == legend[0].get_color()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["no coordinate free", "some coordinates free"]
