@@ -10,25 +10,46 @@ import pytest
 import torch
 
 from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE
+from xrdscape.book import Book, chapter_parameters
 from xrdscape.engine.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
 from xrdscape.recovery.graduated import Narrowing
 from xrdscape.recovery.noise import start
 from xrdscape.study.audit import IDENTICAL, audit
-from xrdscape.study.flaws import flaw_shards, middling_targets, records_of, shard_of, target_of
+from xrdscape.study.flaws import (
+    COPIES,
+    PLAN,
+    flaw_shards,
+    from_truth,
+    middling_targets,
+    records_of,
+    shard_of,
+    target_of,
+)
 from xrdscape.study.plan import Shard
-from xrdscape.study.store import Store
-from xrdscape.tables.flaws import (
+from xrdscape.study.store import Store, store_of
+from xrdscape.tables.flaw_reasons import (
     background_text,
+    explained_text,
+    from_truth_table,
+    left_text,
+    lengths_text,
+    likeness_text,
+    split_text,
+    total_counts_text,
+)
+from xrdscape.tables.flaws import (
+    borne_text,
     broken_text,
+    family_text,
     flaw_records,
     forbidden_text,
     misled_text,
+    outcome_text,
     rates_by_size,
     rates_table,
     remade_text,
-    split_text,
     tolerated,
     tolerated_table,
 )
@@ -157,16 +178,63 @@ def test_tables_and_sentences_tell_the_same() -> None:
     rates = rates_by_size(records)
     table = tolerated_table(rates).set_index("Flaw")
     assert table.loc["Counting noise", "Free: holds up to"] == "1,000 (100\u00a0%)"
-    assert table.loc["Peaks narrower", "Free: breaks at"] == "–"
-    assert table.loc["Family that forbids the cell", "Free: breaks at"] == ""
+    assert table.loc["Peaks narrower", "Free: breaks at"] == "not reached"
+    assert table.loc["Family that forbids the cell", "Free: breaks at"] == "–"
     assert table.loc["Family that forbids the cell", "Family known: holds up to"] == "none (100\u00a0%)"
     assert len(rates_table(rates)) == len(rates)
     assert "impurity at 0.3" in broken_text(rates, projected=False)
     assert "with peaks narrower" in broken_text(rates, projected=True)
-    assert "zero shift (0.5): 75\u00a0% misled, 0\u00a0% lost" in misled_text(rates, projected=False)
+    assert "zero shift (0.5°): 75\u00a0% misled, 0\u00a0% lost" in misled_text(rates, projected=False)
+    told = borne_text(rates, projected=True)
+    assert told.startswith(
+        "counting noise: 1,000 counts at the maximum; background: 0.1 of the peaks' maximum; zero shift:"
+    )
+    assert "peaks wider: at no size tried" in told
+    assert outcome_text(rates, "texture", 0.5).startswith(
+        "with the cell free, 25\u00a0% are found, 75\u00a0% misled and 0\u00a0% lost; with its family known, 25"
+    )
+    with pytest.raises(RecordError, match=r"Zero shift of size 0.4 is not recorded. Use one of: 0.02, 0.05,"):
+        outcome_text(rates, "zero_shift", 0.4)
+    assert family_text(rates) == "10 of 10 descents are found, with 1 to 5 parameters too many"
     assert forbidden_text(rates) == "0.9000 with the true family, 0.50 at −1, 0.50 at −2"
     assert split_text(records[records["structure"] == "NdCoO3"], 2).startswith("1° with peaks 2 times as wide, 1°")
-    assert background_text(0.2).split()[1] == "times"
+    assert explained_text(records, "texture", 0.3) == "0.80 against 0.90"
+    assert lengths_text(records, "zero_shift", (0.3, 0.5)) == "+0 % (0 %) at 0.3°, +0 % (0 %) at 0.5°"
+
+
+def test_reasons_follow_from_what_they_compute() -> None:
+    ratio, twice = (float(background_text(share).split()[0]) for share in (0.5, 1.0))
+    assert twice == pytest.approx(2 * ratio, abs=0.1)
+    counts, fewer = (total_counts_text(most).split(" to ") for most in (3000.0, 3.0))
+    assert float(counts[0].replace(",", "")) == pytest.approx(1000 * float(fewer[0].replace(",", "")), rel=2e-3)
+    plain, smooth = (float(likeness_text(30, 20.0).split()[place]) for place in (0, 4))
+    assert plain < 0.96 < 0.999 < smooth
+    left = left_text(0.1, 10_000)
+    assert left.split(" % of its maximum")[0].isdigit()
+    assert left.endswith("°")
+
+
+def test_a_background_drives_a_wide_blur_from_the_truth_and_no_other() -> None:
+    """What the chapter says in words."""
+    found = from_truth("background", 0.1, (20.0, 2.0, 0.0), structures=("U2Ti", "NdCoO3"))
+    assert found.groupby("first_blur_deg")["tight"].sum().to_dict() == {0.0: 2, 2.0: 2, 20.0: 0}
+    table = from_truth_table(found).set_index("First blur")
+    assert table["Stay a tight match"].to_dict() == {"20°": "0 of 2", "2°": "2 of 2", "none": "2 of 2"}
+    assert float(table.loc["20°", "Largest (%)"]) > 5
+    sound = from_truth(NONE, 0.0, (20.0,), structures=("U2Ti",))
+    assert sound["tight"].all()
+    assert sound["off"].max() < 1e-3
+
+
+def test_the_records_are_those_of_the_experiment() -> None:
+    assert store_of(PLAN).keys() == {shard.key for shard in flaw_shards()}
+
+
+def test_the_chapter_asks_for_what_is_recorded() -> None:
+    asked = {name: parameter.default for name, parameter in chapter_parameters("09-flaws", Book()).items()}
+    assert asked["copies"] == COPIES
+    for name, flaw in (("background_share", "background"), ("wide", "width"), ("few_counts", "counts")):
+        assert asked[name] in FLAWS[flaw].sizes
 
 
 def test_each_flaw_has_a_panel_with_its_rates() -> None:

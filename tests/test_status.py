@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from xrdscape.study.campaign import all_shards
+from xrdscape.study.flaws import flaw_shards
 from xrdscape.study.plan import Plan, Shard
 from xrdscape.study.progress import FILE, Progress, read_progress, spoken
 from xrdscape.study.status import status_table, status_text
@@ -33,11 +34,16 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_nothing_done_is_all_waiting(store: Store) -> None:
-    table = status_table(PLAN, store)
+    table = status_table(all_shards(PLAN), store)
     assert table["waiting"].sum() == table["total"].sum() == 2 * (3 * 2 * 2 + 3)
     assert "24 descents: 0 done, 0 running, 0 failed, 24 waiting; 0 of those done came to nothing" in status_text(
-        PLAN, store
+        all_shards(PLAN), store
     )
+
+
+def test_flawed_patterns_are_counted_like_a_plan(store: Store) -> None:
+    told = status_text(flaw_shards(("U2Ti",), copies=2), store)
+    assert "162 searches: 0 done, 0 running, 0 failed, 162 waiting" in told
 
 
 def test_every_result_is_counted_where_it_stands(store: Store) -> None:
@@ -47,38 +53,38 @@ def test_every_result_is_counted_where_it_stands(store: Store) -> None:
     state = Progress(store.fresh, {shard.key: shard for shard in shards[2:]})
     state.fail(shards[2], ValueError("no luck"))
     state.look([shards[3].key], 2)
-    table = status_table(PLAN, store)
+    table = status_table(all_shards(PLAN), store)
     done = shards[0].starts + shards[1].starts
     assert table[["done", "running", "failed", "broken"]].sum().tolist() == [
         done, shards[3].starts, shards[2].starts, shards[1].starts
     ]  # fmt: skip
     assert (table[["done", "running", "failed", "waiting"]].sum(axis=1) == table["total"]).all()
-    told = status_text(PLAN, store)
+    told = status_text(all_shards(PLAN), store)
     assert "ValueError: no luck" in told
     assert f"a run is under way: process {os.getpid()}" in told
     assert (
         f"came to nothing: {shards[1].structure} lattice 0.05 {shards[1].method}, copies 0, 1: impossible cell" in told
     )
     state.stop()
-    assert "under way" not in status_text(PLAN, store)
+    assert "under way" not in status_text(all_shards(PLAN), store)
 
 
 def test_searches_are_counted_as_such(store: Store) -> None:
     plan = replace(PLAN, recipes=("graduated", "energy_adam"))
     shards = {shard.method: shard for shard in all_shards(plan) if shard.structure == "U2Ti"}
     store.add(shards["graduated"], rows_of(shards["graduated"], "out of tries"), {})
-    told = status_text(plan, store)
+    told = status_text(all_shards(plan), store)
     assert "24 descents: 0 done" in told
     assert "6 relaxations: 0 done" in told
     # Two crystals of two copies at two levels of one noise and one of the other; one crystal's cells are done.
     assert "12 searches: 4 done, 0 running, 0 failed, 8 waiting; 0 of those done came to nothing" in told
-    table = status_table(plan, store).set_index(["noise", "level", "method"])
+    table = status_table(all_shards(plan), store).set_index(["noise", "level", "method"])
     assert table.loc[("lattice", 0.1, "graduated"), "done"] == 2
     assert ("coordinates", 0.01, "graduated") not in table.index
 
 
 def test_work_that_a_plan_does_not_have_is_not_told(store: Store) -> None:
-    told = status_text(replace(PLAN, methods=(), relaxation_copies=0, recipes=("graduated",)), store)
+    told = status_text(all_shards(replace(PLAN, methods=(), relaxation_copies=0, recipes=("graduated",))), store)
     assert "8 searches: 0 done" in told
     assert "descents" not in told
     assert "relaxations" not in told

@@ -256,22 +256,23 @@ def campaign(
         # If it is lost, one sentence says so; dask's own account is pages long.
         logging.disable(logging.CRITICAL)
     run_campaign(shards, store, workers, scheduler, title=plan)
-    click.echo(status_text(settings, store))
+    click.echo(status_text(all_shards(settings), store))
 
 
 @app.command()
 @click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes on this machine.")
 @click.option("--structure", "structures", multiple=True, metavar="NAME", help="Only this; may be given several times.")
-@click.option("--copies", type=click.IntRange(1), default=5, help="Distorted copies of each crystal.")
-def flaws(workers: int | None, structures: tuple[str, ...], copies: int) -> None:
+@click.option("--copies", type=click.IntRange(1), show_default="those of the book",
+              help="Distorted copies of each crystal.")  # fmt: skip
+def flaws(workers: int | None, structures: tuple[str, ...], copies: int | None) -> None:
     """Compute and store what is missing of the recoveries from flawed patterns; interrupt and go on as you like."""
     from xrdscape.paths import REFERENCE_NAMES
     from xrdscape.study.campaign import run as run_campaign
-    from xrdscape.study.flaws import flaw_shards
+    from xrdscape.study.flaws import COPIES, PLAN, flaw_shards
     from xrdscape.study.store import store_of
 
-    shards, store = flaw_shards(structures or REFERENCE_NAMES, copies), store_of("flaws")
-    run_campaign(shards, store, workers, title="flaws")
+    shards, store = flaw_shards(structures or REFERENCE_NAMES, copies or COPIES), store_of(PLAN)
+    run_campaign(shards, store, workers, title=PLAN)
     click.echo(f"{sum(shard.starts for shard in shards):,} descents from {len(shards):,} targets are recorded")
 
 
@@ -279,12 +280,15 @@ def flaws(workers: int | None, structures: tuple[str, ...], copies: int) -> None
 @click.argument("plan", default="study")
 @_PLANS_FILE
 def status(plan: str, plans: Path | None) -> None:
-    """Tell how far a PLAN is, setting by setting, and whether a run is under way."""
+    """Tell how far a PLAN is, setting by setting, and whether a run is under way; `flaws` is what that command runs."""
+    from xrdscape.study.campaign import all_shards
+    from xrdscape.study.flaws import PLAN, flaw_shards
     from xrdscape.study.plan import load_plan
     from xrdscape.study.status import status_text
     from xrdscape.study.store import store_of
 
-    click.echo(status_text(load_plan(plan, plans), store_of(plan)))
+    shards = flaw_shards() if plan == PLAN and plans is None else all_shards(load_plan(plan, plans))
+    click.echo(status_text(shards, store_of(plan)))
 
 
 @app.command()

@@ -73,7 +73,7 @@ FLAWS: Mapping[str, Flaw] = MappingProxyType(
             1,
             (0.85, 0.7, 0.5, 1.2, 1.5, 2, 3),
             2,
-            "peaks {} times as wide",
+            "{} times the width",
         ),
         "texture": Flaw("Preferred orientation", "March-Dollase r", 1, (0.9, 0.8, 0.7, 0.5, 0.4, 0.3), 0.5, "r = {}"),
         "impurity": Flaw(

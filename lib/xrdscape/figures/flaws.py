@@ -22,7 +22,7 @@ LOOKS = {
 
 MISLED = "Cell free: no tight match, but fits as well as the truth"
 
-SHOWN_DEG = (10.0, 60.0)
+SHOWN_DEG = (5.0, 60.0)
 
 
 def flawed_patterns_figure(targets: Mapping[str, Pattern]) -> Figure:
@@ -40,6 +40,7 @@ def flawed_patterns_figure(targets: Mapping[str, Pattern]) -> Figure:
         flaw = FLAWS[name]
         ax.set_title(f"{flaw.label}: {flaw.told.format(size_text(name, flaw.middling))}")
         ax.set_xlim(SHOWN_DEG)
+        ax.set_yticks([0, 0.5, 1])
     for ax in axes[-2:]:
         ax.set_xlabel(TWO_THETA)
     for ax in axes[::2]:
@@ -66,8 +67,9 @@ def flaws_figure(rates: pd.DataFrame) -> Figure:
     for ax in axes[: len(FLAWS) : 3]:
         ax.set_ylabel("Share of descents")
     letter_panels(axes[: len(FLAWS)])
+    figure.align_xlabels(axes[: len(FLAWS)])
     handles = [Line2D([], [], marker=marker, color=colour, label=label) for label, marker, colour, _ in LOOKS.values()]
-    handles.append(Line2D([], [], color="0.4", linestyle="--", linewidth=0.9, label=MISLED))
+    handles.append(Line2D([], [], color=LOOKS[False][2], linestyle="--", linewidth=0.9, label=MISLED))
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.42, 0.27))
     return figure
 
@@ -84,8 +86,8 @@ def _recovery(ax: Axes, name: str, rates: pd.DataFrame) -> None:
         ax.errorbar(place + beside, part["rate"], yerr=reach, marker=marker, color=colour, markersize=4,
                     elinewidth=0.9, capsize=1.8)  # fmt: skip
         if not projected:
-            ax.plot(place, part["misled"], color="0.4", linestyle="--", linewidth=0.9)
+            ax.plot(place, part["misled"], color=colour, linestyle="--", linewidth=0.9)
     texts = [size_text(name, size) for size in sizes]
-    ax.set_xticks(range(len(sizes)), texts, rotation=40 if max(map(len, texts)) > 3 and len(texts) > 6 else 0)
+    ax.set_xticks(range(len(sizes)), texts, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_ylim(-0.04, 1.04)
     ax.grid(axis="y", color="0.92", linewidth=0.6)

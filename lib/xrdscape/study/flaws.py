@@ -4,7 +4,7 @@ A shard is one crystal with one flaw of one size. It goes through the same store
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from pymatgen.core import Structure
 
+from xrdscape.analysis.evaluation import tight_match
 from xrdscape.analysis.flaws import FAMILIES_BY_ERROR, FAMILY, FLAWS, NONE, flawed, wrong_family
 from xrdscape.engine.cell import detect_family
 from xrdscape.engine.pattern import Pattern, Simulator
@@ -24,6 +25,8 @@ from xrdscape.recovery.recover import crystals
 from xrdscape.study.plan import Shard
 from xrdscape.study.shards import Named, compute, judged_rows
 
+PLAN = "flaws"
+"""Name of the store."""
 METHOD = "graduated"
 LEVEL = 0.1
 """Of lattice noise: there, without a flaw, nearly all is recovered."""
@@ -119,15 +122,49 @@ def target_of(shard: FlawedShard) -> torch.Tensor:
     return flawed(load_structure(shard.structure), shard.flaw, shard.flaw_size, rng, impurity)
 
 
+def flawed_target(structure: str, flaw: str, size: float, seed: int = 0) -> torch.Tensor:
+    """The target [n] of a crystal with one flaw, as the descents of that seed have it."""
+    return target_of(_shard(structure, COPIES, seed, flaw, size, False))
+
+
 def middling_targets(structure: str, seed: int = 0) -> dict[str, Pattern]:
     """Targets of a crystal, of maximum 1: without a flaw (`NONE`), and with each flaw of the pattern at a middling
     size."""
     simulator, found = Simulator(load_structure(structure)), {}
     sizes = {NONE: 0.0, **{name: flaw.middling for name, flaw in FLAWS.items() if name != FAMILY}}
     for name, size in sizes.items():
-        target = target_of(_shard(structure, COPIES, seed, name, size, False))
+        target = flawed_target(structure, name, size, seed)
         found[name] = Pattern(simulator.two_theta_deg.numpy(), (target / target.max()).numpy())
     return found
+
+
+def from_truth(
+    flaw: str,
+    size: float,
+    first_blurs_deg: Sequence[float],
+    seed: int = 0,
+    structures: Sequence[str] = REFERENCE_NAMES,
+) -> pd.DataFrame:
+    """Where graduated descents end that start at the truth itself, cells free: whether a flaw drives them away.
+
+    Args:
+        flaw, size: of the target.
+        first_blurs_deg: widths of the first blur; 0 for no blur at all.
+        seed: of counting noise.
+        structures: names or paths.
+
+    Returns:
+        DataFrame: structure, first_blur_deg, tight (match with the truth), off (largest relative change of a length).
+    """
+    rows = []
+    for structure in structures:
+        truth, shard = load_structure(structure), _shard(structure, 1, seed, flaw, size, False)
+        for width in first_blurs_deg:
+            narrowing = replace(NARROWING, widest_deg=width) if width else replace(NARROWING, stages=0)
+            _, (end,) = _descended(replace(shard, narrowing=narrowing), truth, [truth], None)
+            off = np.abs(np.divide(end.lattice.abc, truth.lattice.abc) - 1).max()
+            rows.append((structure, width, tight_match(truth, end), off))
+    return pd.DataFrame(rows, columns=["structure", "first_blur_deg", "tight", "off"])
 
 
 def _flawed_records(shard: FlawedShard) -> pd.DataFrame:

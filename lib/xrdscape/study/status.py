@@ -1,13 +1,13 @@
 """How far a plan is: done, running, failed and waiting for each setting, read from files alone, at any time."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pandas as pd
 
 from xrdscape.recovery.variants import ALL_RECIPES
-from xrdscape.study.campaign import all_shards
-from xrdscape.study.plan import Plan, Shard
+from xrdscape.study.plan import Shard
 from xrdscape.study.progress import read_progress, spoken
 from xrdscape.study.records import CHGNET, METHODS
 from xrdscape.study.store import Store
@@ -16,18 +16,18 @@ from xrdscape.study.store import Store
 FAILED_ENDS = ("loss not finite", "impossible cell", "broke down")
 
 
-def status_table(plan: Plan, store: Store, rows: pd.DataFrame | None = None) -> pd.DataFrame:
+def status_table(shards: Sequence[Shard], store: Store, rows: pd.DataFrame | None = None) -> pd.DataFrame:
     """Results of each setting by where they stand.
 
     Args:
-        plan, store: what there should be, and where it is.
+        shards, store: what there should be, and where it is.
         rows: the records, if they are at hand already.
 
     Returns:
         DataFrame: noise, level, method, total, done, running, failed (the shard could not be computed), waiting, and of
         those done broken (the descent or relaxation came to nothing: see `FAILED_ENDS`).
     """
-    shards, told = all_shards(plan), read_progress(store.fresh)
+    told = read_progress(store.fresh)
     done = store.keys()
     running = set(told["running"]) if told and told["active"] else set()
     failed = set(told["failed"]) if told else set()
@@ -55,10 +55,10 @@ def _where(shard: Shard, done: set[str], running: set[str], failed: set[str]) ->
     return "waiting"
 
 
-def status_text(plan: Plan, store: Store) -> str:
-    """The table, sums over each kind of work that the plan has, and what the last run said."""
-    rows = store.load(all_shards(plan))
-    table = status_table(plan, store, rows)
+def status_text(shards: Sequence[Shard], store: Store) -> str:
+    """The table, sums over each kind of work that there is, and what the last run said."""
+    rows = store.load(shards)
+    table = status_table(shards, store, rows)
     lines = [table.to_string(index=False), ""]
     for name, methods in (("descents", METHODS), ("relaxations", [CHGNET]), ("searches", ALL_RECIPES)):
         part = table[table["method"].isin(methods)]

@@ -10,9 +10,10 @@ RECOMMENDED = (
     ("Cell up to 20 % off", "restarts", "lattice", 0.2),
     ("Cell up to 20 % off, family known", "restarts_family", "lattice", 0.2),
     ("Cell up to 20 % off, energy model at hand", "energy_graduated", "lattice", 0.2),
-    ("Atoms off by 0.05 of the cell's edges", "energy_adam", "coordinates", 0.05),
-    ("Atoms off by 0.05, no energy model", "adam_restarts", "coordinates", 0.05),
-    ("Atoms off by 0.1", "alternation", "coordinates", 0.1),
+    ("Atoms off by 0.05 of the cell's edges", "energy_entropy", "coordinates", 0.05),
+    ("Atoms off by 0.05, no energy model", "entropy_restarts", "coordinates", 0.05),
+    ("Atoms off by 0.1, space group known", "entropy_symmetric", "coordinates", 0.1),
+    ("Atoms off by 0.1", "entropy_alternation", "coordinates", 0.1),
 )
 """What is wrong with the start, the method to use, and the noise and level that stand for it."""
 
@@ -22,10 +23,12 @@ QUOTED = {
     "family": ("restarts_family", "lattice", 0.2),
     "energy": ("energy_graduated", "lattice", 0.2),
     "plain": ("cosine", "lattice", 0.1),
-    "atoms": ("energy_adam", "coordinates", 0.05),
-    "atoms_pattern": ("adam", "coordinates", 0.05),
+    "atoms": ("energy_entropy", "coordinates", 0.05),
+    "atoms_pattern": ("entropy_restarts", "coordinates", 0.05),
+    "atoms_cosine": ("adam_restarts", "coordinates", 0.05),
     "atoms_energy": ("chgnet", "coordinates", 0.05),
-    "atoms_far": ("alternation", "coordinates", 0.1),
+    "atoms_far": ("entropy_alternation", "coordinates", 0.1),
+    "atoms_symmetric": ("entropy_symmetric", "coordinates", 0.1),
 }
 """What the page of advice quotes, by the name it has there: method, noise and level."""
 

@@ -3,19 +3,13 @@
 import math
 from typing import cast
 
-import numpy as np
 import pandas as pd
-import torch
 
 from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE, background
-from xrdscape.engine.cell import detect_family, project
-from xrdscape.engine.pattern import simulate
-from xrdscape.engine.structures import load_structure
+from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE
 from xrdscape.errors import RecordError
-from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.audit import audit
-from xrdscape.study.flaws import COPIES, flaw_shards
+from xrdscape.study.flaws import COPIES, PLAN, flaw_shards
 from xrdscape.study.store import store_of
 
 SAME_LOSS = 1e-5
@@ -32,6 +26,9 @@ SIDES = {
 WAYS = {False: "free", True: "family known"}
 """By whether the cell is projected."""
 
+OUTCOMES = {False: "with the cell free", True: "with its family known"}
+"""The same within a sentence."""
+
 
 def flaw_records(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
     """The recorded descents towards flawed targets.
@@ -42,7 +39,7 @@ def flaw_records(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
     Raises:
         RecordError: there are none.
     """
-    rows = store_of("flaws").load(flaw_shards(copies=copies, seed=seed))
+    rows = store_of(PLAN).load(flaw_shards(copies=copies, seed=seed))
     if rows.empty:
         raise RecordError(
             f"No recoveries from flawed patterns are recorded for {copies} copies and seed {seed}. "
@@ -124,10 +121,10 @@ def tolerated_table(rates: pd.DataFrame) -> pd.DataFrame:
             own = part[part["projected"] == projected]
             for column, words in (("holds", "holds up to"), ("breaks", "breaks at")):
                 told = [
-                    f"{size_text(name, size)} ({_per_cent(rate)})" if size == size else "–"
+                    f"{size_text(name, size)} ({per_cent(rate)})" if size == size else "not reached"
                     for size, rate in zip(own[column], own[f"{column}_rate"], strict=True)
                 ]
-                row[f"{way.capitalize()}: {words}"] = told[0] if told else ""
+                row[f"{way.capitalize()}: {words}"] = told[0] if told else "–"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -141,11 +138,11 @@ def rates_table(rates: pd.DataFrame) -> pd.DataFrame:
             "Cell": rates["projected"].map(WAYS).where(rates["flaw"] != FAMILY, "wrong family").to_numpy(),
             "Descents": rates["trials"].to_numpy(),
             "Tight": [
-                f"{_per_cent(rate)} [{100 * low:.0f},\u00a0{100 * high:.0f}]"
+                f"{per_cent(rate)} [{100 * low:.0f},\u00a0{100 * high:.0f}]"
                 for rate, low, high in zip(rates["rate"], rates["low"], rates["high"], strict=True)
             ],
-            "Conventional": rates["conventional"].map(_per_cent).to_numpy(),
-            "Misled": rates["misled"].map(_per_cent).to_numpy(),
+            "Conventional": rates["conventional"].map(per_cent).to_numpy(),
+            "Misled": rates["misled"].map(per_cent).to_numpy(),
             "Cosine at the end": rates["cosine"].to_numpy(),
         }
     )
@@ -157,6 +154,11 @@ def size_text(flaw: str, size: float) -> str:
         return "none" if flaw in ("counts", FAMILY) else f"{size:g}"
     text = f"{size:+g}" if flaw == FAMILY else f"{size:,.0f}" if flaw == "counts" else f"{size:g}"
     return text.replace("-", "−")
+
+
+def told_size(flaw: str, size: float) -> str:
+    """A size as a sentence says it."""
+    return FLAWS[flaw].told.format(size_text(flaw, size))
 
 
 def flaws_sample_text(records: pd.DataFrame) -> str:
@@ -176,7 +178,7 @@ def broken_text(rates: pd.DataFrame, projected: bool) -> str:
     found = found[(found["projected"] == projected) & (found["flaw"] != FAMILY)]
     borne = [_side_text(r["flaw"], r["side"]).lower() for r in found.to_dict("records") if r["breaks"] != r["breaks"]]
     broken = [
-        f"{_side_text(r['flaw'], r['side']).lower()} at {size_text(r['flaw'], r['breaks'])}"
+        f"{_side_text(r['flaw'], r['side']).lower()} at {told_size(r['flaw'], r['breaks'])}"
         for r in found.to_dict("records")
         if r["breaks"] == r["breaks"]
     ]
@@ -188,6 +190,30 @@ def broken_text(rates: pd.DataFrame, projected: bool) -> str:
     return "; ".join(told)
 
 
+def borne_text(rates: pd.DataFrame, projected: bool) -> str:
+    """Of each flaw of the pattern the last size before recovery falls below half, with free or projected cells."""
+    found = tolerated(rates)
+    found = found[(found["projected"] == projected) & (found["flaw"] != FAMILY)]
+    told = [(_side_text(r["flaw"], r["side"]).lower(), r["flaw"], r["holds"]) for r in found.to_dict("records")]
+    return "; ".join(
+        f"{words}: {'at no size tried' if size == FLAWS[flaw].flawless else told_size(flaw, size)}"
+        for words, flaw, size in told
+    )
+
+
+def outcome_text(rates: pd.DataFrame, flaw: str, size: float) -> str:
+    """What becomes of descents at one size of a flaw, with free cells and with projected ones."""
+    own = rates[(rates["flaw"] == flaw) & (rates["size"] == size)]
+    if own.empty:
+        sizes = ", ".join(f"{tried:g}" for tried in FLAWS[flaw].sizes)
+        raise RecordError(f"{FLAWS[flaw].label} of size {size:g} is not recorded. Use one of: {sizes}.")
+    return "; ".join(
+        f"{OUTCOMES[row['projected']]}, {per_cent(row['rate'])} are found, {per_cent(row['misled'])} misled "
+        f"and {per_cent(_lost(row))} lost"
+        for _, row in own.iterrows()
+    )
+
+
 def misled_text(rates: pd.DataFrame, projected: bool) -> str:
     """At the largest size of each flaw of the pattern: the share of descents that were misled, and that were lost."""
     told = []
@@ -196,10 +222,18 @@ def misled_text(rates: pd.DataFrame, projected: bool) -> str:
         if name != FAMILY and len(own):
             row = own.iloc[0]
             told.append(
-                f"{flaw.label.lower()} ({size_text(name, row['size'])}): {_per_cent(row['misled'])} misled, "
-                f"{_per_cent(1 - row['rate'] - row['misled'])} lost"
+                f"{flaw.label.lower()} ({told_size(name, row['size'])}): {per_cent(row['misled'])} misled, "
+                f"{per_cent(_lost(row))} lost"
             )
     return "; ".join(told)
+
+
+def family_text(rates: pd.DataFrame) -> str:
+    """How often the crystal is found, by how many parameters the family leaves free that the truth fixes."""
+    own = rates[(rates["flaw"] == FAMILY) & (rates["size"] > 0)]
+    found, trials = own["tight"].sum(), own["trials"].sum()
+    few, many = own["size"].min(), own["size"].max()
+    return f"{found:,} of {trials:,} descents are found, with {few:g} to {many:g} parameters too many"
 
 
 def forbidden_text(rates: pd.DataFrame) -> str:
@@ -212,38 +246,6 @@ def forbidden_text(rates: pd.DataFrame) -> str:
     return f"{right:.4f} with the true family, {', '.join(wrong)}"
 
 
-def split_text(records: pd.DataFrame, factor: float) -> str:
-    """How far the angles of free cells end from what the true family asks, with peaks so many times as wide and with
-    right ones: medians of the largest departure."""
-    told = []
-    for name, size, words in (("width", factor, f"peaks {factor:g} times as wide"), (NONE, 0.0, "right ones")):
-        rows = records[(records["flaw"] == name) & (records["flaw_size"] == size) & ~records["projected"].astype(bool)]
-        off = [_departure_deg(row) for _, row in rows.iterrows()]
-        told.append(f"{np.median(off):.2g}° with {words}" if off else f"not recorded with {words}")
-    return ", ".join(told)
-
-
-def _departure_deg(row: pd.Series) -> float:
-    """Of the angles at the end from those of the family's nearest cell, the largest."""
-    cell = torch.tensor(np.array(row["end_lattice"]), dtype=torch.float64)
-    nearest = project(cell, detect_family(load_structure(row["structure"])))
-    return float((cell - nearest)[3:].abs().max())
-
-
-def background_text(share: float) -> str:
-    """How the intensity under a background of some maximum compares with that under the peaks, over the ten crystals.
-
-    Args:
-        share: maximum of the background over that of the pattern.
-    """
-    ratios = []
-    for name in REFERENCE_NAMES:
-        pattern = simulate(load_structure(name))
-        shape = background(torch.from_numpy(pattern.two_theta_deg)).numpy()
-        ratios.append(share * pattern.intensity.max() * shape.sum() / pattern.intensity.sum())
-    return f"{np.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f} by crystal)"
-
-
 def remade_text(sample: int, seed: int) -> str:
     """How many records are the same when they are made again (see `audit`), in words.
 
@@ -251,14 +253,20 @@ def remade_text(sample: int, seed: int) -> str:
         sample: how many, picked at random.
         seed: of the choice.
     """
-    verdicts = [row["verdict"] for row in audit(store_of("flaws"), sample, seed)]
+    verdicts = [row["verdict"] for row in audit(store_of(PLAN), sample, seed)]
     told = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
     return f"of {len(verdicts)}, {told}"
+
+
+def _lost(row: pd.Series) -> float:
+    """Share of descents that end where the target is explained worse than by the truth; never negative by rounding."""
+    return abs(round(1 - row["rate"] - row["misled"], 9))
 
 
 def _side_text(flaw: str, side: int) -> str:
     return SIDES.get((flaw, side), FLAWS[flaw].label)
 
 
-def _per_cent(share: float) -> str:
+def per_cent(share: float) -> str:
+    """A share as texts and tables write it."""
     return f"{100 * share:.0f}\u00a0%"
