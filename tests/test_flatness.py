@@ -1,14 +1,14 @@
 """How a loss rises beside the truth: by its fourth power where symmetry forbids every displacement."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from xrdscape.analysis.flatness import losses_beside
+from xrdscape.analysis.flatness import losses_beside, powers, without_free_coordinates
 from xrdscape.engine.pattern import Simulator
 from xrdscape.engine.similarity import OBJECTIVES
 from xrdscape.engine.structures import load_structure
 from xrdscape.figures.flatness import flatness_figure
-from xrdscape.recovery.symmetric import symmetry_of
 
 SIZES = (0.01, 0.02)
 
@@ -16,10 +16,19 @@ SIZES = (0.01, 0.02)
 @pytest.mark.parametrize(("name", "power"), [("U2Ti", 4), ("NaS", 2)])
 def test_the_power_is_that_of_the_symmetry(name: str, power: int) -> None:
     truth = load_structure(name)
-    assert (len(symmetry_of(truth).free) == 0) == (power == 4)
     rows = losses_beside(truth, OBJECTIVES["cosine"], SIZES, 3, 0)
     assert list(rows["displacement"]) == list(SIZES)
-    assert np.log2(rows["loss"][1] / rows["loss"][0]) == pytest.approx(power, abs=0.1)
+    assert powers({name: rows}, [name]) == pytest.approx((power, power), abs=0.1)
+
+
+def test_powers_are_of_the_crystals_that_are_named() -> None:
+    rows = {str(p): pd.DataFrame({"displacement": [0.1, 0.3], "loss": [0.1**p, 0.3**p]}) for p in (2, 3, 4)}
+    assert powers(rows, ["2", "3"]) == pytest.approx((2, 3))
+    assert powers(rows, ["4"]) == pytest.approx((4, 4))
+
+
+def test_crystals_whose_sites_are_all_fixed_are_known() -> None:
+    assert without_free_coordinates(["U2Ti", "NaS", "LiMnIr2"]) == {"U2Ti", "LiMnIr2"}
 
 
 def test_atoms_are_displaced_by_what_is_asked_for_and_the_crystal_not_as_a_whole(monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
 """How the loss rises around the truth as atoms are displaced: how far off they can be before a pattern shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,25 @@ import torch
 from pymatgen.core import Structure
 
 from xrdscape.engine.similarity import Objective
-from xrdscape.engine.structures import to_tensors
+from xrdscape.engine.structures import load_structure, to_tensors
 from xrdscape.recovery.recover import compared
+from xrdscape.recovery.symmetric import symmetry_of
+
+
+def without_free_coordinates(names: Sequence[str]) -> frozenset[str]:
+    """Those of the crystals whose space group fixes every site."""
+    return frozenset(name for name in names if not len(symmetry_of(load_structure(name)).free))
+
+
+def powers(losses: Mapping[str, pd.DataFrame], names: Collection[str]) -> tuple[float, float]:
+    """With which power of the displacement the losses of some crystals rise, between their two smallest: the least and
+    the greatest."""
+    slopes = [
+        np.log(rows["loss"][1] / rows["loss"][0]) / np.log(rows["displacement"][1] / rows["displacement"][0])
+        for name, rows in losses.items()
+        if name in names
+    ]
+    return min(slopes), max(slopes)
 
 
 def losses_beside(
