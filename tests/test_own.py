@@ -235,6 +235,7 @@ def test_the_defaults_of_the_chapter_are_those_of_the_experiment() -> None:
         ("graduated", {}),
         ("graduated_family", {"project_family": True}),
         ("adam", {"noise": "coordinates", "level": 0.05}),
+        ("adam_entropy", {"noise": "coordinates", "level": 0.05, "objective": "entropy"}),
     ],
 )
 def test_the_recommended_method_is_a_recipe(recipe: str, chosen: dict[str, object]) -> None:

@@ -78,8 +78,10 @@ def match_rates_figure(
         ax.set_xlabel(label)
     letter_panels(axes)
     handles = {label: bars for ax in axes for bars, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    # Four columns of long names are wider than the figure.
+    columns = 3 if max(map(len, handles)) > 25 else 4
     figure.legend(
-        *(handles.values(), handles), loc="outside upper center", ncols=min(4, len(handles)), handlelength=1.6
+        *(handles.values(), handles), loc="outside upper center", ncols=min(columns, len(handles)), handlelength=1.6
     )
     return figure
 

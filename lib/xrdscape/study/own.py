@@ -177,7 +177,8 @@ class Experiment:
         if self.method == "published":
             return None
         if self.noise == "coordinates":
-            return replace(RECIPES["adam"], objective=self.objective)
+            known = RECIPES["adam_entropy" if self.objective == "entropy" else "adam"]
+            return replace(known, objective=self.objective)
         narrowest_deg = min(GRADUATED.narrowest_deg, self.blur_deg)
         return replace(
             RECIPES["graduated_family" if self.project_family else "graduated"],
