@@ -27,8 +27,9 @@ from xrdscape.recovery.noise import start as distorted
 from xrdscape.recovery.rules import Adam
 from xrdscape.recovery.snap import IMPOSSIBLE, NOT_FINITE, STOP_REASONS, Problem, Schedule, constant, snap
 
-LOOSE_ANGSTROM = 0.1
-"""Tolerance of the search for the start's symmetry: a start is not yet accurate."""
+TIGHT_ANGSTROM, LOOSE_ANGSTROM = 0.01, 0.1
+"""Tolerances of the search for the start's symmetry: first what it has as written, so that a cell that is monoclinic
+by a fifth of a degree may remain so; where it has none, what it nearly has, for a start is not yet accurate."""
 
 WIDE_LEVEL, NARROW_LEVEL = 0.05, 0.02
 """Largest strain of the copies that further tries start from: far ones with the whole blur, near ones with little."""
@@ -190,13 +191,16 @@ def chosen_family(start: Structure, wanted: str) -> tuple[str | None, str]:
         return None, "The cell was free: six parameters."
     if wanted != AUTOMATIC:
         return wanted, f"The cell was kept {wanted}, as asked."
-    try:
-        family = detect_family(start, LOOSE_ANGSTROM)
-    except StructureError:
-        return None, "The cell was free: the start is not in the conventional cell of its symmetry."
-    if family == "triclinic":
-        return None, f"The cell was free: the start shows no symmetry within {LOOSE_ANGSTROM:g} Å."
-    return family, f"The cell was kept {family}, as the start is within {LOOSE_ANGSTROM:g} Å."
+    why = f"the start shows no symmetry within {LOOSE_ANGSTROM:g} Å"
+    for tolerance in (TIGHT_ANGSTROM, LOOSE_ANGSTROM):
+        try:
+            family = detect_family(start, tolerance)
+        except StructureError:
+            why = "the start is not in the conventional cell of its symmetry"
+            continue
+        if family != "triclinic":
+            return family, f"The cell was kept {family}, as the start is within {tolerance:g} Å."
+    return None, f"The cell was free: {why}."
 
 
 def _refuse_blind(start: Structure, prepared: Prepared) -> None:
@@ -209,7 +213,7 @@ def _refuse_blind(start: Structure, prepared: Prepared) -> None:
         raise PatternError(
             f"no reflection of the start falls between {instrument.two_theta_min_deg:g} and "
             f"{instrument.two_theta_max_deg:g} deg at {instrument.wavelength_angstrom:g} angstrom. Check the "
-            "wavelength, the range and the cell."
+            "wavelength, the range and the cell, and that the first column is 2theta, not d or q."
         )
 
 
