@@ -59,6 +59,14 @@ def test_a_powder_cif_is_both_start_and_pattern(tmp_path: Path) -> None:
     assert "The crystal explains the pattern" in result.stdout
 
 
+def test_the_start_is_not_overwritten(tmp_path: Path) -> None:
+    crystal = tmp_path / "u.cif"
+    load_structure("U2Ti").to(crystal)
+    result = call("snap", crystal, tmp_path / "p.xy", "-o", tmp_path / "u", "--force")
+    assert result.exit_code == 2
+    assert "u.cif is what is to be refined; choose another name with -o" in result.stderr
+
+
 def test_a_folder_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda folder, how: False)
     result = call("snap", "U2Ti", tmp_path / "p.xy", "-o", tmp_path / "out")
@@ -102,7 +110,8 @@ def test_mistakes_are_one_message(tmp_path: Path) -> None:
         (["snap", "U2Ti", pattern, "--family", "round"], "unknown crystal family 'round'"),
         (["snap", "U2Ti", pattern, "--family", "cubic", "--free"], "--family and --free exclude each other"),
         (["snap", "U2Ti", pattern, "--plot", tmp_path / "p.doc"], "must end in .png or .svg or .pdf"),
-        (["snap", "U2Ti", pattern, "--blur-deg", "0"], "the blur wider than 0"),
+        (["snap", "U2Ti", pattern, "--blur-deg", "0"], "the blur wider than 0 and at most 180 deg"),
+        (["snap", "U2Ti", pattern, "--blur-deg", "nan"], "the blur wider than 0 and at most 180 deg"),
     ]:
         result = call(*words, "-o", stem)
         assert result.exit_code == 2, (words, result.output)

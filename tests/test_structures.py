@@ -136,6 +136,13 @@ def test_a_powder_cif_gives_its_crystal(tmp_path):
     assert load_structure(whole) == load_structure(alone)
 
 
+def test_a_modulated_structure_is_refused(tmp_path):
+    path = write_cif(tmp_path, "Fe1 Fe 0 0 0 1")
+    path.write_text(path.read_text() + "\n_cell_modulation_dimension 1\n")
+    with pytest.raises(StructureError, match="is a modulated structure: give its average structure"):
+        load_structure(path)
+
+
 def test_split_positions_are_allowed(tmp_path):
     sites = "Fe1 Fe 0 0 0 0.5\nFe2 Fe 0 0 0.05 0.5"
     assert len(load_structure(write_cif(tmp_path, sites))) == 2

@@ -206,6 +206,8 @@ def snap(
     cif, html, numbers = (stem.with_name(f"{stem.name}{ending}") for ending in endings)
     for path in (cif, html, numbers):
         _free(path, (path.suffix,), force)
+        if path.absolute() in (Path(file).absolute(), pattern.absolute()):
+            raise XrdscapeError(f"the output {path} is what is to be refined; choose another name with -o")
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
     crystal_path(file)

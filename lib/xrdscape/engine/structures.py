@@ -25,6 +25,7 @@ MIN_SITE_DISTANCE_ANGSTROM = 0.5
 MIN_RELATIVE_VOLUME = 1e-4
 """Volume over a b c below which the three vectors are taken to lie in a plane."""
 
+_MODULATED = "_cell_modulation_dimension"
 _DATA_BLOCK = re.compile(r"^(?=\s*data_)", re.MULTILINE)
 
 _CELL_ADVICE = (
@@ -172,6 +173,8 @@ def _read(path: Path) -> Structure:
             if "POSCAR" in path.name.upper() or "CONTCAR" in path.name or path.suffix == ".vasp":
                 return Poscar.from_str(path.read_text()).structure
             return Structure.from_file(path)
+    except StructureError:
+        raise
     except Exception as error:  # the parsers raise a dozen kinds, down to bare IndexError
         if isinstance(error.__cause__, np.linalg.LinAlgError):
             raise CellError(f"{path} has a cell without volume. {_CELL_ADVICE}") from error
@@ -189,7 +192,11 @@ def _crystal_block(path: Path) -> str:
     Powder CIFs keep their patterns in blocks of their own, before and after.
     """
     text = path.read_text(encoding="utf8", errors="replace")
-    return next((block for block in _DATA_BLOCK.split(text) if "_atom_site_fract_x" in block), text)
+    block = next((block for block in _DATA_BLOCK.split(text) if "_atom_site_fract_x" in block), text)
+    if _MODULATED in block:
+        # pymatgen reads no symmetry in four dimensions, and would take the sites of one asymmetric unit for all.
+        raise StructureError(f"{path} is a modulated structure: give its average structure as an ordinary CIF.")
+    return block
 
 
 def _checked(structure: Structure, origin: str) -> Structure:
