@@ -42,7 +42,7 @@ table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left;
 th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; } figure { margin: 1.5rem 0; } svg { width: 100%; height: auto; }
 figcaption { font-size: .9rem; color: #444; } .verdict { border-left: .3rem solid #0072B2; padding: .5rem 1rem; }
-.warning { border-left: .3rem solid #D55E00; padding: .5rem 1rem; } h1, td, li, p { overflow-wrap: anywhere; }
+.warning { border-left: .3rem solid #D55E00; padding: .5rem 1rem; } h1, li, p { overflow-wrap: anywhere; }
 figure { overflow-x: auto; } svg { min-width: 34rem; }
 @media (max-width: 32rem) {
   body { margin: 1rem auto; } h1 { font-size: 1.4rem; } table { font-size: .85rem; }
