@@ -179,6 +179,11 @@ def test_primitive_cells_are_refused(name: str) -> None:
         detect_family(primitive)
 
 
+@pytest.mark.parametrize("beta", [89, 89.8])
+def test_an_angle_near_90_deg_is_not_90_deg(beta: float) -> None:
+    assert detect_family(Structure(Lattice.monoclinic(4.0, 4.05, 4.1, beta), ["Fe"], [[0, 0, 0]])) == "monoclinic"
+
+
 def test_atoms_on_top_of_each_other_have_no_family() -> None:
     doubled = Structure(Lattice.cubic(4), ["Na", "Na"], [[0, 0, 0], [0, 0, 0]])
     with pytest.raises(StructureError, match="on top of each other"):

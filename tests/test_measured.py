@@ -81,6 +81,14 @@ def test_a_doublet_and_given_wavelengths(tmp_path: Path) -> None:
     assert any("as given; the file says 1.54056" in remark for remark in given.remarks)
 
 
+def test_intensities_below_zero_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "net.xy"
+    path.write_text("# wavelength 1.5\n" + rows("{x} {y}").replace("12.0 ", "12.0 -"))
+    told = " ".join(read_pattern(path).remarks)
+    assert "Intensities below zero, at 1 of 101 points" in told
+    assert "at 12°" in told
+
+
 def test_points_without_intensity_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "gap.cif"
     text = powder_cif("_pd_meas_2theta_scan\n_pd_meas_counts_total", "{x} {y}").replace("12.0 ", "12.0 ? #")
@@ -102,7 +110,11 @@ TEXT = rows("{x} {y}")
         ("a.xy", TEXT + "\n15 5\n", "the angles must rise from line to line, but 20 is followed by 15"),
         ("a.xy", TEXT.replace("20.0 ", "200.0 "), "the first column must be 2theta in degrees"),
         ("a.xy", rows("{x} 0"), "a.xy shows no peak"),
-        ("a.xy", rows("{x} {y}").replace("1100.000", "nan"), "an intensity that is not a finite number"),
+        (
+            "a.xy",
+            rows("{x} {y}").replace("1100.000", "nan"),
+            "1 intensities that are not finite numbers, the first at 15 deg",
+        ),
         ("a.xy", "# wavelength 15.406\n" + TEXT, "15.406 angstrom, is not one of X-ray diffraction"),
         ("a.xy", "\0" + TEXT, "a.xy is not text"),
         ("a.cif", "data_x\n_cell_length_a 4\n", "a.cif holds no measured pattern over 2theta"),
@@ -262,6 +274,11 @@ def test_the_family_is_that_of_the_start() -> None:
     assert chosen_family(truth, FREE)[0] is None
     assert chosen_family(truth, "cubic")[0] == "cubic"
     assert chosen_family(truth.get_primitive_structure(), "auto")[0] is None
+    # As written, before what it nearly is.
+    sheared = Structure(Lattice.monoclinic(4.0, 4.05, 4.1, 89.8), ["Fe"], [[0, 0, 0]])
+    assert chosen_family(sheared, "auto")[0] == "monoclinic"
+    loose = Structure(Lattice.from_parameters(4.0, 4.05, 4.1, 89.8, 89.7, 90.3), ["Fe"], [[0, 0, 0]])
+    assert chosen_family(loose, "auto")[0] == "orthorhombic"
     skew = start("BPO4", "lattice", 0.1, 0)
     assert chosen_family(skew, "auto")[0] in (None, "monoclinic")
     with pytest.raises(DescentError, match="unknown crystal family 'round'"):

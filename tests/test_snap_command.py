@@ -11,6 +11,7 @@ from tolerances import CELL_FROM_PATTERN
 from xrdscape.analysis.evaluation import tight_match
 from xrdscape.cli import app
 from xrdscape.engine.structures import load_structure
+from xrdscape.measured.refine import Settings
 from xrdscape.recovery.noise import start
 
 
@@ -31,6 +32,7 @@ def test_a_distorted_crystal_comes_back(name: str, tmp_path: Path) -> None:
     assert tight_match(truth, end)
     numbers = json.loads(Path(f"{stem}.json").read_text())
     found = [numbers["cell"]["after"][part] for part in ("a", "b", "c", "alpha", "beta", "gamma")]
+    np.testing.assert_allclose(found, end.lattice.parameters, atol=1e-6)
     np.testing.assert_allclose(found, truth.lattice.parameters, rtol=CELL_FROM_PATTERN)
     assert numbers["residual"]["after"]["cosine"] > 0.9999 > numbers["residual"]["before"]["cosine"]
     page = Path(f"{stem}.html").read_text()
@@ -40,9 +42,56 @@ def test_a_distorted_crystal_comes_back(name: str, tmp_path: Path) -> None:
     assert "src=" not in page
     assert "<link" not in page
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
-    again = call("snap", distorted, pattern, "-o", stem)
+    again = call("snap", distorted, pattern, "-o", f"{stem}.cif")
     assert again.exit_code == 2
     assert "out.cif exists; choose another name, or replace it with --force" in again.stderr
+
+
+def test_a_powder_cif_is_both_start_and_pattern(tmp_path: Path) -> None:
+    pattern, crystal, whole, stem = tmp_path / "p.xy", tmp_path / "u.cif", tmp_path / "whole.cif", tmp_path / "out"
+    assert call("simulate", "U2Ti", "-o", pattern).exit_code == 0
+    load_structure("U2Ti").to(crystal)
+    rows = [line for line in pattern.read_text().splitlines() if not line.startswith("#")]
+    names = "_diffrn_radiation_wavelength 1.5406\nloop_\n_pd_meas_2theta_scan\n_pd_meas_counts_total"
+    whole.write_text("\n".join(["data_profile", names, *rows, "", crystal.read_text()]))
+    result = call("snap", whole, whole, "-o", stem, "--tries", "1", "--background", "none")
+    assert result.exit_code == 0, result.output
+    assert "The crystal explains the pattern" in result.stdout
+
+
+def test_the_start_is_not_overwritten(tmp_path: Path) -> None:
+    crystal = tmp_path / "u.cif"
+    load_structure("U2Ti").to(crystal)
+    result = call("snap", crystal, tmp_path / "p.xy", "-o", tmp_path / "u", "--force")
+    assert result.exit_code == 2
+    assert "u.cif is what is to be refined; choose another name with -o" in result.stderr
+
+
+def test_a_folder_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda folder, how: False)
+    result = call("snap", "U2Ti", tmp_path / "p.xy", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == f"error: the folder of the output may not be written to: {tmp_path}\n"
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    told = call("snap", "--help").output
+    for default in (Settings.family, Settings.blur_deg, Settings.tries, Settings.seed):
+        assert f"[default: {default}" in told
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pattern = tmp_path / "p.xy"
+    assert call("simulate", "U2Ti", "-o", pattern).exit_code == 0
+
+    def stopped(*words: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xrdscape.measured.report.html_text", stopped)
+    result = call("snap", "U2Ti", pattern, "-o", tmp_path / "out", "--tries", "1")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("interrupted: nothing was written\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["p.xy"]
 
 
 def test_mistakes_are_one_message(tmp_path: Path) -> None:
@@ -61,6 +110,8 @@ def test_mistakes_are_one_message(tmp_path: Path) -> None:
         (["snap", "U2Ti", pattern, "--family", "round"], "unknown crystal family 'round'"),
         (["snap", "U2Ti", pattern, "--family", "cubic", "--free"], "--family and --free exclude each other"),
         (["snap", "U2Ti", pattern, "--plot", tmp_path / "p.doc"], "must end in .png or .svg or .pdf"),
+        (["snap", "U2Ti", pattern, "--blur-deg", "0"], "the blur wider than 0 and at most 180 deg"),
+        (["snap", "U2Ti", pattern, "--blur-deg", "nan"], "the blur wider than 0 and at most 180 deg"),
     ]:
         result = call(*words, "-o", stem)
         assert result.exit_code == 2, (words, result.output)

@@ -128,6 +128,21 @@ def test_partial_occupancy_oxidation_and_deuterium(tmp_path):
     np.testing.assert_allclose(sorted(occupancy.tolist()), [[0, 1, 0], [0, 1, 0], [0.5, 0, 0.25]])
 
 
+def test_a_powder_cif_gives_its_crystal(tmp_path):
+    alone = write_cif(tmp_path, "Fe1 Fe 0 0 0 0.5\nNi1 Ni 0.5 0.5 0.5 1", a=5)
+    profile = "data_profile\nloop_\n_pd_proc_2theta_corrected\n_pd_proc_intensity_net\n10.0 5\n10.1 7\n\n"
+    whole = tmp_path / "powder.cif"
+    whole.write_text(f"{profile}{alone.read_text()}\ndata_simulated\n_publcif_pd_cifplot 'a title'\n")
+    assert load_structure(whole) == load_structure(alone)
+
+
+def test_a_modulated_structure_is_refused(tmp_path):
+    path = write_cif(tmp_path, "Fe1 Fe 0 0 0 1")
+    path.write_text(path.read_text() + "\n_cell_modulation_dimension 1\n")
+    with pytest.raises(StructureError, match="is a modulated structure: give its average structure"):
+        load_structure(path)
+
+
 def test_split_positions_are_allowed(tmp_path):
     sites = "Fe1 Fe 0 0 0 0.5\nFe2 Fe 0 0 0.05 0.5"
     assert len(load_structure(write_cif(tmp_path, sites))) == 2

@@ -1,6 +1,7 @@
 """The command line: `xrdscape --help`. Heavy packages are imported by the command that needs them."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from xrdscape.engine.pattern import Instrument, Pattern
 
 
+RESUMED, KEPT = ("book", "campaign", "flaws"), "what is finished is kept, and the same command goes on from there"
+"""Commands that go on where they were interrupted, and what they then say; the others leave nothing behind."""
+
+
+class _Setting(click.Option):
+    """One of a refinement's `Settings`, which knows its default: it is asked only to show it, for that takes time."""
+
+    def get_default(self, ctx: click.Context, call: bool = True) -> Any:
+        if call:
+            return super().get_default(ctx, call)
+        from xrdscape.measured.refine import Settings
+
+        return getattr(Settings, self.name or "")
+
+
 class _Commands(click.Group):
     """Shows an error meant for the user as one message on stderr, exit code 2, without a traceback; 130 for Ctrl-C."""
 
@@ -29,7 +45,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             # The notebook's client leaves its cell behind, and Python would report that as an error of its own.
             logging.getLogger("asyncio").disabled = True
-            click.echo("interrupted: what is finished is kept, and the same command goes on from there", err=True)
+            told = KEPT if ctx.invoked_subcommand in RESUMED else "nothing was written"
+            click.echo(f"interrupted: {told}", err=True)
             ctx.exit(130)
 
 
@@ -125,6 +142,7 @@ def simulate(
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
     crystal_path(file)
+    from xrdscape.checkpoint import replace_file
     from xrdscape.engine.pattern import Instrument
     from xrdscape.engine.pattern import simulate as simulate_pattern
     from xrdscape.engine.structures import load_structure
@@ -132,7 +150,8 @@ def simulate(
     instrument = Instrument(**settings, **dict(zip("UVW", caglioti, strict=True)))
     structure = load_structure(file)
     pattern = simulate_pattern(structure, instrument)
-    output.write_text(_xy_text(pattern, structure, instrument), encoding="utf8")
+    text = _xy_text(pattern, structure, instrument)
+    replace_file(output, lambda path: path.write_text(text, encoding="utf8"))
     click.echo(f"{structure.composition.reduced_formula}: {len(pattern.intensity)} points in {output}")
     if plot:
         _draw(pattern, structure.composition.reduced_formula, plot)
@@ -153,13 +172,13 @@ def simulate(
 @click.option("--caglioti", type=(float, float, float), metavar="U V W", show_default="estimated, then fitted",
               help="Peak widths as of `simulate`.")  # fmt: skip
 @click.option("--zero-shift", is_flag=True, help="Fit an offset of the angles, too.")
-@click.option("--family", metavar="NAME", default="auto", help="Crystal family to keep the cell in; auto: the start's.")
+@click.option("--family", metavar="NAME", cls=_Setting, help="Crystal family to keep the cell in; auto: the start's.")
 @click.option("--free", is_flag=True, help="Keep the cell in no family.")
 @click.option("--atoms", is_flag=True, help="Descend the coordinates, too, at the cell found.")
-@click.option("--blur-deg", default=10.0, help="Blur of both patterns at the start of a descent.")
-@click.option("--tries", type=click.IntRange(1), default=8,
+@click.option("--blur-deg", type=float, cls=_Setting, help="Blur of both patterns at the start of a descent.")
+@click.option("--tries", type=click.IntRange(1), cls=_Setting,
               help="Descents at most: from strained copies, if the first explains too little.")  # fmt: skip
-@click.option("--seed", default=0, help="Of the strains.")
+@click.option("--seed", type=int, cls=_Setting, help="Of the strains.")
 def snap(
     file: str,
     pattern: Path,
@@ -170,7 +189,7 @@ def snap(
     two_theta_range: tuple[float, float] | None,
     background: str,
     caglioti: tuple[float, float, float] | None,
-    family: str,
+    family: str | None,
     free: bool,
     **settings: Any,
 ) -> None:
@@ -179,12 +198,16 @@ def snap(
     FILE is a CIF or POSCAR, or the name of a reference; PATTERN is text in two or three columns (.xy, .xye, .dat, .csv)
     or a powder CIF.
     """
-    if free and family != "auto":
+    if free and family:
         raise XrdscapeError("--family and --free exclude each other: give one of them")
+    endings = (".cif", ".html", ".json")
     stem = output or Path(f"{Path(file).stem}-snap")
-    cif, html, numbers = (stem.with_name(f"{stem.name}{ending}") for ending in (".cif", ".html", ".json"))
+    stem = stem.with_suffix("") if stem.suffix in endings else stem
+    cif, html, numbers = (stem.with_name(f"{stem.name}{ending}") for ending in endings)
     for path in (cif, html, numbers):
         _free(path, (path.suffix,), force)
+        if path.absolute() in (Path(file).absolute(), pattern.absolute()):
+            raise XrdscapeError(f"the output {path} is what is to be refined; choose another name with -o")
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
     crystal_path(file)
@@ -196,7 +219,8 @@ def snap(
     from xrdscape.measured.report import Report, write_report
 
     use_threads(1)
-    how = Settings(FREE if free else family, **settings)
+    given = {"family": FREE if free else family, **settings}
+    how = Settings(**{name: value for name, value in given.items() if value is not None})
     start = load_structure(file)
     prepared = prepare(read_pattern(pattern, wavelengths), background == "auto", caglioti, two_theta_range)
     done = refine(start, prepared, how, lambda text: click.echo(text, err=True), progress=sys.stderr.isatty())
@@ -338,6 +362,8 @@ def _free(path: Path, endings: tuple[str, ...], force: bool) -> Path:
         raise XrdscapeError(f"the output must end in {' or '.join(endings)}, received {path}")
     if not path.absolute().parent.is_dir():
         raise XrdscapeError(f"the folder of the output does not exist: {path.absolute().parent}")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise XrdscapeError(f"the folder of the output may not be written to: {path.absolute().parent}")
     if path.is_dir():
         raise XrdscapeError(f"the output is a folder: {path}")
     if path.exists() and not force:

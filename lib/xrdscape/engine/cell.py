@@ -197,7 +197,8 @@ def detect_family(structure: Structure, symprec: float = 0.01) -> str:
             projecting the cell would change it; the message says to use the conventional cell.
     """
     try:
-        system = SpacegroupAnalyzer(structure, symprec=symprec).get_crystal_system()
+        # By itself pymatgen lets angles be off by 5 deg; -1 makes spglib judge them by the distance, too.
+        system = SpacegroupAnalyzer(structure, symprec=symprec, angle_tolerance=-1).get_crystal_system()
     except Exception as problem:
         raise StructureError(
             f"spglib finds no symmetry in {structure.composition.reduced_formula} at symprec {symprec:g} angstrom "

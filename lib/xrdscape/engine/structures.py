@@ -1,5 +1,6 @@
 """Crystals: the ten reference structures, files of the user's own, and their way to tensors and back."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -24,6 +25,9 @@ MIN_SITE_DISTANCE_ANGSTROM = 0.5
 MIN_RELATIVE_VOLUME = 1e-4
 """Volume over a b c below which the three vectors are taken to lie in a plane."""
 
+_MODULATED = "_cell_modulation_dimension"
+_DATA_BLOCK = re.compile(r"^(?=\s*data_)", re.MULTILINE)
+
 _CELL_ADVICE = (
     "Check that the lengths are positive and that the angles close a cell: each less than the sum of the "
     "other two, all three together less than 360 deg."
@@ -34,9 +38,9 @@ def load_structure(name_or_path: str | Path) -> Structure:
     """Read a reference structure by name, or any CIF or POSCAR by path.
 
     The cell is kept as written, not reduced. Oxidation states, site properties and labels are dropped;
-    deuterium and tritium scatter X-rays as hydrogen and become hydrogen. Partial occupancy is kept. A CIF
-    with several data blocks gives its first. pymatgen reads the file, so coordinates within 1e-4 of 1/3 or
-    2/3 become those fractions.
+    deuterium and tritium scatter X-rays as hydrogen and become hydrogen. Partial occupancy is kept. Of a CIF
+    with several data blocks, as powder CIFs are, the first with atom sites is taken. pymatgen reads the file,
+    so coordinates within 1e-4 of 1/3 or 2/3 become those fractions.
 
     Args:
         name_or_path: one of REFERENCE_NAMES, or the path of a file.
@@ -165,10 +169,12 @@ def _read(path: Path) -> Structure:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if path.suffix.lower() in (".cif", ".mcif"):
-                return CifParser(path).parse_structures(primitive=False, on_error="raise")[0]
+                return CifParser.from_str(_crystal_block(path)).parse_structures(primitive=False, on_error="raise")[0]
             if "POSCAR" in path.name.upper() or "CONTCAR" in path.name or path.suffix == ".vasp":
                 return Poscar.from_str(path.read_text()).structure
             return Structure.from_file(path)
+    except StructureError:
+        raise
     except Exception as error:  # the parsers raise a dozen kinds, down to bare IndexError
         if isinstance(error.__cause__, np.linalg.LinAlgError):
             raise CellError(f"{path} has a cell without volume. {_CELL_ADVICE}") from error
@@ -178,6 +184,19 @@ def _read(path: Path) -> Structure:
             "complete CIF (cell, symmetry, at least one atom site, occupancies of at most 1 a site) or a "
             "POSCAR."
         ) from error
+
+
+def _crystal_block(path: Path) -> str:
+    """The first data block of a CIF with atom sites; the whole text if there is none, for the parser to refuse.
+
+    Powder CIFs keep their patterns in blocks of their own, before and after.
+    """
+    text = path.read_text(encoding="utf8", errors="replace")
+    block = next((block for block in _DATA_BLOCK.split(text) if "_atom_site_fract_x" in block), text)
+    if _MODULATED in block:
+        # pymatgen reads no symmetry in four dimensions, and would take the sites of one asymmetric unit for all.
+        raise StructureError(f"{path} is a modulated structure: give its average structure as an ordinary CIF.")
+    return block
 
 
 def _checked(structure: Structure, origin: str) -> Structure:

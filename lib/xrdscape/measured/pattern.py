@@ -83,11 +83,20 @@ def checked(raw: Raw, path: Path, wavelengths_angstrom: Sequence[float] = ()) ->
         PatternError: for what is no powder pattern, and when no wavelength is known.
     """
     angle, intensity, sigma = _ordered(raw, path)
-    if not np.isfinite(intensity).all():
-        raise PatternError(f"{path} has an intensity that is not a finite number: remove that line.")
+    strange = angle[~np.isfinite(intensity)]
+    if len(strange):
+        raise PatternError(
+            f"{path} has {len(strange)} intensities that are not finite numbers, the first at {strange[0]:g} deg: "
+            "remove those lines."
+        )
     if intensity.max() <= max(intensity.min(), 0):
         raise PatternError(f"{path} shows no peak: every intensity is {intensity.max():g}, or none is above zero.")
     remarks = list(raw.remarks)
+    if (intensity < 0).any():
+        remarks.append(
+            f"Intensities below zero, at {(intensity < 0).sum()} of {len(intensity)} points, were kept as they are; "
+            f"the lowest is {intensity.min():g} at {angle[intensity.argmin()]:g}°, the highest {intensity.max():g}."
+        )
     if sigma is not None and not (np.isfinite(sigma).all() and (sigma > 0).any()):
         sigma = None
         remarks.append("The uncertainties in the file are not all numbers; weights are those of counts instead.")

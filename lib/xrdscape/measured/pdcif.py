@@ -21,6 +21,7 @@ INTENSITIES = (
     "_pd_meas_intensity_net",
 )
 ANGLES = ("_pd_proc_2theta_corrected", "_pd_meas_2theta_scan", "_pd_meas_2theta_corrected")
+# Not `_pd_proc_ls_weight`: some programs write weights there, and others uncertainties.
 RANGES = ("_pd_meas_2theta_range", "_pd_proc_2theta_range")
 WAVELENGTHS = ("_diffrn_radiation_wavelength", "_diffrn_radiation_wavelength_wavelength", "_pd_proc_wavelength")
 

@@ -95,8 +95,9 @@ def prepare(
         if subtract
         else "No background was subtracted."
     )
+    first, step = float(angle[0]), float(step)
     instrument = Instrument(
-        measured.wavelength_angstrom, angle[0], min(angle[0] + len(angle) * step, 179.9), step, **vars(profile)
+        measured.wavelength_angstrom, first, min(first + len(angle) * step, 179.9), step, **vars(profile)
     )
     if instrument.n_steps < len(angle):
         angle, intensity, sigma, under = (part[: instrument.n_steps] for part in (angle, intensity, sigma, under))

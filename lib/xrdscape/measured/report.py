@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+from xrdscape.checkpoint import replace_file
 from xrdscape.figures.measured import path_figure, refinement_figure, tick_positions
 from xrdscape.figures.style import use_style
 from xrdscape.measured.prepare import Prepared
@@ -40,7 +42,12 @@ table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left;
 th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; } figure { margin: 1.5rem 0; } svg { width: 100%; height: auto; }
 figcaption { font-size: .9rem; color: #444; } .verdict { border-left: .3rem solid #0072B2; padding: .5rem 1rem; }
-.warning { border-left: .3rem solid #D55E00; padding: .5rem 1rem; }
+.warning { border-left: .3rem solid #D55E00; padding: .5rem 1rem; } h1, li, p { overflow-wrap: anywhere; }
+figure { overflow-x: auto; } svg { min-width: 34rem; }
+@media (max-width: 32rem) {
+  body { margin: 1rem auto; } h1 { font-size: 1.4rem; } table { font-size: .85rem; }
+  th, td { padding-right: .5rem; } figcaption { position: sticky; left: 0; }
+}
 """
 
 
@@ -85,14 +92,22 @@ class Report:
 
 
 def write_report(report: Report, cif: Path, html: Path, numbers: Path, plot: Path | None = None) -> None:
-    """Write all of it."""
+    """Write all of it, once all of it is there, and each file whole or not at all.
+
+    Raises:
+        RecordError: for a file that cannot be written.
+    """
     use_style()
     pattern = refinement_figure(report.prepared, report.refinement)
-    cif.write_text(cif_text(report), encoding="utf8")
-    numbers.write_text(json.dumps(numbers_of(report), indent=2, ensure_ascii=False) + "\n", encoding="utf8")
-    html.write_text(html_text(report, pattern), encoding="utf8")
+    texts = {
+        cif: cif_text(report),
+        numbers: json.dumps(numbers_of(report), indent=2, ensure_ascii=False) + "\n",
+        html: html_text(report, pattern),
+    }
+    for path, text in texts.items():
+        replace_file(path, partial(Path.write_text, data=text, encoding="utf8"))
     if plot:
-        pattern.savefig(plot)
+        replace_file(plot, partial(pattern.savefig, format=plot.suffix[1:]))
 
 
 def cif_text(report: Report) -> str:

@@ -55,7 +55,7 @@ def _row(number: int, line: str, path: Path) -> list[float]:
         shown = line if len(line) <= 40 else line[:40] + " ..."
         raise PatternError(
             f"{path}, line {number}: expected 2theta, intensity and perhaps its uncertainty, received {shown!r}. "
-            "Begin comments with #."
+            "Keep these columns only, and begin comments with #."
         )
     return values
 
