@@ -13,13 +13,12 @@ from xrdscape.engine.cell import project
 from xrdscape.engine.pattern import Instrument, simulate
 from xrdscape.engine.structures import load_structure
 from xrdscape.errors import DescentError, PatternError
-from xrdscape.measured.background import background, peak_width
 from xrdscape.measured.fit import Fit, Shape, fit_profile, fit_scale, weakening
 from xrdscape.measured.pattern import Measured, Profile
 from xrdscape.measured.prepare import Prepared, prepare
 from xrdscape.measured.reading import read_pattern
 from xrdscape.measured.refine import FREE, Settings, chosen_family, refine
-from xrdscape.measured.residual import foreign_peaks, residual, verdict, warnings_of
+from xrdscape.measured.residual import foreign_peaks, hump, residual, verdict, warnings_of
 from xrdscape.recovery.noise import start
 from xrdscape.recovery.symmetric import displacement_projector
 
@@ -141,18 +140,6 @@ def measured(angles, intensity, **more) -> Measured:  # type: ignore[no-untyped-
     return Measured(np.asarray(angles), np.asarray(intensity), **{**given, **more})
 
 
-def test_background_and_width_are_found() -> None:
-    angles, noise = np.arange(10, 90, 0.02), np.random.default_rng(0)
-    under = 300 + 200 * np.exp(-angles / 20) + 50 * np.cos(angles / 15)
-    places = noise.uniform(12, 88, 40)
-    peaks = sum(3000 * np.exp(-4 * np.log(2) * ((angles - place) / 0.15) ** 2) for place in places)
-    counts = noise.poisson(under + peaks).astype(float)
-    found = background(angles, counts)
-    assert np.abs(found - under).max() < 2 * np.sqrt(under.max())
-    assert peak_width(counts - found, 0.02) == pytest.approx(0.15, rel=0.15)
-    assert peak_width(noise.normal(size=1000), 0.02) is None
-
-
 def test_uneven_steps_are_interpolated() -> None:
     angles = np.sort(np.random.default_rng(0).uniform(10, 60, 4000))
     prepared = prepare(measured(angles, 10 + 100 * np.exp(-(((angles - 30) / 0.3) ** 2))), caglioti=(0, 0, 0.1))
@@ -211,6 +198,7 @@ def test_a_counted_pattern_gives_the_cell_back(counted_prepared: Prepared) -> No
     misfit = (counted_prepared.intensity - done.end_fit.background - done.end_fit.peaks) / counted_prepared.sigma
     assert np.sqrt((misfit**2).mean()) == pytest.approx(1, abs=0.15)
     assert foreign_peaks(counted_prepared, done.end_fit) == []
+    assert hump(counted_prepared, done.end_fit) is None
     assert said[0].startswith("The cell was kept tetragonal")
     assert "cosine" in said[1]
 
@@ -334,8 +322,8 @@ def test_words_follow_the_numbers(counted_prepared: Prepared) -> None:
     assert warnings_of(truth, truth, 20) == []
     double = truth.copy()
     double.make_supercell([1, 1, 2])
-    told = " ".join(warnings_of(truth, double, 2, [28.5]))
-    for words in ("changed by +100%", "2 times that of the start", "Only 2 lines", "28.50°"):
+    told = " ".join(warnings_of(truth, double, 2, [28.5], 40.2))
+    for words in ("changed by +100%", "2 times that of the start", "Only 2 lines", "28.50°", "broadly around 40°"):
         assert words in told
 
 
@@ -346,3 +334,15 @@ def test_peaks_of_another_phase_are_told() -> None:
     prepared = prepare(measured(pure.two_theta_deg, foreign, lines=pure.lines))
     fit = fit_scale(prepared, crystal, Shape(Profile(0.02, 0, 0.015, 0.6), 1.0))
     assert foreign_peaks(prepared, fit) == pytest.approx([22.0], abs=0.05)
+
+
+def test_a_background_that_is_left_is_told() -> None:
+    crystal = load_structure("BPO4")
+    pure = counted(crystal, 1.0, 0.0)
+    halo = 2000 * np.exp(-4 * np.log(2) * ((pure.two_theta_deg - 40) / 9) ** 2)
+    glassy, shape = replace(pure, intensity=pure.intensity + halo), Shape(Profile(0.02, 0, 0.015, 0.6), 1.0)
+    found = [
+        hump(prepared, fit_scale(prepared, crystal, shape)) for prepared in (prepare(glassy), prepare(glassy, False))
+    ]
+    assert found[0] is None
+    assert found[1] == pytest.approx(40, abs=2)

@@ -19,7 +19,7 @@ from xrdscape.figures.measured import path_figure, refinement_figure, tick_posit
 from xrdscape.figures.style import use_style
 from xrdscape.measured.prepare import Prepared
 from xrdscape.measured.refine import Refinement, Settings
-from xrdscape.measured.residual import foreign_peaks, verdict, warnings_of
+from xrdscape.measured.residual import foreign_peaks, hump, verdict, warnings_of
 from xrdscape.provenance import provenance
 
 SYMPREC_ANGSTROM = 0.01
@@ -72,7 +72,8 @@ class Report:
     def warnings(self) -> list[str]:
         done = self.refinement
         lines = len(tick_positions(self.prepared, done))
-        return warnings_of(done.start, done.end, lines, foreign_peaks(self.prepared, done.end_fit))
+        fit = done.end_fit
+        return warnings_of(done.start, done.end, lines, foreign_peaks(self.prepared, fit), hump(self.prepared, fit))
 
     @property
     def verdict(self) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from pymatgen.core import Structure
+from scipy.ndimage import median_filter
 from scipy.signal import find_peaks
 
-from xrdscape.measured.background import noise_level
+from xrdscape.measured.background import MOST_POINTS, noise_level
 from xrdscape.measured.fit import Fit
 from xrdscape.measured.prepare import Prepared
 
@@ -23,6 +24,8 @@ MULTIPLES, MULTIPLE_WITHIN = (2, 3, 4), 0.05
 FEW_LINES = 4
 # A measured peak as strong as this, of the strongest, that the crystal gives less than this share of is foreign.
 FOREIGN_HEIGHT, FOREIGN_SHARE, MOST_FOREIGN = 0.02, 0.2, 8
+# A difference that is as high as this, of the highest peak, in the median over so many degrees is no peak.
+HUMP_HEIGHT, HUMP_DEG = 0.02, 5.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,19 @@ def foreign_peaks(prepared: Prepared, fit: Fit) -> list[float]:
     return sorted(float(angle) for angle in prepared.two_theta_deg[places[alone][strongest]])
 
 
+def hump(prepared: Prepared, fit: Fit) -> float | None:
+    """Where a broad hump of the measured pattern is left over or a broad dip is made, deg: the largest; None if none
+    is."""
+    net = prepared.intensity - fit.background
+    together = max(1, len(net) // MOST_POINTS)
+    whole = len(net) // together * together
+    rest = (net - fit.peaks)[:whole].reshape(-1, together).mean(1)
+    span = min(len(rest), max(1, round(HUMP_DEG / (together * prepared.instrument.step_deg))))
+    broad = np.abs(median_filter(rest, span))
+    place = int(broad.argmax())
+    return float(prepared.two_theta_deg[place * together]) if broad[place] > HUMP_HEIGHT * net.max() else None
+
+
 def verdict(after: Residual) -> str:
     """One sentence on the outcome, and what to do about a poor one."""
     told = f"cosine {after.cosine:.4f}, Rwp {after.Rwp:.1%}"
@@ -89,13 +105,16 @@ def verdict(after: Residual) -> str:
     )
 
 
-def warnings_of(start: Structure, end: Structure, lines: int, foreign: Sequence[float] = ()) -> list[str]:
+def warnings_of(
+    start: Structure, end: Structure, lines: int, foreign: Sequence[float] = (), hump_deg: float | None = None
+) -> list[str]:
     """What should make one look twice, a sentence each.
 
     Args:
         start, end: the crystals before and after.
         lines: reflections of the end inside the range, those at one angle counted once.
         foreign: angles of `foreign_peaks`.
+        hump_deg: of `hump`.
     """
     told, ratio = [], end.volume / start.volume
     if abs(ratio - 1) > LARGEST_VOLUME_CHANGE:
@@ -111,4 +130,9 @@ def warnings_of(start: Structure, end: Structure, lines: int, foreign: Sequence[
     if foreign:
         places = ", ".join(f"{angle:.2f}" for angle in foreign)
         told.append(f"Measured peaks that the crystal does not give, another phase perhaps: {places}°.")
+    if hump_deg is not None:
+        told.append(
+            f"Pattern and fit differ broadly around {hump_deg:.0f}°: look whether the background is gone; a descent "
+            "bears little of it."
+        )
     return told

@@ -7,15 +7,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from xrdscape.analysis.evaluation import tight_match
 from xrdscape.analysis.flaws import NONE, background, counted
 from xrdscape.engine.blur import blurred, half_width
 from xrdscape.engine.cell import detect_family, project
 from xrdscape.engine.pattern import Simulator, simulate
-from xrdscape.engine.similarity import cosine_similarity
-from xrdscape.engine.structures import load_structure
+from xrdscape.engine.similarity import OBJECTIVES, cosine_similarity
+from xrdscape.engine.structures import load_structure, to_tensors
 from xrdscape.measured.background import background as estimated_background
+from xrdscape.measured.pattern import Values
 from xrdscape.paths import REFERENCE_NAMES
-from xrdscape.study.flaws import flawed_target
+from xrdscape.recovery.graduated import graduated
+from xrdscape.recovery.recover import crystals
+from xrdscape.study.flaws import DTYPE, NARROWING, flawed_target
 from xrdscape.tables.flaws import told_size
 
 
@@ -35,27 +39,46 @@ def background_text(share: float) -> str:
 
 def left_text(share: float, counts: float, seed: int = 0) -> str:
     """What the estimate that `xrdscape snap` subtracts leaves of a background, over the ten crystals: the largest
-    difference, over the background's maximum, and where it is.
+    difference, over the background's maximum.
 
     Args:
         share: maximum of the background over that of the pattern.
         counts: at the pattern's maximum, of counting noise.
         seed: of that noise.
     """
-    left, places = [], []
+    left = []
     for name in REFERENCE_NAMES:
-        pattern, rng = simulate(load_structure(name)), np.random.default_rng(seed)
-        angles = pattern.two_theta_deg
-        under = share * pattern.intensity.max() * background(torch.from_numpy(angles)).numpy()
-        together = pattern.intensity + under
-        noisy = counted(torch.from_numpy(together), counts, rng).numpy() * together.max() / counts
-        over = np.abs(under - estimated_background(angles, noisy))
-        left.append(over.max() / under.max())
-        places.append(angles[over.argmax()])
-    return (
-        f"{100 * np.median(left):.0f} % of its maximum ({100 * min(left):.0f} to {100 * max(left):.0f} % by crystal), "
-        f"at {np.median(places):.0f}°"
-    )
+        _, under, estimate = _estimated(name, share, counts, seed)
+        left.append(np.abs(under - estimate).max() / under.max())
+    return f"{100 * np.median(left):.0f} % of its maximum ({100 * min(left):.0f} to {100 * max(left):.0f} % by crystal)"
+
+
+def kept_text(share: float, counts: float, seed: int = 0, structures: Sequence[str] = REFERENCE_NAMES) -> str:
+    """How many graduated descents that start at the truth, cells free, end in a tight match with it when the background
+    as `xrdscape snap` estimates it has been subtracted.
+
+    Args:
+        share, counts, seed: as for `left_text`.
+        structures: names or paths.
+    """
+    kept = 0
+    for name in structures:
+        noisy, _, estimate = _estimated(name, share, counts, seed)
+        truth, target = load_structure(name), torch.from_numpy(noisy - estimate).to(DTYPE)
+        start = to_tensors([truth], dtype=DTYPE)
+        result = graduated(Simulator(truth, dtype=DTYPE), target, *start, OBJECTIVES["cosine"], None, NARROWING)
+        kept += tight_match(truth, crystals(truth, result)[0])
+    return f"{kept} of {len(structures)}"
+
+
+def _estimated(name: str, share: float, counts: float, seed: int) -> tuple[Values, Values, Values]:
+    """A crystal's counted intensities on a background, that background, and the estimate of it, [n] each."""
+    pattern, rng = simulate(load_structure(name)), np.random.default_rng(seed)
+    angles = pattern.two_theta_deg
+    under = share * pattern.intensity.max() * background(torch.from_numpy(angles)).numpy()
+    together = pattern.intensity + under
+    noisy = counted(torch.from_numpy(together), counts, rng).numpy() * together.max() / counts
+    return noisy, under, estimated_background(angles, noisy)
 
 
 def from_truth_table(found: pd.DataFrame) -> pd.DataFrame:
