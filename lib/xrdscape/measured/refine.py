@@ -69,7 +69,8 @@ class Settings:
 
     family: str = AUTOMATIC
     # As recommended for simulated patterns. On ten measured ones the width matters little: of 273 starts strained by 2
-    # to 20 % the first try brought 186, 184 and 183 within 0.5 % of the published cell from 10, 20 and 30 deg.
+    # to 20 % the first try brought 186, 184 and 183 within 0.5 % of the published cell from 10, 20 and 30 deg (by an
+    # estimate of the background that followed less of a broad one).
     blur_deg: float = Narrowing.widest_deg
     tries: int = 8
     atoms: bool = False

@@ -54,9 +54,8 @@ BOTH_STEPS = 150
 """Of relaxations that feel the pattern, at most: what forces of both leave is for the descent."""
 SHORT_RELAXATION = 60
 """Steps of the relaxations between two descents: enough to leave a place that no atoms could be at."""
-
-
 _ADDED = ("pattern_ev", "hops", "sites")
+"""Choices that came after the first records: see `Recipe.__repr__`."""
 
 
 @dataclass(frozen=True)
