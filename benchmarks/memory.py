@@ -11,8 +11,8 @@ from pathlib import Path
 def main(what: str, crystal: str = "U2Ti", batch: str = "16") -> None:
     """Do one thing and print the peak."""
 
-    from xrdscape.engine.threads import use_threads
-    from xrdscape.recovery.descent import step
+    from xrdscape.optimisation.descent import step
+    from xrdscape.runtime.threads import use_threads
     from xrdscape.timing.measure import dense_patterns, descent_of, loss_through, make_case
 
     use_threads(1)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from xrdscape.engine.structures import REFERENCE_NAMES
-from xrdscape.engine.threads import use_threads
-from xrdscape.provenance import cores
-from xrdscape.recovery.snap import snap
-from xrdscape.recovery.stride import stride
+from xrdscape.crystal.structures import REFERENCE_NAMES
+from xrdscape.optimisation.fused_steps import fused_steps
+from xrdscape.optimisation.loop import run_descent
+from xrdscape.runtime.provenance import cores
+from xrdscape.runtime.threads import use_threads
 from xrdscape.timing.limit import operator_work
 from xrdscape.timing.measure import STEPS_A_CALL, Task, descent_of, interleaved, loss_and_gradient, make_case
 
@@ -45,7 +45,7 @@ def measure_limit(record: dict[str, Any]) -> None:
             record["rates"][name] = rates
     for crystal in REFERENCE_NAMES:
         case = make_case(crystal, BATCH)
-        work = operator_work(case.simulator, case.lattice, case.reflections, case.sums)
+        work = operator_work(case.simulator, case.lattice, case.reflections, case.geometrical)
         spent = {key: plain(value) for key, value in vars(work).items()}
         record["work"].append({"crystal": crystal, **spent, "operations": plain(work.operations)})
 
@@ -73,7 +73,7 @@ def measure_threads(record: dict[str, Any], crystals: tuple[str, ...], pairs: in
         case = make_case(crystal, BATCH)
         calls: dict[str, tuple[Callable[[], Any], int]] = {
             "engine": (partial(loss_and_gradient, case), 1),
-            "step": (partial(stride, *descent_of(case), STEPS_A_CALL), STEPS_A_CALL),
+            "step": (partial(fused_steps, *descent_of(case), STEPS_A_CALL), STEPS_A_CALL),
         }
         for contender, (call, repeats) in calls.items():
             tasks = {threads: Task(call, threads, repeats) for threads in (1, cores())}
@@ -106,7 +106,7 @@ def descend(record: dict[str, Any]) -> None:
     case = make_case(DESCENDED, BATCH)
     problem, state = descent_of(case)
     print(f"one whole descent: {BATCH} copies of {DESCENDED}, at most {problem.schedule.max_steps} steps")
-    result = snap(problem, state.parameterisation, case.lattice, case.frac_coords, progress=True)
+    result = run_descent(problem, state.parameterisation, case.lattice, case.frac_coords, progress=True)
     use_threads(1)
     record["descent"] = {
         "crystal": DESCENDED, "batch": BATCH, "threads": cores(), "seconds": round(result.seconds, 2),

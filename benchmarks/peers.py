@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 from torch import Tensor
 
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.peaks import peaks_to_pattern_reference
-from xrdscape.engine.profile import Instrument, caglioti_fwhm_deg
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import load_structure, to_tensors
-from xrdscape.recovery import noise
+from xrdscape.crystal import distortion as noise
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.peaks import peaks_to_pattern_reference
+from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg
+from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.timing.measure import LATTICE_LEVEL
 
 INSTRUMENT = Instrument()
@@ -74,8 +74,8 @@ class Peer:
 
 def cells(crystal: str, batch: int) -> list[Structure]:
     """The same distorted copies that the engine is timed on."""
-    truth = load_structure(crystal)
-    return [noise.start(crystal, "lattice", LATTICE_LEVEL, copy, 0, truth) for copy in range(batch)]
+    reference = load_structure(crystal)
+    return [noise.start(crystal, "lattice", LATTICE_LEVEL, copy, 0, reference) for copy in range(batch)]
 
 
 def difference(prepared: Prepared) -> float:
@@ -88,7 +88,7 @@ def _our_peaks(structure: Structure) -> tuple[Tensor, Tensor, Tensor]:
     simulator = Simulator(structure)
     lattice, frac_coords = to_tensors([structure])
     reflections = simulator.reflections(lattice)
-    return simulator.peaks(lattice, reflections, simulator.sums(reflections, frac_coords))
+    return simulator.peaks(lattice, reflections, simulator.geometrical(reflections, frac_coords))
 
 
 def _our_pattern(structure: Structure) -> Pattern:
@@ -109,21 +109,21 @@ def _sticks(structure: Structure, calculator: Any) -> Prepared:
     return Prepared(call, drawn, _our_pattern(structure))
 
 
-def prepare_pymatgen(structure: Structure, truth: Structure) -> Prepared:
+def prepare_pymatgen(structure: Structure, reference: Structure) -> Prepared:
     """pymatgen's XRDCalculator."""
     from pymatgen.analysis.diffraction.xrd import XRDCalculator
 
     return _sticks(structure, XRDCalculator(wavelength=INSTRUMENT.wavelength_angstrom))
 
 
-def prepare_xrd_rust(structure: Structure, truth: Structure) -> Prepared:
+def prepare_xrd_rust(structure: Structure, reference: Structure) -> Prepared:
     """xrd-rust, a compiled stand-in for it."""
     from xrd_rust_calculator import XRDCalculatorRust
 
     return _sticks(structure, XRDCalculatorRust(wavelength=INSTRUMENT.wavelength_angstrom))
 
 
-def prepare_braggcalculator(structure: Structure, truth: Structure) -> Prepared:
+def prepare_braggcalculator(structure: Structure, reference: Structure) -> Prepared:
     """BraggCalculator on torch in float32, with its default profile, a Gaussian of one width."""
     from braggcalculator import BraggCalculator
     from braggcalculator.backends import TorchBackend
@@ -139,7 +139,7 @@ def prepare_braggcalculator(structure: Structure, truth: Structure) -> Prepared:
             backend=TorchBackend(device="cpu", dtype=torch.float32),
         ).load(crystal)
 
-    target = loaded(truth).pattern()[1].detach()
+    target = loaded(reference).pattern()[1].detach()
     calculator = loaded(structure)
     parameters = calculator.tensor_parameters(requires_grad=["lattice"])
 
@@ -154,9 +154,9 @@ def prepare_braggcalculator(structure: Structure, truth: Structure) -> Prepared:
     return Prepared(call, theirs.double().numpy(), ours[0].numpy())
 
 
-def prepare_phasesmith(structure: Structure, truth: Structure, reach_fwhm: float) -> Prepared:
+def prepare_phasesmith(structure: Structure, reference: Structure, reach_fwhm: float) -> Prepared:
     """PhaseSmith's fused structural pattern, its tails followed to so many widths."""
-    target = _phasesmith(truth, reach_fwhm).calculate().y
+    target = _phasesmith(reference, reach_fwhm).calculate().y
     model = _phasesmith(structure, reach_fwhm)
     scale = float(np.linalg.norm(target))
 
@@ -235,9 +235,9 @@ PEERS = (
     Peer("phasesmith_cut", "PhaseSmith, tails cut", "phasesmith",
          "cosine loss and its gradient in lattice and coordinates; pseudo-Voigt up to 20 widths (its default), float64",
          f"{OWN_PROFILE}; its form factors are another table", 0.03,
-         lambda structure, truth: prepare_phasesmith(structure, truth, 20.0)),
+         lambda structure, reference: prepare_phasesmith(structure, reference, 20.0)),
     Peer("phasesmith", "PhaseSmith, whole tails", "phasesmith",
          "cosine loss and its gradient in lattice and coordinates; pseudo-Voigt, float64",
          f"{OWN_PROFILE}; its form factors are another table", 0.03,
-         lambda structure, truth: prepare_phasesmith(structure, truth, 400.0)),
+         lambda structure, reference: prepare_phasesmith(structure, reference, 400.0)),
 )  # fmt: skip

@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from others import BATCH, descend, measure_limit, measure_memory, measure_threads, plain
 from peers import PEERS, Peer, cells, difference
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
-from xrdscape.engine.threads import use_threads
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import RecordError, XrdscapeError
 from xrdscape.paths import ROOT
-from xrdscape.provenance import cores, machine, revision
+from xrdscape.runtime.provenance import cores, machine, revision
+from xrdscape.runtime.threads import use_threads
 from xrdscape.timing.check import check_engine, require_correct, worst
 from xrdscape.timing.measure import (
     CRYSTALS,
@@ -168,9 +168,9 @@ def _present() -> list[Peer]:
 def _compared(peer: Peer, options: argparse.Namespace) -> dict[str, Any]:
     worst_seen = 0.0
     for crystal in options.crystals:
-        truth = load_structure(crystal)
+        reference = load_structure(crystal)
         for structure in cells(crystal, 2):
-            worst_seen = max(worst_seen, difference(peer.prepare(structure, truth)))
+            worst_seen = max(worst_seen, difference(peer.prepare(structure, reference)))
     if not worst_seen <= peer.bound:
         raise RecordError(
             f"The pattern of {peer.label} {peer.version} differs from ours by {worst_seen:.1e} of the maximum "
@@ -215,8 +215,8 @@ def all_tasks(record: dict[str, Any], options: argparse.Namespace) -> dict[Key, 
 
 
 def _all_cells(peer: Peer, crystal: str) -> Callable[[], None]:
-    truth = load_structure(crystal)
-    calls = [peer.prepare(structure, truth).call for structure in cells(crystal, BATCH)]
+    reference = load_structure(crystal)
+    calls = [peer.prepare(structure, reference).call for structure in cells(crystal, BATCH)]
 
     def call() -> None:
         for each in calls:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xrdscape.analysis.landscape import Slice
-from xrdscape.engine.structures import load_structure
-from xrdscape.recovery import noise
-from xrdscape.study.records import METHODS, geometry
+from xrdscape.crystal import distortion as noise
+from xrdscape.crystal.structures import load_structure
+from xrdscape.landscape.slices import Slice
+from xrdscape.study.records import PUBLISHED_METHODS, geometry
 from xrdscape.tables.results import STATISTICS
 
 STRUCTURES = ("U2Ti", "BPO4")
@@ -27,25 +27,25 @@ def made_up_records() -> pd.DataFrame:
     """
     rows = []
     for name in STRUCTURES:
-        truth = load_structure(name)
+        reference = load_structure(name)
         for kind, levels in LEVELS.items():
             for level in levels:
                 for copy in range(COPIES):
-                    begin = geometry(noise.start(name, kind, level, copy, structure=truth), "start")
-                    for method in METHODS:
-                        if kind == "lattice" or not METHODS[method].constrained:
+                    begin = geometry(noise.start(name, kind, level, copy, structure=reference), "start")
+                    for method in PUBLISHED_METHODS:
+                        if kind == "lattice" or not PUBLISHED_METHODS[method].constrained:
                             key = {"structure": name, "noise": kind, "level": level, "copy": copy, "method": method}
-                            rows.append({**key, **begin, **_outcome(truth, level, copy, method)})
+                            rows.append({**key, **begin, **_outcome(reference, level, copy, method)})
     return pd.DataFrame(rows)
 
 
-def _outcome(truth: Structure, level: float, copy: int, method: str) -> dict[str, Any]:
+def _outcome(reference: Structure, level: float, copy: int, method: str) -> dict[str, Any]:
     easy = level < 0.1
-    found = easy or METHODS[method].constrained
+    found = easy or PUBLISHED_METHODS[method].constrained
     similarities = {f"{kind}_{which}": base + 0.1 * copy for which, base in (("start", 0.2), ("end", 0.6))
                     for kind in ("cosine", "entropy", "cross_correlation")}  # fmt: skip
     return {
-        **geometry(truth, "end"),
+        **geometry(reference, "end"),
         **similarities,
         "mse_start": -0.05,
         "mse_end": -0.01 * (3 - copy),
@@ -75,11 +75,11 @@ def made_up_correlations(low: float = 0.1, free: float = 0.2, bound: float = 0.9
     """Every published setting; `free` and `bound` are the values without and with constraints."""
     return pd.DataFrame(
         [
-            (noise, level, method, statistic, bound if METHODS[method].constrained else free, low, 1.0, 20)
+            (noise, level, method, statistic, bound if PUBLISHED_METHODS[method].constrained else free, low, 1.0, 20)
             for noise, levels in (("lattice", (0.05, 0.1)), ("coordinates", (0.01, 0.05, 0.1)))
             for level in levels
-            for method in METHODS
-            if noise == "lattice" or not METHODS[method].constrained
+            for method in PUBLISHED_METHODS
+            if noise == "lattice" or not PUBLISHED_METHODS[method].constrained
             for statistic in STATISTICS
         ],
         columns=["noise", "level", "method", "statistic", "value", "low", "high", "n"],

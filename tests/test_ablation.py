@@ -5,10 +5,10 @@ import pytest
 from made_up import made_up_searches
 from matplotlib.colors import to_rgba
 
-from xrdscape.engine.cell import detect_family
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.cell import detect_family
+from xrdscape.crystal.structures import load_structure
 from xrdscape.figures.ablation import ablation_figure
-from xrdscape.recovery.variants import ALL_RECIPES
+from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.study.plan import load_plan, recipe_shards
 from xrdscape.study.store import store_of
 from xrdscape.tables.ablation import ablation_table, families_table
@@ -79,5 +79,5 @@ def test_methods_are_compared_over_the_same_starts(records: pd.DataFrame) -> Non
 def test_the_records_of_a_plan_are_all_there_and_no_others(plan: str) -> None:
     chosen = load_plan(plan)
     assert store_of(plan).keys() == {shard.key for shard in recipe_shards(chosen)}
-    noises = {ALL_RECIPES[name].noise for name in chosen.recipes}
+    noises = {ALL_METHODS[name].noise for name in chosen.recipes}
     assert {row.noise for row in recipe_shards(chosen)} == noises

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
-from xrdscape.provenance import provenance
-from xrdscape.recovery.energy import Relaxation
+from xrdscape.optimisation.energy import Relaxation
+from xrdscape.runtime.provenance import provenance
 from xrdscape.study import shards
 from xrdscape.study.audit import (
     DIFFERENT,
@@ -80,9 +80,9 @@ def test_an_end_that_is_a_little_off_is_the_same_result(store: Store) -> None:
 @pytest.fixture
 def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Records of two recipes, one of which begins with a relaxation: here one that finds a cell 2 % too large."""
-    truth = load_structure("U2Ti")
-    relaxed = truth.copy()
-    relaxed.scale_lattice(1.02**3 * truth.volume)
+    reference = load_structure("U2Ti")
+    relaxed = reference.copy()
+    relaxed.scale_lattice(1.02**3 * reference.volume)
     monkeypatch.setattr(shards, "RECORDS", tmp_path)
     monkeypatch.setattr(shards, "relax", lambda start, noise: Relaxation(relaxed, -6.0, -5.0, 7, True, 0.1))
     shards._recorded_relaxations.cache_clear()

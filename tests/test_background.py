@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from xrdscape.analysis.flaws import counted, with_background
-from xrdscape.engine.pattern import simulate
-from xrdscape.engine.structures import load_structure
-from xrdscape.measured.background import background, peak_width
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.artefacts import counted, with_background
+from xrdscape.diffraction.pattern import simulate
+from xrdscape.patterns.background import background, peak_width
 
 
 def test_background_and_width_are_found() -> None:

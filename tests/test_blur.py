@@ -5,8 +5,8 @@ import pytest
 import torch
 from tolerances import BLUR, BLUR_WIDTH
 
-from xrdscape.engine.blur import PASSES, blurred, half_width, through_blur
-from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.optimisation.blur import PASSES, blurred, half_width, through_blur
+from xrdscape.optimisation.objectives import OBJECTIVES
 
 
 def matrix(n: int, half: int) -> np.ndarray:
@@ -50,6 +50,6 @@ def test_slopes_of_a_blurred_loss() -> None:
     target = blurred(torch.rand(30, dtype=torch.float64, generator=generator), 3)
     for objective in OBJECTIVES.values():
         soft = through_blur(objective, 3)
-        assert soft.twin is None, "the compiled loss knows no blur"
+        assert soft.kernel_id is None, "the compiled loss knows no blur"
         torch.testing.assert_close(soft.loss(pattern, target), objective.loss(blurred(pattern, 3), target))
     assert torch.autograd.gradcheck(lambda x: through_blur(OBJECTIVES["cosine"], 3).loss(x, target), (pattern,))

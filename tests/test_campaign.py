@@ -187,7 +187,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
             process.wait()
 
 
-def finish(process: subprocess.Popen[str]) -> str:
+def polish(process: subprocess.Popen[str]) -> str:
     told = process.communicate(timeout=PATIENCE_S)[0]
     assert process.returncode == 0, told
     return told
@@ -223,7 +223,7 @@ def test_killing_everything_loses_nothing_that_was_finished(home: Home) -> None:
     told = home.text("status", "tiny")
     assert "under way" not in told
     assert f"120 descents: {10 * len(kept) - 10} done, 0 running" in told, "what is torn is not done"
-    told = finish(home.campaign("--workers", "2"))
+    told = polish(home.campaign("--workers", "2"))
     assert f"set aside, to be computed again: {torn.name}" in told
     assert "120 descents: 120 done, 0 running, 0 failed, 0 waiting" in told
     rows = records.read(home.store.merged / "U2Ti.parquet")
@@ -242,7 +242,7 @@ def test_killing_a_worker_costs_nothing(home: Home) -> None:
     workers = children(process.pid)
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
-    assert "120 descents: 120 done" in finish(process)
+    assert "120 descents: 120 done" in polish(process)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
@@ -273,7 +273,7 @@ def test_workers_of_a_scheduler_may_come_and_go_and_the_scheduler_may_die(home: 
     os.killpg(second.pid, signal.SIGKILL)
     scheduler()
     worker()
-    assert "120 descents: 120 done" in finish(home.campaign("--scheduler", address))
+    assert "120 descents: 120 done" in polish(home.campaign("--scheduler", address))
 
 
 def test_the_job_script_runs_a_plan(home: Home) -> None:

@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 from tolerances import ROUNDING
 
-from xrdscape.engine.cell import (
+from xrdscape.crystal.cell import (
     FAMILIES,
     check_lattice,
     closes,
@@ -20,7 +20,7 @@ from xrdscape.engine.cell import (
     unit_volume,
     vectors_to_lattice,
 )
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, reference_facts
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, reference_facts
 from xrdscape.errors import CellError, StructureError
 
 RNG_SEED = 7

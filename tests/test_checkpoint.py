@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from xrdscape import checkpoint
 from xrdscape.errors import RecordError
+from xrdscape.runtime import checkpoint
 
 CONTENT = {"numbers": torch.arange(5.0), "nested": {"list": [(1, torch.ones(2))], "text": "a", "none": None}}
 

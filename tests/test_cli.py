@@ -12,8 +12,8 @@ from fixture_book import HEADER, write_fixture_book
 
 from xrdscape import __version__, book
 from xrdscape.cli import app
-from xrdscape.engine.pattern import Instrument, simulate
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.pattern import Instrument, simulate
 from xrdscape.study import store
 from xrdscape.study.plan import descent_shards, load_plan
 from xrdscape.study.shards import compute

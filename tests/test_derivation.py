@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from tolerances import DEMONSTRATED_GRADIENT, JUMP, KNOWN_DISTANCE, ORACLE_ANGLE_DEG, ORACLE_INTENSITY, SUMMED
 
-from xrdscape.analysis.derivation import (
+from xrdscape.crystal.structures import load_structure
+from xrdscape.demonstrations.derivation import (
     edge_crossings,
     elements_of,
     isotropic_loss,
@@ -18,7 +19,7 @@ from xrdscape.analysis.derivation import (
     readable,
     structure_factors,
 )
-from xrdscape.analysis.noise_effects import (
+from xrdscape.demonstrations.noise_effects import (
     coordinate_draws,
     coordinate_noise_in_words,
     lattice_draws,
@@ -26,8 +27,7 @@ from xrdscape.analysis.noise_effects import (
     shortest_distance,
     start_table,
 )
-from xrdscape.engine.pattern import Instrument
-from xrdscape.engine.structures import load_structure
+from xrdscape.diffraction.pattern import Instrument
 from xrdscape.errors import CellError
 
 COARSE = Instrument(step_deg=0.1)

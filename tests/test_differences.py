@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from made_up import made_up_records
 
-from xrdscape.analysis.information import ESTIMATORS
+from xrdscape.evaluation.information import ESTIMATORS
 from xrdscape.tables.differences import (
     AGREES,
     CHOICE,

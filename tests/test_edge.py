@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from xrdscape.analysis.edge import climb, roughness_by_instrument
-from xrdscape.analysis.landscape import Slice, xrd_slice
-from xrdscape.analysis.relief import minima_counts
-from xrdscape.engine.profile import Instrument
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.profile import Instrument
+from xrdscape.landscape.edge import climb, roughness_by_instrument
+from xrdscape.landscape.relief import minima_counts
+from xrdscape.landscape.slices import Slice, xrd_slice
 from xrdscape.tables.choices import roughness_text
 
 

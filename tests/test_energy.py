@@ -6,11 +6,11 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from tolerances import ENERGY, RELAXED_ENERGY, SINGLE_PRECISION_ENERGY
 
-from xrdscape.analysis.evaluation import matches
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import EnergyError
-from xrdscape.recovery.energy import _calculator, _model, energies, relax
-from xrdscape.recovery.noise import start
+from xrdscape.evaluation.matching import matches
+from xrdscape.optimisation.energy import _calculator, _model, energies, relax
 
 
 def test_energies_are_per_atom_and_batching_changes_nothing():
@@ -39,13 +39,13 @@ def test_one_pass_gives_the_forces_and_stress_of_chgnet():
 
 @pytest.mark.parametrize("noise", ["lattice", "coordinates"])
 def test_relaxation_recovers_a_small_distortion(noise):
-    truth, begin = load_structure("NaS"), start("NaS", noise, 0.01, 0)
+    reference, begin = load_structure("NaS"), start("NaS", noise, 0.01, 0)
     seen = []
     result = relax(begin, noise, record=lambda step, structure, energy: seen.append((step, energy)))
     assert result.converged
-    assert matches(truth, result.structure)
+    assert matches(reference, result.structure)
     assert result.energy_ev_per_atom < result.energy_start_ev_per_atom
-    assert abs(result.energy_ev_per_atom - energies([truth])[0]) < RELAXED_ENERGY
+    assert abs(result.energy_ev_per_atom - energies([reference])[0]) < RELAXED_ENERGY
     assert [step for step, _ in seen] == list(range(result.steps + 1))
     assert seen[0][1] == result.energy_start_ev_per_atom
     assert seen[-1][1] == result.energy_ev_per_atom
@@ -67,21 +67,21 @@ def test_running_out_of_steps_is_reported():
 
 def test_collapse_is_reported_not_raised():
     """Atoms almost on top of each other drive the cell apart beyond any sense."""
-    truth = load_structure("U2Ti")
-    begin = Structure(truth.lattice, truth.species, [[0, 0, 0], [0.01, 0, 0], [0, 0.01, 0]])
+    reference = load_structure("U2Ti")
+    begin = Structure(reference.lattice, reference.species, [[0, 0, 0], [0.01, 0, 0], [0, 0.01, 0]])
     result = relax(begin, "lattice", max_steps=30)
     assert not result.converged
     assert np.isfinite(result.structure.lattice.matrix).all()
 
 
 def test_unsuitable_structures_are_refused():
-    truth = load_structure("U2Ti")
-    partial = truth.copy()
+    reference = load_structure("U2Ti")
+    partial = reference.copy()
     partial.replace(0, {"U": 0.5})
     for call in (lambda s: relax(s, "lattice"), lambda s: energies([s])):
         with pytest.raises(EnergyError, match="partially occupied"):
             call(partial)
         with pytest.raises(EnergyError, match="not finite"):
-            call(Structure(truth.lattice, truth.species, np.full((3, 3), np.nan)))
+            call(Structure(reference.lattice, reference.species, np.full((3, 3), np.nan)))
     with pytest.raises(EnergyError, match="unknown noise 'cell'"):
-        relax(truth, "cell")
+        relax(reference, "cell")

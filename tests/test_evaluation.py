@@ -6,7 +6,10 @@ from pymatgen.core import Lattice, Structure
 from scipy import stats
 from tolerances import KNOWN_DISTANCE, MI_BIAS, QUANTILE, SIMILARITY
 
-from xrdscape.analysis.evaluation import (
+from xrdscape.crystal.distortion import distort_coordinates, distort_lattice
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.errors import RecordError, XrdscapeError
+from xrdscape.evaluation.matching import (
     MATCH_CRITERIA,
     emd,
     jeffreys_interval,
@@ -16,10 +19,7 @@ from xrdscape.analysis.evaluation import (
     spearman,
     tight_match,
 )
-from xrdscape.analysis.published import published_table
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
-from xrdscape.errors import RecordError, XrdscapeError
-from xrdscape.recovery.noise import distort_coordinates, distort_lattice
+from xrdscape.study.published import published_table
 
 
 def reshaped(structure, lattice=None, coords=None):
@@ -34,34 +34,34 @@ def stretched(structure, factors):
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_a_structure_matches_itself(name):
-    truth = load_structure(name)
-    assert all(matches(truth, truth, options) for options in MATCH_CRITERIA.values())
-    assert tight_match(truth, truth)
+    reference = load_structure(name)
+    assert all(matches(reference, reference, options) for options in MATCH_CRITERIA.values())
+    assert tight_match(reference, reference)
 
 
 @pytest.mark.parametrize("name", ["Nd(Al2Cu)4", "Na2BiO3"])
 def test_primitive_reduction_hides_matches_of_centred_cells(name):
     """The trap: the truth reduces to its primitive cell, a slightly shaken copy does not."""
-    truth = load_structure(name)
-    copies = [distort_coordinates(truth, 0.01, np.random.default_rng(seed)) for seed in range(4)]
-    assert [matches(truth, copy, MATCH_CRITERIA["pymatgen"]) for copy in copies] == [False] * 4
-    assert [matches(truth, copy) for copy in copies] == [True] * 4
+    reference = load_structure(name)
+    copies = [distort_coordinates(reference, 0.01, np.random.default_rng(seed)) for seed in range(4)]
+    assert [matches(reference, copy, MATCH_CRITERIA["pymatgen"]) for copy in copies] == [False] * 4
+    assert [matches(reference, copy) for copy in copies] == [True] * 4
 
 
 def test_scale_accepts_a_stretched_cell():
-    truth = load_structure("NdCoO3")
-    wrong = stretched(truth, (1.3, 1.3, 1.3))
-    assert matches(truth, wrong, MATCH_CRITERIA["pymatgen"])
-    assert not matches(truth, wrong)
-    assert not tight_match(truth, wrong)
+    reference = load_structure("NdCoO3")
+    wrong = stretched(reference, (1.3, 1.3, 1.3))
+    assert matches(reference, wrong, MATCH_CRITERIA["pymatgen"])
+    assert not matches(reference, wrong)
+    assert not tight_match(reference, wrong)
 
 
 @pytest.mark.parametrize("judge", [matches, tight_match])
 def test_wild_results_match_nothing(judge):
-    truth = load_structure("U2Ti")
-    assert not judge(truth, reshaped(truth, coords=np.full((3, 3), np.nan)))
-    assert not judge(truth, reshaped(truth, Lattice.from_parameters(4.8, 4.8, 2.8, 60, 60, 119.9999)))
-    assert not judge(truth, load_structure("NaS"))
+    reference = load_structure("U2Ti")
+    assert not judge(reference, reshaped(reference, coords=np.full((3, 3), np.nan)))
+    assert not judge(reference, reshaped(reference, Lattice.from_parameters(4.8, 4.8, 2.8, 60, 60, 119.9999)))
+    assert not judge(reference, load_structure("NaS"))
 
 
 @pytest.mark.parametrize(
@@ -69,69 +69,69 @@ def test_wild_results_match_nothing(judge):
     [((1.0049, 1, 0.9951), True), ((1.0051, 1, 1), False), ((1, 0.9949, 1), False), ((1, 1, 1.0051), False)],
 )
 def test_tight_length_limit(factors, expected):
-    truth = load_structure("MnOF")
-    assert tight_match(truth, stretched(truth, factors)) is expected
+    reference = load_structure("MnOF")
+    assert tight_match(reference, stretched(reference, factors)) is expected
 
 
 @pytest.mark.parametrize(("turn_deg", "expected"), [(0.49, True), (0.51, False), (-0.51, False)])
 def test_tight_angle_limit(turn_deg, expected):
-    truth = load_structure("NdCoO3")
-    a, b, c, alpha, beta, gamma = truth.lattice.parameters
+    reference = load_structure("NdCoO3")
+    a, b, c, alpha, beta, gamma = reference.lattice.parameters
     lattice = Lattice.from_parameters(a, b, c, alpha, beta, gamma + turn_deg)
-    assert tight_match(truth, reshaped(truth, lattice)) is expected
+    assert tight_match(reference, reshaped(reference, lattice)) is expected
 
 
 @pytest.mark.parametrize(("step_angstrom", "expected"), [(0.049, True), (0.051, False)])
 def test_tight_distance_limit(step_angstrom, expected):
     """Two atoms moved oppositely: their mean displacement, and so the common translation, is zero."""
-    truth = load_structure("Na3MnCoNiO6")
-    coords = truth.frac_coords.copy()
-    coords[3] += truth.lattice.get_fractional_coords([0, step_angstrom, 0])
-    coords[9] -= truth.lattice.get_fractional_coords([0, step_angstrom, 0])
-    assert tight_match(truth, reshaped(truth, coords=coords)) is expected
+    reference = load_structure("Na3MnCoNiO6")
+    coords = reference.frac_coords.copy()
+    coords[3] += reference.lattice.get_fractional_coords([0, step_angstrom, 0])
+    coords[9] -= reference.lattice.get_fractional_coords([0, step_angstrom, 0])
+    assert tight_match(reference, reshaped(reference, coords=coords)) is expected
 
 
 @pytest.mark.parametrize("name", ["Na3MnCoNiO6", "MnOF", "NaS", "LiMnIr2"])
 def test_origin_and_order_of_atoms_do_not_matter(name):
-    truth = load_structure(name)
+    reference = load_structure(name)
     rng = np.random.default_rng(4)
-    coords = (truth.frac_coords + rng.uniform(size=3) + rng.normal(0, 0.0005, (len(truth), 3))) % 1
-    order = rng.permutation(len(truth))
-    moved = Structure(truth.lattice, [truth[i].species for i in order], coords[order])
-    assert tight_match(truth, moved)
+    coords = (reference.frac_coords + rng.uniform(size=3) + rng.normal(0, 0.0005, (len(reference), 3))) % 1
+    order = rng.permutation(len(reference))
+    moved = Structure(reference.lattice, [reference[i].species for i in order], coords[order])
+    assert tight_match(reference, moved)
 
 
 def test_atoms_need_a_site_of_their_own_kind():
-    truth = load_structure("NdCoO3")
-    swapped = Structure(truth.lattice, ["Co", "Nd", "O", "O", "O"], truth.frac_coords)
-    assert [s.specie.symbol for s in truth] == ["Nd", "Co", "O", "O", "O"]
-    assert not tight_match(truth, swapped)
-    doubled = truth.frac_coords.copy()
+    reference = load_structure("NdCoO3")
+    swapped = Structure(reference.lattice, ["Co", "Nd", "O", "O", "O"], reference.frac_coords)
+    assert [s.specie.symbol for s in reference] == ["Nd", "Co", "O", "O", "O"]
+    assert not tight_match(reference, swapped)
+    doubled = reference.frac_coords.copy()
     doubled[3] = doubled[4] + 0.001
-    assert not tight_match(truth, reshaped(truth, coords=doubled))
+    assert not tight_match(reference, reshaped(reference, coords=doubled))
 
 
 @pytest.mark.parametrize("name", ["Na3MnCoNiO6", "Na2BiO3", "MnOF", "U2Ti"])
 def test_other_settings_of_the_cell_match(name):
-    truth = load_structure(name)
-    niggli = truth.get_reduced_structure("niggli") if name in ("MnOF", "U2Ti") else truth
-    assert tight_match(truth, niggli)
+    reference = load_structure(name)
+    niggli = reference.get_reduced_structure("niggli") if name in ("MnOF", "U2Ti") else reference
+    assert tight_match(reference, niggli)
     basis = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]]) @ np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
     other = Structure(
-        Lattice(basis @ truth.lattice.matrix),
-        truth.species_and_occu,
-        truth.frac_coords @ np.linalg.inv(basis),
+        Lattice(basis @ reference.lattice.matrix),
+        reference.species_and_occu,
+        reference.frac_coords @ np.linalg.inv(basis),
     )
-    assert max(np.abs(np.subtract(other.lattice.abc, truth.lattice.abc))) > 0.1
-    assert tight_match(truth, other)
-    assert not tight_match(truth, stretched(other, (1.02, 1, 1)))
+    assert max(np.abs(np.subtract(other.lattice.abc, reference.lattice.abc))) > 0.1
+    assert tight_match(reference, other)
+    assert not tight_match(reference, stretched(other, (1.02, 1, 1)))
 
 
 def test_a_strain_within_match_is_not_tight():
-    truth = load_structure("BPO4")
-    result = stretched(truth, (1.03, 1.03, 1))
-    assert matches(truth, result)
-    assert not tight_match(truth, result)
+    reference = load_structure("BPO4")
+    result = stretched(reference, (1.03, 1.03, 1))
+    assert matches(reference, result)
+    assert not tight_match(reference, result)
 
 
 def test_emd_of_known_pairs():
@@ -144,12 +144,12 @@ def test_emd_of_known_pairs():
 
 
 def test_emd_is_blind_to_setting_and_grows_with_distortion():
-    truth = load_structure("Na2BiO3")
-    assert emd(truth, truth.get_primitive_structure()) == pytest.approx(0, abs=1e-3)
+    reference = load_structure("Na2BiO3")
+    assert emd(reference, reference.get_primitive_structure()) == pytest.approx(0, abs=1e-3)
     rng = np.random.default_rng(5)
-    near, far = (emd(truth, distort_lattice(truth, level, rng)) for level in (0.01, 0.2))
+    near, far = (emd(reference, distort_lattice(reference, level, rng)) for level in (0.01, 0.2))
     assert 0 < near < far
-    assert np.isnan(emd(truth, reshaped(truth, coords=np.full((24, 3), np.nan))))
+    assert np.isnan(emd(reference, reshaped(reference, coords=np.full((24, 3), np.nan))))
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(1, 10), (5, 10), (250, 500), (499, 500)])
@@ -182,12 +182,12 @@ def gaussian_pairs(rho, n, seed):
 @pytest.mark.parametrize("rho", [0.3, 0.9])
 def test_mutual_information_of_gaussians(rho):
     """-log(1 - rho^2) / 2 nats; the interval covers it about as often as it says, and is not too wide."""
-    truth = -0.5 * np.log(1 - rho**2)
+    reference = -0.5 * np.log(1 - rho**2)
     estimates = [mutual_information(*gaussian_pairs(rho, 400, seed), seed=seed, n_resamples=60) for seed in range(12)]
     values = np.array([e.value for e in estimates])
-    assert abs(values.mean() - truth) < MI_BIAS
+    assert abs(values.mean() - reference) < MI_BIAS
     # at 95 % coverage, 9 or fewer of 12 happen once in 400
-    assert sum(e.low <= truth <= e.high for e in estimates) >= 10
+    assert sum(e.low <= reference <= e.high for e in estimates) >= 10
     widths = np.array([e.high - e.low for e in estimates])
     assert widths.mean() < 8 * values.std(ddof=1)
 

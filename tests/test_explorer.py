@@ -8,8 +8,8 @@ import pytest
 from made_up import COPIES, STRUCTURES, made_up_records
 
 from xrdscape.book.explorer import BIN, DIGITS, explorer_data, results_explorer
-from xrdscape.engine.pattern import simulate
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.pattern import simulate
 from xrdscape.errors import RecordError
 from xrdscape.figures.results import CORRELATION_PANELS
 
@@ -35,17 +35,19 @@ def test_every_result_of_the_level_is_a_point(records):
 
 def test_results_are_drawn_with_their_own_cell_and_pattern(records):
     data = explorer_data(records[records["level"] == 0.1])
-    truth = data["crystals"]["U2Ti"]
+    reference = data["crystals"]["U2Ti"]
     structure = load_structure("U2Ti")
-    lengths = np.linalg.norm(np.reshape(truth["matrix"], (3, 3)), axis=1)
+    lengths = np.linalg.norm(np.reshape(reference["matrix"], (3, 3)), axis=1)
     assert lengths == pytest.approx(structure.lattice.abc, abs=2e-3)
-    assert set(truth["symbols"]) == set(truth["elements"]) == {"U", "Ti"}
+    assert set(reference["symbols"]) == set(reference["elements"]) == {"U", "Ti"}
     # The made-up descents all end in the truth.
     results = data["methods"]["entropy"]["results"]
     own = [i for i, name in enumerate(results["crystal"]) if name == "U2Ti"]
-    assert all(results["matrix"][i] == truth["matrix"] and results["pattern"][i] == truth["pattern"] for i in own)
+    assert all(
+        results["matrix"][i] == reference["matrix"] and results["pattern"][i] == reference["pattern"] for i in own
+    )
     pattern = simulate(structure).intensity
-    shown = np.array([DIGITS.index(digit) for digit in truth["pattern"]]) / (len(DIGITS) - 1)
+    shown = np.array([DIGITS.index(digit) for digit in reference["pattern"]]) / (len(DIGITS) - 1)
     assert shown == pytest.approx(pattern.reshape(-1, BIN).max(1) / pattern.max(), abs=0.5 / 63 + 1e-9)
 
 

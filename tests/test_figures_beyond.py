@@ -13,7 +13,6 @@ from made_up import made_up_searches, made_up_slice
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from xrdscape.analysis.smoothing import Smoothed
 from xrdscape.figures import (
     BEYOND_STYLE,
     PALETTE,
@@ -23,7 +22,8 @@ from xrdscape.figures import (
     smoothing_figure,
     use_style,
 )
-from xrdscape.recovery.recipes import RECIPES
+from xrdscape.landscape.smoothing import Smoothed
+from xrdscape.optimisation.search import METHODS
 from xrdscape.study.records import match_rates
 from xrdscape.tables.beyond import costs
 
@@ -88,9 +88,9 @@ def test_six_fine_frames_stay_small() -> None:
 
 @pytest.mark.parametrize("noise", ["lattice", "coordinates"])
 def test_methods_differ_without_colour_under_each_noise(noise: str) -> None:
-    recipes = [name for name, recipe in RECIPES.items() if recipe.noise == noise]
-    assert set(RECIPES) <= set(BEYOND_STYLE)
-    compared = [n for n in BEYOND_STYLE if n not in RECIPES and (noise == "lattice" or n != "cosine_constrained")]
+    recipes = [name for name, recipe in METHODS.items() if recipe.noise == noise]
+    assert set(METHODS) <= set(BEYOND_STYLE)
+    compared = [n for n in BEYOND_STYLE if n not in METHODS and (noise == "lattice" or n != "cosine_constrained")]
     styles = [BEYOND_STYLE[name] for name in (*compared, *recipes)]
     for look in ("label", "marker", "hatch"):
         assert len({getattr(style, look) for style in styles}) == len(styles), look

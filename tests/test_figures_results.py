@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from pymatgen.core import Lattice, Structure
 
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.figures import (
     METHOD_STYLE,
     case_figure,

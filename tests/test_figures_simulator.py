@@ -5,15 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xrdscape.analysis.derivation import (
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure
+from xrdscape.demonstrations.derivation import (
     edge_crossings,
     isotropic_loss,
     loss_derivative,
     pattern_derivative,
     projections,
 )
-from xrdscape.engine.pattern import Instrument, reflection_table, simulate
-from xrdscape.engine.structures import load_structure
+from xrdscape.diffraction.pattern import Instrument, reflection_table, simulate
 from xrdscape.figures import (
     METHOD_STYLE,
     coordinate_noise_figure,
@@ -32,7 +33,6 @@ from xrdscape.figures import (
     width_figure,
 )
 from xrdscape.figures.style import formula, joined_indices
-from xrdscape.recovery.noise import start
 
 COARSE = Instrument(step_deg=0.1)
 

@@ -8,9 +8,7 @@ import pandas as pd
 import pytest
 from made_up import made_up_correlations, made_up_records, made_up_relaxations
 
-from xrdscape.analysis.landscape import Slice
-from xrdscape.analysis.relief import endpoints
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.findings.coordinates import sign_text
 from xrdscape.findings.correlations import correlation_findings
 from xrdscape.findings.energy import energy_findings
@@ -35,6 +33,8 @@ from xrdscape.findings.hidden import (
 from xrdscape.findings.landscapes import Relief, landscape_findings
 from xrdscape.findings.rates import rate_findings
 from xrdscape.findings.terms import rate_text
+from xrdscape.landscape.relief import endpoints
+from xrdscape.landscape.slices import Slice
 
 
 def a_finding(cases: dict[str, bool], key: str = "key") -> Finding:
@@ -219,9 +219,9 @@ def test_last_mile(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
 
 
 def test_projected_starts_are_judged_without_descent(records: pd.DataFrame) -> None:
-    truth = load_structure("U2Ti").lattice.parameters
-    sheared = [*truth[:5], truth[5] + 8]  # the angle is set right by the projection
-    flat = [*(1.3 * np.array(truth[:3])), *truth[3:]]  # the lengths are not
+    reference = load_structure("U2Ti").lattice.parameters
+    sheared = [*reference[:5], reference[5] + 8]  # the angle is set right by the projection
+    flat = [*(1.3 * np.array(reference[:3])), *reference[3:]]  # the lengths are not
     starts = records[(records["structure"] == "U2Ti") & (records["method"] == "cosine_constrained")]
     starts = starts[(starts["level"] == 0.1) & (starts["copy"] < 2)]
     starts = starts.assign(start_lattice=[sheared, flat])

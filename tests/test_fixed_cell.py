@@ -4,22 +4,22 @@ import pytest
 import torch
 from tolerances import FLOAT32_GRADIENT, FLOAT32_LOSS, FLOAT32_PATTERN, REDUCED_GRADIENT, REDUCED_LOSS, SUMMED
 
-from xrdscape.engine.fixed_cell import fixed_cell, fixed_cell_loss
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.profile import Instrument
-from xrdscape.engine.similarity import OBJECTIVES, Objective
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
-from xrdscape.recovery.descent import Problem, Schedule, constant, fixed_of, init
-from xrdscape.recovery.noise import start
-from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.profile import Instrument
+from xrdscape.optimisation.descent import Descent, Schedule, constant, fixed_of, init
+from xrdscape.optimisation.fixed_cell import fixed_cell, fixed_cell_loss
+from xrdscape.optimisation.objectives import OBJECTIVES, Objective
+from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
 
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 @pytest.mark.parametrize("instrument", [Instrument(step_deg=0.05), Instrument(step_deg=0.05, taper_deg=3.0)])
 def test_patterns_and_gradients_are_the_simulators(name: str, instrument: Instrument) -> None:
-    truth = load_structure(name)
-    simulator = Simulator(truth, instrument)
-    lattice, sites = to_tensors([start(name, "coordinates", 0.05, copy, structure=truth) for copy in range(2)])
+    reference = load_structure(name)
+    simulator = Simulator(reference, instrument)
+    lattice, sites = to_tensors([start(name, "coordinates", 0.05, copy, structure=reference) for copy in range(2)])
     weight = torch.cos(simulator.two_theta_deg)
     results = []
     for simulate in (fixed_cell(simulator, lattice[:1]).patterns, lambda moved: simulator(lattice, moved)):
@@ -32,27 +32,27 @@ def test_patterns_and_gradients_are_the_simulators(name: str, instrument: Instru
 
 
 def test_float32_profiles_are_exact() -> None:
-    truth = load_structure("NaS")
-    lattice, sites = to_tensors([truth])
-    expected = Simulator(truth)(lattice, sites)
-    single = fixed_cell(Simulator(truth, dtype=torch.float32), lattice.float()).patterns(sites.float())
+    reference = load_structure("NaS")
+    lattice, sites = to_tensors([reference])
+    expected = Simulator(reference)(lattice, sites)
+    single = fixed_cell(Simulator(reference, dtype=torch.float32), lattice.float()).patterns(sites.float())
     assert single.dtype == torch.float32
     assert float((single.double() - expected).abs().max() / expected.max()) < FLOAT32_PATTERN
 
 
 def test_clipped_indices_stay_clipped() -> None:
-    truth = load_structure("NaS")
-    lattice, sites = to_tensors([truth])
-    simulator = Simulator(truth, Instrument(step_deg=0.05), hkl_max=2)
+    reference = load_structure("NaS")
+    lattice, sites = to_tensors([reference])
+    simulator = Simulator(reference, Instrument(step_deg=0.05), hkl_max=2)
     assert torch.allclose(fixed_cell(simulator, lattice).patterns(sites), simulator(lattice, sites))
 
 
 def test_descents_take_it_only_where_all_share_one_cell() -> None:
-    truth = load_structure("U2Ti")
-    simulator = Simulator(truth, Instrument(step_deg=0.1))
-    lattice, sites = to_tensors([truth, truth])
+    reference = load_structure("U2Ti")
+    simulator = Simulator(reference, Instrument(step_deg=0.1))
+    lattice, sites = to_tensors([reference, reference])
     stage = constant(simulator, simulator(lattice, sites)[0])(0)
-    problem = Problem(lambda step: stage, OBJECTIVES["cosine"], Schedule(1e-4))
+    problem = Descent(lambda step: stage, OBJECTIVES["cosine"], Schedule(1e-4))
     assert fixed_of(problem, stage, CoordinateParameters(lattice), lattice) is not None
     assert fixed_of(problem, stage, LatticeParameters(sites), lattice) is None
     other = lattice * torch.tensor([[1.0], [1.001]], dtype=torch.float64)
@@ -64,11 +64,11 @@ def test_descents_take_it_only_where_all_share_one_cell() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_losses_and_gradients_are_those_of_the_patterns(name: str, objective: Objective, dtype: torch.dtype) -> None:
     """The reduced form for cosine and squared error, the matrix form for the others."""
-    truth = load_structure(name)
-    exact = Simulator(truth, hkl_max=objective.hkl_max)
-    simulator = Simulator(truth, dtype=dtype, hkl_max=objective.hkl_max)
-    lattice, sites = to_tensors([start(name, "coordinates", 0.02, copy, structure=truth) for copy in range(2)])
-    target = exact(*to_tensors([truth]))[0]
+    reference = load_structure(name)
+    exact = Simulator(reference, hkl_max=objective.hkl_max)
+    simulator = Simulator(reference, dtype=dtype, hkl_max=objective.hkl_max)
+    lattice, sites = to_tensors([start(name, "coordinates", 0.02, copy, structure=reference) for copy in range(2)])
+    target = exact(*to_tensors([reference]))[0]
     rounded = lattice.to(dtype), sites.to(dtype)
     reduced = fixed_cell_loss(simulator, rounded[0][:1], objective, target.to(dtype))
     results = []

@@ -4,19 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xrdscape.analysis.flatness import losses_beside, powers, without_free_coordinates
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.figures.flatness import flatness_figure
+from xrdscape.landscape.flatness import losses_beside, powers, without_free_coordinates
+from xrdscape.optimisation.objectives import OBJECTIVES
 
 SIZES = (0.01, 0.02)
 
 
 @pytest.mark.parametrize(("name", "power"), [("U2Ti", 4), ("NaS", 2)])
 def test_the_power_is_that_of_the_symmetry(name: str, power: int) -> None:
-    truth = load_structure(name)
-    rows = losses_beside(truth, OBJECTIVES["cosine"], SIZES, 3, 0)
+    reference = load_structure(name)
+    rows = losses_beside(reference, OBJECTIVES["cosine"], SIZES, 3, 0)
     assert list(rows["displacement"]) == list(SIZES)
     assert powers({name: rows}, [name]) == pytest.approx((power, power), abs=0.1)
 
@@ -32,7 +32,7 @@ def test_crystals_whose_sites_are_all_fixed_are_known() -> None:
 
 
 def test_atoms_are_displaced_by_what_is_asked_for_and_the_crystal_not_as_a_whole(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    truth, seen = load_structure("NaS"), []
+    reference, seen = load_structure("NaS"), []
     cosine = OBJECTIVES["cosine"]
     real = Simulator.__call__
 
@@ -41,12 +41,12 @@ def test_atoms_are_displaced_by_what_is_asked_for_and_the_crystal_not_as_a_whole
         return real(self, lattice, frac_coords)
 
     monkeypatch.setattr(Simulator, "__call__", told)
-    losses_beside(truth, cosine, SIZES, 4, 1)
+    losses_beside(reference, cosine, SIZES, 4, 1)
     for size, sites in zip(SIZES, seen[-2:], strict=True):
-        moved = (sites.numpy() - truth.frac_coords) @ truth.lattice.matrix
-        assert np.allclose(np.sqrt((moved**2).sum((1, 2)) / len(truth)), size)
+        moved = (sites.numpy() - reference.frac_coords) @ reference.lattice.matrix
+        assert np.allclose(np.sqrt((moved**2).sum((1, 2)) / len(reference)), size)
         assert np.allclose(moved.mean(1), 0, atol=1e-12)
-    again = [losses_beside(truth, cosine, SIZES, 2, seed)["loss"].tolist() for seed in (1, 1, 2)]
+    again = [losses_beside(reference, cosine, SIZES, 2, seed)["loss"].tolist() for seed in (1, 1, 2)]
     assert again[0] == again[1] != again[2]
 
 

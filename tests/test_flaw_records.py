@@ -9,30 +9,30 @@ import pandas as pd
 import pytest
 import torch
 
-from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE
 from xrdscape.book import Book, chapter_parameters
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
 from xrdscape.errors import RecordError
 from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
-from xrdscape.recovery.graduated import Narrowing
-from xrdscape.recovery.noise import start
-from xrdscape.study.audit import IDENTICAL, audit
-from xrdscape.study.flaws import (
+from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.study.artefacts import (
     COPIES,
     PLAN,
     flaw_shards,
-    from_truth,
+    from_reference,
     middling_targets,
     records_of,
     shard_of,
     target_of,
 )
+from xrdscape.study.audit import IDENTICAL, audit
 from xrdscape.study.plan import Shard
 from xrdscape.study.store import Store, store_of
 from xrdscape.tables.flaw_reasons import (
     background_text,
     explained_text,
-    from_truth_table,
+    from_reference_table,
     kept_text,
     left_text,
     lengths_text,
@@ -221,12 +221,12 @@ def test_what_the_estimate_leaves_of_a_background_leads_no_descent_away() -> Non
 
 def test_a_background_drives_a_wide_blur_from_the_truth_and_no_other() -> None:
     """What the chapter says in words."""
-    found = from_truth("background", 0.1, (20.0, 2.0, 0.0), structures=("U2Ti", "NdCoO3"))
+    found = from_reference("background", 0.1, (20.0, 2.0, 0.0), structures=("U2Ti", "NdCoO3"))
     assert found.groupby("first_blur_deg")["tight"].sum().to_dict() == {0.0: 2, 2.0: 2, 20.0: 0}
-    table = from_truth_table(found).set_index("First blur")
+    table = from_reference_table(found).set_index("First blur")
     assert table["Stay a tight match"].to_dict() == {"20°": "0 of 2", "2°": "2 of 2", "none": "2 of 2"}
     assert float(table.loc["20°", "Largest (%)"]) > 5
-    sound = from_truth(NONE, 0.0, (20.0,), structures=("U2Ti",))
+    sound = from_reference(NONE, 0.0, (20.0,), structures=("U2Ti",))
     assert sound["tight"].all()
     assert sound["off"].max() < 1e-3
 

@@ -8,7 +8,9 @@ import torch
 from crystals import COARSE
 from tolerances import ROUNDING, STANDARD_ERRORS, SUMMED
 
-from xrdscape.analysis.flaws import (
+from xrdscape.crystal.cell import detect_family, project
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.diffraction.artefacts import (
     BEAM_STOP_DEG,
     FAMILIES_BY_ERROR,
     FAMILY,
@@ -25,10 +27,8 @@ from xrdscape.analysis.flaws import (
     wrong_family,
     zero_shifted,
 )
-from xrdscape.engine.cell import detect_family, project
-from xrdscape.engine.pattern import Instrument, Simulator, reflection_table, simulate
-from xrdscape.engine.profile import two_theta_grid
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Instrument, Simulator, reflection_table, simulate
+from xrdscape.diffraction.profile import two_theta_grid
 from xrdscape.errors import XrdscapeError
 
 FINE = Instrument(two_theta_max_deg=60.0)
@@ -47,21 +47,21 @@ def peak_deg(pattern: torch.Tensor, instrument: Instrument = FINE) -> float:
 
 @pytest.mark.parametrize("name", [NONE, *FLAWS])
 def test_without_size_there_is_no_flaw(name: str) -> None:
-    truth, other = load_structure("U2Ti"), load_structure("Au2S")
+    reference, other = load_structure("U2Ti"), load_structure("Au2S")
     size = FLAWS[name].flawless if name in FLAWS else 0.0
-    target = flawed(truth, name, size, np.random.default_rng(0), other)
-    expected = Simulator(truth)(*to_tensors([truth]))[0]
+    target = flawed(reference, name, size, np.random.default_rng(0), other)
+    expected = Simulator(reference)(*to_tensors([reference]))[0]
     torch.testing.assert_close(target / target.max(), expected / expected.max(), rtol=SUMMED, atol=SUMMED)
 
 
 @pytest.mark.parametrize("name", [name for name in FLAWS if name != FAMILY])
 def test_the_similarity_falls_as_a_flaw_grows(name: str) -> None:
-    truth, other = load_structure("BPO4"), load_structure("NaS")
+    reference, other = load_structure("BPO4"), load_structure("NaS")
     expected = clean("BPO4", Instrument())
     flaw = FLAWS[name]
     for side in (-1, 1):
         sizes = sorted((s for s in flaw.sizes if (s - flaw.flawless) * side > 0), reverse=side < 0)
-        targets = [flawed(truth, name, size, np.random.default_rng(0), other) for size in sizes]
+        targets = [flawed(reference, name, size, np.random.default_rng(0), other) for size in sizes]
         alike = [float(torch.cosine_similarity(target, expected, dim=0)) for target in targets]
         assert alike == sorted(alike, reverse=True), (name, side)
         assert all(value < 1 - 1e-6 for value in alike)
@@ -99,8 +99,8 @@ def test_a_background_rises_to_its_share_of_the_maximum() -> None:
 
 @pytest.mark.parametrize("shift_deg", [0.05, 0.5])
 def test_a_zero_shift_moves_every_peak_by_as_much(shift_deg: float) -> None:
-    truth = load_structure("NdCoO3")
-    expected, target = clean("NdCoO3", FINE), zero_shifted(truth, shift_deg, FINE)
+    reference = load_structure("NdCoO3")
+    expected, target = clean("NdCoO3", FINE), zero_shifted(reference, shift_deg, FINE)
     assert peak_deg(target) - peak_deg(expected) == pytest.approx(shift_deg, abs=0.002)
     steps = round(shift_deg / FINE.step_deg)
     torch.testing.assert_close(target[steps:], expected[:-steps], rtol=SUMMED, atol=SUMMED * float(expected.max()))
@@ -124,23 +124,23 @@ def test_march_dollase_has_mean_1_over_the_sphere(r: float) -> None:
 
 def test_texture_weighs_each_reflection_by_its_angle_to_the_plates() -> None:
     """In a tetragonal cell cos(alpha) of (h, k, l) and (0, 0, 1) is l / c over 1 / d."""
-    truth, r = load_structure("BPO4"), 0.5
-    table = reflection_table(truth, FINE)
+    reference, r = load_structure("BPO4"), 0.5
+    table = reflection_table(reference, FINE)
     for h, k, l, ratio in ((0, 0, 2, r**-3), (2, 0, 0, r**1.5), (1, 0, 1, None)):  # noqa: E741
         row = table[(table[["h", "k", "l"]] == [h, k, l]).all(axis=1)].iloc[0]
-        cosine = l / truth.lattice.c * row["d_angstrom"]
+        cosine = l / reference.lattice.c * row["d_angstrom"]
         expected = (r**2 * cosine**2 + (1 - cosine**2) / r) ** -1.5
         assert ratio is None or expected == pytest.approx(ratio)
         narrow = Instrument(U=0, V=0, W=1e-4, eta=1.0, two_theta_max_deg=60.0)
         at = round(row["two_theta_deg"] / narrow.step_deg)
-        measured = textured(truth, r, instrument=narrow)[at] / clean("BPO4", narrow)[at]
+        measured = textured(reference, r, instrument=narrow)[at] / clean("BPO4", narrow)[at]
         assert float(measured) == pytest.approx(expected, rel=1e-6), (h, k, l)
 
 
 def test_a_cubic_line_has_the_mean_weight_of_its_reflections() -> None:
     """The axis may then be any of the equivalent ones."""
-    truth = load_structure("NdCoO3")
-    one, other = (textured(truth, 0.4, axis, FINE) for axis in ((0, 0, 1), (1, 0, 0)))
+    reference = load_structure("NdCoO3")
+    one, other = (textured(reference, 0.4, axis, FINE) for axis in ((0, 0, 1), (1, 0, 0)))
     torch.testing.assert_close(one, other, rtol=SUMMED, atol=SUMMED * float(one.max()))
 
 
@@ -162,8 +162,8 @@ def freedom(family: str) -> int:
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_a_wrong_family_allows_too_much_or_forbids_the_cell(name: str) -> None:
-    truth = load_structure(name)
-    family, (cell,) = detect_family(truth), to_tensors([truth])[0]
+    reference = load_structure(name)
+    family, (cell,) = detect_family(reference), to_tensors([reference])[0]
     for size in FAMILIES_BY_ERROR[family]:
         wrong = wrong_family(family, size)
         allowed = torch.allclose(project(cell, wrong), cell, rtol=1e-6)

@@ -9,9 +9,9 @@ from pymatgen.core import Structure
 from tolerances import FLOAT32_GRADIENT, GRADCHECK
 from torch import Tensor
 
-from xrdscape.engine.pattern import Instrument, Simulator
-from xrdscape.engine.similarity import cosine_similarity
-from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.pattern import Instrument, Simulator
+from xrdscape.optimisation.objectives import cosine_similarity
 
 GRID = Instrument(two_theta_min_deg=15.0, two_theta_max_deg=60.0, step_deg=1.5, U=0.5, W=0.8)
 """Few values, and peaks wide enough for each to be seen by several of them."""
@@ -66,7 +66,7 @@ def test_gradcheck_with_reflections_inside_the_taper(name: str) -> None:
     simulator = Simulator(structure, instrument)
     lattice, sites = to_tensors([structure])
     lists = simulator.reflections(lattice, reach=1.05)
-    centre = simulator.peaks(lattice, lists, simulator.sums(lists, sites)).centre_deg
+    centre = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites)).centre_deg
     on_slope = (centre > instrument.two_theta_max_deg + 1) & (centre < instrument.edge_deg - 1)
     assert int(on_slope.sum()) >= 1
     top = scaled(simulator, lattice, sites)
@@ -86,7 +86,7 @@ def test_masked_reflections_leave_the_gradient_finite_and_equal(instrument: Inst
     simulator = Simulator(structure, instrument)
     lattice, sites = to_tensors([structure])
     superset = simulator.reflections(lattice, reach=1.4)
-    peaks = simulator.peaks(lattice, superset, simulator.sums(superset, sites))
+    peaks = simulator.peaks(lattice, superset, simulator.geometrical(superset, sites))
     assert superset.hkl.shape[1] > 2 * simulator.reflections(lattice).hkl.shape[1]
     assert bool(torch.isfinite(torch.stack(peaks)).all())
     weight = torch.linspace(-1, 1, instrument.n_steps, dtype=torch.float64)
@@ -131,11 +131,11 @@ def test_the_truth_is_a_stationary_maximum_of_the_cosine() -> None:
     target = simulator(lattice, sites)[0].detach()
     x = lattice.clone().requires_grad_()
     similarity = cosine_similarity(simulator(x, sites), target)
-    (at_truth,) = torch.autograd.grad(similarity.sum(), x)
+    (at_reference,) = torch.autograd.grad(similarity.sum(), x)
     nearby = (lattice * 1.003).requires_grad_()
     (away,) = torch.autograd.grad(cosine_similarity(simulator(nearby, sites), target).sum(), nearby)
     assert similarity.item() == pytest.approx(1, abs=1e-12)
-    assert float(at_truth.abs().max()) < 1e-9 * float(away.abs().max())
+    assert float(at_reference.abs().max()) < 1e-9 * float(away.abs().max())
 
 
 @pytest.mark.parametrize("name", ["CuO", "U2Ti", "triclinic_alloy"])

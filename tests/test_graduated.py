@@ -6,52 +6,52 @@ import pytest
 import torch
 from tolerances import COARSE_GRID, RULE
 
-from xrdscape.analysis.evaluation import tight_match
-from xrdscape.engine.blur import blurred, half_width
-from xrdscape.engine.cell import detect_family
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
+from xrdscape.crystal.cell import detect_family
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import DescentError
-from xrdscape.recovery.descent import Problem, Schedule, Stage, init
-from xrdscape.recovery.graduated import Narrowing, blurred_stage, graduated, narrowing_stages
-from xrdscape.recovery.noise import start
-from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters, ScaledLattice
-from xrdscape.recovery.recover import crystals, recover
-from xrdscape.recovery.rules import Adam
-from xrdscape.recovery.snap import snap
-from xrdscape.recovery.stride import steps_at_once
+from xrdscape.evaluation.matching import tight_match
+from xrdscape.optimisation.blur import blurred, half_width
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, init
+from xrdscape.optimisation.fused_steps import steps_at_once
+from xrdscape.optimisation.graduated import Narrowing, blurred_stage, graduated, narrowing_stages
+from xrdscape.optimisation.loop import run_descent
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters, ScaledLattice
+from xrdscape.optimisation.rules import Adam
+from xrdscape.study.recover import crystals, recover
 
 NAME, LEVEL, COPIES = "U2Ti", 0.1, 4
 SHORT = Narrowing(stages=3, steps=4, last_steps=5)
 
 
 @pytest.fixture(scope="module")
-def truth():  # type: ignore[no-untyped-def]
+def reference():  # type: ignore[no-untyped-def]
     return load_structure(NAME)
 
 
 @pytest.fixture(scope="module")
-def starts(truth):  # type: ignore[no-untyped-def]
-    return [start(NAME, "lattice", LEVEL, copy, 0, truth) for copy in range(COPIES)]
+def starts(reference):  # type: ignore[no-untyped-def]
+    return [start(NAME, "lattice", LEVEL, copy, 0, reference) for copy in range(COPIES)]
 
 
 @pytest.fixture(scope="module")
-def simulator(truth) -> Simulator:  # type: ignore[no-untyped-def]
-    return Simulator(truth, dtype=torch.float32)
+def simulator(reference) -> Simulator:  # type: ignore[no-untyped-def]
+    return Simulator(reference, dtype=torch.float32)
 
 
 @pytest.fixture(scope="module")
-def target(truth):  # type: ignore[no-untyped-def]
-    return Simulator(truth)(*to_tensors([truth]))[0].float()
+def target(reference):  # type: ignore[no-untyped-def]
+    return Simulator(reference)(*to_tensors([reference]))[0].float()
 
 
-def test_it_solves_what_plain_descent_does_not(truth, starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
+def test_it_solves_what_plain_descent_does_not(reference, starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
     result = graduated(simulator, target, *to_tensors(starts))
-    assert all(tight_match(truth, end) for end in crystals(truth, result))
+    assert all(tight_match(reference, end) for end in crystals(reference, result))
     assert (result.loss < -0.9999).all()
-    plain = recover(truth, starts, "lattice", OBJECTIVES["cosine"], Schedule(1e-2, int(result.steps.max())))
-    assert not any(tight_match(truth, end) for end in crystals(truth, plain))
+    plain = recover(reference, starts, "lattice", OBJECTIVES["cosine"], Schedule(1e-2, int(result.steps.max())))
+    assert not any(tight_match(reference, end) for end in crystals(reference, plain))
 
 
 def test_a_sample_goes_its_own_way_whatever_its_company(starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
@@ -60,8 +60,8 @@ def test_a_sample_goes_its_own_way_whatever_its_company(starts, simulator, targe
     torch.testing.assert_close(together.lattice[2:3], alone.lattice, rtol=RULE, atol=RULE)
 
 
-def test_it_stays_in_the_family(truth, starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
-    result = graduated(simulator, target, *to_tensors(starts), family=detect_family(truth), narrowing=SHORT)
+def test_it_stays_in_the_family(reference, starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
+    result = graduated(simulator, target, *to_tensors(starts), family=detect_family(reference), narrowing=SHORT)
     a, b, _, alpha, beta, gamma = result.lattice.double().unbind(-1)
     torch.testing.assert_close(a, b, rtol=1e-6, atol=0)
     for angle, value in ((alpha, 90.0), (beta, 90.0), (gamma, 120.0)):
@@ -88,14 +88,14 @@ def test_blurs_narrow_by_equal_factors_and_end(simulator, target) -> None:  # ty
 
 
 @pytest.mark.parametrize("width_deg", [0.1, 0.5, 3.0, 10.0])
-def test_a_coarse_grid_sees_the_same_blurred_pattern(truth, starts, width_deg: float) -> None:  # type: ignore[no-untyped-def]
+def test_a_coarse_grid_sees_the_same_blurred_pattern(reference, starts, width_deg: float) -> None:  # type: ignore[no-untyped-def]
     """Both patterns of a stage are blurred by the same amount, though one on the fine grid and one on the coarse."""
-    simulator = Simulator(truth)
-    fine = simulator(*to_tensors([truth]))[0]
+    simulator = Simulator(reference)
+    fine = simulator(*to_tensors([reference]))[0]
     stage = blurred_stage(simulator, fine, width_deg)
     assert stage.simulator.instrument.step_deg > 5 * simulator.instrument.step_deg
     assert len(stage.target) == stage.simulator.instrument.n_steps
-    coarse = blurred(stage.simulator(*to_tensors([truth]))[0], stage.blur)
+    coarse = blurred(stage.simulator(*to_tensors([reference]))[0], stage.blur)
     # At the ends the fine average takes in up to four bins that no coarse bin stands for.
     inner = slice(3 * stage.blur + 1, -3 * stage.blur - 1)
     torch.testing.assert_close(coarse[inner], stage.target[inner], rtol=0, atol=COARSE_GRID * float(stage.target.max()))
@@ -111,7 +111,7 @@ def test_an_impossible_narrowing_is_refused(settings: dict[str, float]) -> None:
         Narrowing(**settings)  # type: ignore[arg-type]
 
 
-def test_parameters_of_one_scale(truth, starts) -> None:  # type: ignore[no-untyped-def]
+def test_parameters_of_one_scale(reference, starts) -> None:  # type: ignore[no-untyped-def]
     lattice, sites = to_tensors(starts)
     scaled = ScaledLattice.of(lattice, sites)
     parameters = scaled.start(lattice, sites)
@@ -135,23 +135,25 @@ def test_adam_and_blurs_are_taken_step_by_step(starts, simulator, target) -> Non
         (Stage(simulator, target), {"rule": Adam()}, False),
         (Stage(simulator, blurred(target, 9), 9), {}, False),
     ):
-        problem = Problem(lambda step, stage=stage: stage, OBJECTIVES["cosine"], Schedule(1e-2, 50, **rule))  # type: ignore[misc]
-        assert (steps_at_once(problem, init(problem, LatticeParameters(sites), lattice, sites), 20) > 1) == together
+        descent = Descent(lambda step, stage=stage: stage, OBJECTIVES["cosine"], Schedule(1e-2, 50, **rule))  # type: ignore[misc]
+        assert (steps_at_once(descent, init(descent, LatticeParameters(sites), lattice, sites), 20) > 1) == together
 
 
-def test_a_blur_is_refused_where_the_cell_stays(truth, simulator, target) -> None:  # type: ignore[no-untyped-def]
-    lattice, sites = to_tensors([truth], dtype=torch.float32)
-    problem = Problem(lambda step: Stage(simulator, target, 5), OBJECTIVES["cosine"], Schedule(1e-4, 5))
+def test_a_blur_is_refused_where_the_cell_stays(reference, simulator, target) -> None:  # type: ignore[no-untyped-def]
+    lattice, sites = to_tensors([reference], dtype=torch.float32)
+    descent = Descent(lambda step: Stage(simulator, target, 5), OBJECTIVES["cosine"], Schedule(1e-4, 5))
     with pytest.raises(DescentError, match="A blur is for cells that move"):
-        init(problem, CoordinateParameters(lattice), lattice, sites)
+        init(descent, CoordinateParameters(lattice), lattice, sites)
 
 
-def test_an_interrupted_run_goes_on_with_its_memory(truth, starts, simulator, target, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_an_interrupted_run_goes_on_with_its_memory(
+    reference, starts, simulator, target, tmp_path, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
     lattice, sites = to_tensors(starts, dtype=torch.float32)
     schedule = Schedule(2e-3, SHORT.stages * SHORT.steps + SHORT.last_steps, rule=Adam())
-    problem = Problem(narrowing_stages(simulator, target, SHORT), OBJECTIVES["cosine"], schedule)
-    whole = snap(problem, ScaledLattice.of(lattice, sites), lattice, sites)
-    stages, seen = problem.stage, []
+    descent = Descent(narrowing_stages(simulator, target, SHORT), OBJECTIVES["cosine"], schedule)
+    whole = run_descent(descent, ScaledLattice.of(lattice, sites), lattice, sites)
+    stages, seen = descent.stage, []
 
     def interrupted(step: int) -> Stage:
         seen.append(step)
@@ -160,9 +162,9 @@ def test_an_interrupted_run_goes_on_with_its_memory(truth, starts, simulator, ta
         return stages(step)
 
     kept = tmp_path / "run.pt"
-    broken = replace(problem, stage=interrupted)
+    broken = replace(descent, stage=interrupted)
     with pytest.raises(KeyboardInterrupt):
-        snap(broken, ScaledLattice.of(lattice, sites), lattice, sites, resume_file=kept)
-    resumed = snap(broken, ScaledLattice.of(lattice, sites), lattice, sites, resume_file=kept)
+        run_descent(broken, ScaledLattice.of(lattice, sites), lattice, sites, resume_file=kept)
+    resumed = run_descent(broken, ScaledLattice.of(lattice, sites), lattice, sites, resume_file=kept)
     assert torch.equal(resumed.lattice, whole.lattice)
-    assert from_tensors(truth, resumed.lattice[0].double(), sites[0].double()).is_valid()
+    assert from_tensors(reference, resumed.lattice[0].double(), sites[0].double()).is_valid()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from xrdscape.analysis.information import ESTIMATORS, by_bins, by_neighbours, information, shift
 from xrdscape.errors import XrdscapeError
+from xrdscape.evaluation.information import ESTIMATORS, by_bins, by_neighbours, information, shift
 
 
 def sample(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -9,14 +9,14 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from tolerances import COSINE_AT_TRUTH, FORCE_BY_DIFFERENCES
 
-from xrdscape.analysis.evaluation import tight_match
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import EnergyError
-from xrdscape.recovery import energy
-from xrdscape.recovery.energy import _sum, relax
-from xrdscape.recovery.joint import pattern_energy
-from xrdscape.recovery.noise import start
+from xrdscape.evaluation.matching import tight_match
+from xrdscape.optimisation import energy
+from xrdscape.optimisation.energy import _sum, relax
+from xrdscape.optimisation.joint import pattern_energy
+from xrdscape.optimisation.objectives import OBJECTIVES
 
 COSINE = OBJECTIVES["cosine"]
 TRUTH = load_structure("U2Ti")  # hexagonal: a force with the cell transposed would show

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from xrdscape.analysis.landscape import energy_slice, slice_descent, slice_pattern, xrd_slice
-from xrdscape.engine.pattern import simulate
-from xrdscape.engine.profile import Instrument
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.pattern import simulate
+from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import CellError
-from xrdscape.recovery.snap import Schedule
+from xrdscape.landscape.slices import energy_slice, slice_descent, slice_pattern, xrd_slice
+from xrdscape.optimisation.loop import Schedule
+from xrdscape.optimisation.objectives import OBJECTIVES
 
 COARSE = Instrument(step_deg=0.1)
 
@@ -34,7 +34,7 @@ def test_slice_is_least_at_the_truth_and_agrees_with_a_single_simulation(u2ti):
 def test_an_even_number_of_values_is_raised_so_that_the_truth_is_one_of_them(u2ti):
     landscape = xrd_slice(u2ti, "a", "c", n=4, instrument=COARSE)
     assert len(landscape.x) == 5
-    assert landscape.truth == (landscape.x[2], landscape.y[2])
+    assert landscape.reference == (landscape.x[2], landscape.y[2])
 
 
 def test_cells_that_do_not_close_are_nan(u2ti):

@@ -9,11 +9,11 @@ from pymatgen.core import Structure
 from tolerances import COMPILED, CUDA, FLOAT32_GRADIENT, KERNEL_FLOAT32
 from torch import Tensor
 
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.peaks import peaks_to_pattern_reference
-from xrdscape.engine.profile import Instrument, two_theta_grid
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
-from xrdscape.recovery.noise import distort_lattice, generator
+from xrdscape.crystal.distortion import distort_lattice, generator
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.peaks import peaks_to_pattern_reference
+from xrdscape.diffraction.profile import Instrument, two_theta_grid
 
 CRYSTALS = [*((name, load_structure(name)) for name in REFERENCE_NAMES), *((name, carried(name)) for name in CARRIED)]
 INSTRUMENTS = {
@@ -30,13 +30,13 @@ def strained(name: str, structure: Structure) -> list[Structure]:
 def plain(simulator: Simulator, lattice: Tensor, sites: Tensor) -> Tensor:
     """The same pattern from `Simulator.peaks` by autograd all the way."""
     lists = simulator.reflections(lattice, reach=1.02)
-    peaks = simulator.peaks(lattice, lists, simulator.sums(lists, sites))
+    peaks = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites))
     return peaks_to_pattern_reference(*peaks, two_theta_grid(simulator.instrument), simulator.instrument.eta)
 
 
 def compiled(simulator: Simulator, lattice: Tensor, sites: Tensor) -> Tensor:
     lists = simulator.reflections(lattice, reach=1.02)
-    return simulator.patterns(lattice, lists, simulator.sums(lists, sites))
+    return simulator.patterns(lattice, lists, simulator.geometrical(lists, sites))
 
 
 def value_and_gradient(simulate, simulator: Simulator, lattice: Tensor, sites: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
@@ -84,10 +84,10 @@ def test_a_cell_that_is_not_a_number_spoils_its_own_pattern_only() -> None:
     simulator = Simulator(structure, COARSE)
     lattice, sites = to_tensors(strained("U2Ti", structure))
     lists = simulator.reflections(lattice)
-    sums = simulator.sums(lists, sites)
-    clean = simulator.patterns(lattice, lists, sums)
+    geometrical = simulator.geometrical(lists, sites)
+    clean = simulator.patterns(lattice, lists, geometrical)
     lattice[0, 4] = torch.nan
-    spoiled = simulator.patterns(lattice, lists, sums)
+    spoiled = simulator.patterns(lattice, lists, geometrical)
     assert bool(spoiled[0].isnan().all())
     assert torch.equal(spoiled[1], clean[1])
 
@@ -106,9 +106,9 @@ def test_functional_transforms_are_refused_with_advice() -> None:
     simulator = Simulator(structure, COARSE)
     lattice, sites = to_tensors([structure])
     lists = simulator.reflections(lattice)
-    sums = simulator.sums(lists, sites)
+    geometrical = simulator.geometrical(lists, sites)
     with pytest.raises(NotImplementedError, match="build the pattern from Simulator"):
-        torch.func.jacrev(lambda cell: simulator.patterns(cell, lists, sums))(lattice)
+        torch.func.jacrev(lambda cell: simulator.patterns(cell, lists, geometrical))(lattice)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

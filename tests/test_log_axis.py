@@ -8,16 +8,16 @@ import torch
 from crystals import COARSE
 from tolerances import GRADCHECK, LOG_AXIS_AREA, LOG_AXIS_LOPSIDED, LOG_AXIS_PLACE
 
-from xrdscape.engine.blur import half_width, softened, through_blur
-from xrdscape.engine.log_axis import log_axis, on_log_axis
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.profile import Instrument, two_theta_grid
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.profile import Instrument, two_theta_grid
 from xrdscape.errors import DescentError
-from xrdscape.recovery.descent import Problem, Schedule, init
-from xrdscape.recovery.graduated import Narrowing, graduated, narrowing_stages
-from xrdscape.recovery.parameterisation import CoordinateParameters
+from xrdscape.optimisation.blur import half_width, softened, through_blur
+from xrdscape.optimisation.descent import Descent, Schedule, init
+from xrdscape.optimisation.graduated import Narrowing, graduated, narrowing_stages
+from xrdscape.optimisation.log_axis import log_axis, on_log_axis
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.parameters import CoordinateParameters
 
 INSTRUMENT = Instrument()
 AXIS = log_axis(INSTRUMENT)
@@ -70,7 +70,7 @@ def test_slopes_and_single_patterns() -> None:
     assert torch.autograd.gradcheck(lambda x: softened(x, 2, axis), (pattern,), **GRADCHECK)
     assert torch.equal(on_log_axis(pattern[1], axis), on_log_axis(pattern, axis)[1])
     soft = through_blur(OBJECTIVES["cosine"], 2, axis)
-    assert soft.twin is None
+    assert soft.kernel_id is None
     target = softened(pattern[0].detach(), 2, axis)
     torch.testing.assert_close(
         soft.loss(pattern, target), OBJECTIVES["cosine"].loss(softened(pattern, 2, axis), target)
@@ -78,9 +78,9 @@ def test_slopes_and_single_patterns() -> None:
 
 
 def test_stages_along_it() -> None:
-    truth = load_structure("U2Ti")
-    simulator = Simulator(truth, dtype=torch.float32)
-    target = Simulator(truth)(*to_tensors([truth]))[0].float()
+    reference = load_structure("U2Ti")
+    simulator = Simulator(reference, dtype=torch.float32)
+    target = Simulator(reference)(*to_tensors([reference]))[0].float()
     narrowing = Narrowing(widest_deg=4.0, stages=2, steps=3, last_steps=3, axis="log_d")
     stage = narrowing_stages(simulator, target, narrowing)
     half = half_width(AXIS.in_log_d(4.0), AXIS.step)
@@ -88,10 +88,10 @@ def test_stages_along_it() -> None:
     assert torch.equal(stage(0).target, softened(target, half, AXIS))
     assert torch.equal(stage(6).target, target)
 
-    lattice, sites = to_tensors([truth], dtype=torch.float32)
+    lattice, sites = to_tensors([reference], dtype=torch.float32)
     ends = graduated(simulator, target, lattice * 1.002, sites, narrowing=narrowing)
     assert torch.isfinite(ends.loss).all()
-    problem = Problem(stage, OBJECTIVES["cosine"], Schedule(1e-4, 5))
+    problem = Descent(stage, OBJECTIVES["cosine"], Schedule(1e-4, 5))
     with pytest.raises(DescentError, match="A blur is for cells that move"):
         init(problem, CoordinateParameters(lattice), lattice, sites)
 

@@ -9,18 +9,18 @@ import torch
 from pymatgen.core import Lattice, Structure
 from tolerances import CELL_FROM_PATTERN
 
-from xrdscape.engine.cell import project
-from xrdscape.engine.pattern import Instrument, simulate
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.cell import project
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.pattern import Instrument, simulate
 from xrdscape.errors import DescentError, PatternError
-from xrdscape.measured.fit import Fit, Shape, fit_profile, fit_scale, weakening
-from xrdscape.measured.pattern import Measured, Profile
-from xrdscape.measured.prepare import Prepared, prepare
-from xrdscape.measured.reading import read_pattern
-from xrdscape.measured.refine import FREE, Settings, chosen_family, refine
-from xrdscape.measured.residual import foreign_peaks, hump, residual, verdict, warnings_of
-from xrdscape.recovery.noise import start
-from xrdscape.recovery.symmetric import displacement_projector
+from xrdscape.optimisation.symmetric import displacement_projector
+from xrdscape.patterns.measured import Measured, Profile
+from xrdscape.patterns.prepare import Prepared, prepare
+from xrdscape.patterns.reading import read_pattern
+from xrdscape.refinement.fit import Fit, Shape, debye_waller, fit_profile, fit_scale
+from xrdscape.refinement.refine import FREE, Settings, chosen_family, refine
+from xrdscape.refinement.residual import foreign_peaks, hump, residual, verdict, warnings_of
 
 ANGLES = np.linspace(10, 20, 101)
 INTENSITIES = np.round(100 + 1000 * np.exp(-(((ANGLES - 15) / 0.3) ** 2)), 3)
@@ -164,7 +164,7 @@ def counted(crystal: Structure, b_iso: float, zero_deg: float, seed: int = 0) ->
     for wavelength, weight in zip(K_ALPHA, (2 / 3, 1 / 3), strict=True):
         instrument = Instrument(wavelength, 15, 95, 0.02, U=0.02, V=0.0, W=0.015, eta=0.6)
         pattern = simulate(crystal, instrument)
-        total += weight * pattern.intensity * weakening(pattern.two_theta_deg, b_iso, wavelength)
+        total += weight * pattern.intensity * debye_waller(pattern.two_theta_deg, b_iso, wavelength)
     angles = pattern.two_theta_deg + zero_deg
     counts = 20_000 * total / total.max() + 200 + 150 * np.exp(-angles / 30)
     lines = tuple(zip(K_ALPHA, (2 / 3, 1 / 3), strict=True))
@@ -183,11 +183,11 @@ def counted_prepared() -> Prepared:
 
 
 def test_a_counted_pattern_gives_the_cell_back(counted_prepared: Prepared) -> None:
-    truth = load_structure("BPO4")
+    reference = load_structure("BPO4")
     said: list[str] = []
     done = refine(strained("BPO4", 0.03, "tetragonal"), counted_prepared, Settings(zero_shift=True), said.append)
     assert done.family == "tetragonal"
-    np.testing.assert_allclose(done.end.lattice.parameters, truth.lattice.parameters, rtol=1e-4)
+    np.testing.assert_allclose(done.end.lattice.parameters, reference.lattice.parameters, rtol=1e-4)
     shape = done.end_fit.shape
     assert shape.zero_deg == pytest.approx(0.04, abs=0.005)
     assert shape.b_iso == pytest.approx(1.0, abs=0.2)
@@ -204,19 +204,19 @@ def test_a_counted_pattern_gives_the_cell_back(counted_prepared: Prepared) -> No
 
 
 def test_coordinates_come_back_with_the_symmetry_of_the_start(counted_prepared: Prepared) -> None:
-    truth = load_structure("BPO4")
-    projector, _ = displacement_projector(truth, 0.01)
+    reference = load_structure("BPO4")
+    projector, _ = displacement_projector(reference, 0.01)
     np.testing.assert_allclose(projector @ projector, projector, atol=1e-9)
     # The oxygen at a general place has three coordinates; boron and phosphorus have none.
     assert np.linalg.matrix_rank(projector) == 3
-    shove = projector @ np.random.default_rng(3).normal(size=3 * len(truth))
+    shove = projector @ np.random.default_rng(3).normal(size=3 * len(reference))
     shove *= 0.02 / np.abs(shove).max()
-    moved = Structure(truth.lattice, truth.species, truth.frac_coords + shove.reshape(-1, 3))
+    moved = Structure(reference.lattice, reference.species, reference.frac_coords + shove.reshape(-1, 3))
     still = refine(moved, counted_prepared, Settings(tries=1, zero_shift=True))
     done = refine(moved, counted_prepared, Settings(tries=1, zero_shift=True, atoms=True))
 
     def distance(crystal: Structure) -> float:
-        off = crystal.frac_coords - truth.frac_coords
+        off = crystal.frac_coords - reference.frac_coords
         return float(np.abs(off - np.round(off)).max())
 
     assert distance(done.end) < 0.3 * distance(still.end)
@@ -227,41 +227,41 @@ def test_coordinates_come_back_with_the_symmetry_of_the_start(counted_prepared: 
 def test_pseudosymmetry_needs_the_further_tries() -> None:
     sites = [[0, 0, 0], [0.5, 0.5, 0.488], [0.5, 0.5, 0], [0.5, 0, 0.52], [0, 0.5, 0.52]]
     kinds = ["Ba", "Ti", "O", "O", "O"]
-    truth = Structure(Lattice.tetragonal(3.995, 4.034), kinds, sites)
+    reference = Structure(Lattice.tetragonal(3.995, 4.034), kinds, sites)
     # Flat where the truth is tall.
     flat = Structure(Lattice.tetragonal(4.02, 3.985), kinds, sites)
-    prepared = prepare(counted(truth, 0.5, 0.0))
+    prepared = prepare(counted(reference, 0.5, 0.0))
     once = refine(flat, prepared, Settings("tetragonal", blur_deg=1, tries=1))
     assert once.end.lattice.c < once.end.lattice.a
     done = refine(flat, prepared, Settings("tetragonal", blur_deg=1))
     assert done.tries == 8
     assert done.after.cosine > once.after.cosine
-    np.testing.assert_allclose(done.end.lattice.abc, truth.lattice.abc, rtol=1e-4)
+    np.testing.assert_allclose(done.end.lattice.abc, reference.lattice.abc, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("name", "family"), [("LiMnIr2", "cubic"), ("U2Ti", "hexagonal"), ("MnOF", "monoclinic"), ("MnOF", None)]
 )
 def test_least_squares_keep_the_family_and_find_the_cell(name: str, family: str | None) -> None:
-    truth, instrument = load_structure(name), Instrument(W=0.02, U=0.02, V=0.0, two_theta_min_deg=10)
-    pattern = simulate(truth, instrument)
+    reference, instrument = load_structure(name), Instrument(W=0.02, U=0.02, V=0.0, two_theta_min_deg=10)
+    pattern = simulate(reference, instrument)
     known = Profile(0.02, 0.0, 0.02, instrument.eta)
     prepared = prepare(measured(pattern.two_theta_deg, pattern.intensity, profile=known, simulated=True))
     near = start(name, "lattice", 0.0005, 0)
     cell = project(torch.tensor(near.lattice.parameters, dtype=torch.float64), family or "triclinic")
     near = Structure(Lattice.from_parameters(*cell.tolist()), near.species, near.frac_coords)
     found = fit_profile(prepared, near, Shape(known), family)
-    np.testing.assert_allclose(found.lattice, truth.lattice.parameters, rtol=CELL_FROM_PATTERN)
+    np.testing.assert_allclose(found.lattice, reference.lattice.parameters, rtol=CELL_FROM_PATTERN)
     kept = project(torch.tensor(found.lattice), family or "triclinic").numpy()
     np.testing.assert_allclose(found.lattice, kept, rtol=1e-12)
 
 
 def test_the_family_is_that_of_the_start() -> None:
-    truth = load_structure("BPO4")
-    assert chosen_family(truth, "auto")[0] == "tetragonal"
-    assert chosen_family(truth, FREE)[0] is None
-    assert chosen_family(truth, "cubic")[0] == "cubic"
-    assert chosen_family(truth.get_primitive_structure(), "auto")[0] is None
+    reference = load_structure("BPO4")
+    assert chosen_family(reference, "auto")[0] == "tetragonal"
+    assert chosen_family(reference, FREE)[0] is None
+    assert chosen_family(reference, "cubic")[0] == "cubic"
+    assert chosen_family(reference.get_primitive_structure(), "auto")[0] is None
     # As written, before what it nearly is.
     sheared = Structure(Lattice.monoclinic(4.0, 4.05, 4.1, 89.8), ["Fe"], [[0, 0, 0]])
     assert chosen_family(sheared, "auto")[0] == "monoclinic"
@@ -282,12 +282,12 @@ def test_a_start_without_reflections_is_refused(counted_prepared: Prepared) -> N
 
 
 def test_sites_may_be_partly_filled(counted_prepared: Prepared) -> None:
-    truth = load_structure("BPO4")
-    partly = truth.copy()
+    reference = load_structure("BPO4")
+    partly = reference.copy()
     partly[0] = {"B": 0.5}
     done = refine(partly, counted_prepared, Settings(tries=1, zero_shift=True))
-    assert done.end.composition["B"] == truth.composition["B"] - 0.5
-    np.testing.assert_allclose(done.end.lattice.abc, truth.lattice.abc, rtol=1e-3)
+    assert done.end.composition["B"] == reference.composition["B"] - 0.5
+    np.testing.assert_allclose(done.end.lattice.abc, reference.lattice.abc, rtol=1e-3)
 
 
 def flat_prepared(intensity: np.ndarray, sigma: np.ndarray) -> Prepared:
@@ -310,8 +310,8 @@ def test_residuals_are_those_of_the_books() -> None:
 
 
 def test_words_follow_the_numbers(counted_prepared: Prepared) -> None:
-    truth = load_structure("BPO4")
-    fit = fit_scale(counted_prepared, truth, Shape(Profile(0.02, 0, 0.015, 0.6), 1.0, 0.04))
+    reference = load_structure("BPO4")
+    fit = fit_scale(counted_prepared, reference, Shape(Profile(0.02, 0, 0.015, 0.6), 1.0, 0.04))
     good = residual(counted_prepared, fit)
     assert verdict(good).startswith("The crystal explains the pattern (cosine 0.99")
     bad = residual(counted_prepared, fit_scale(counted_prepared, strained("BPO4", 0.03, "tetragonal"), fit.shape))
@@ -319,10 +319,10 @@ def test_words_follow_the_numbers(counted_prepared: Prepared) -> None:
     assert "Its Rwp is large for that" not in verdict(good)
     assert "Its Rwp is large for that" in verdict(replace(good, Rwp=0.3))
     assert verdict(replace(good, cosine=0.97)).startswith("The crystal explains most of the pattern")
-    assert warnings_of(truth, truth, 20) == []
-    double = truth.copy()
+    assert warnings_of(reference, reference, 20) == []
+    double = reference.copy()
     double.make_supercell([1, 1, 2])
-    told = " ".join(warnings_of(truth, double, 2, [28.5], 40.2))
+    told = " ".join(warnings_of(reference, double, 2, [28.5], 40.2))
     for words in ("changed by +100%", "2 times that of the start", "Only 2 lines", "28.50°", "broadly around 40°"):
         assert words in told
 

@@ -9,9 +9,7 @@ import pytest
 from scipy import stats
 from tolerances import PINNED_DRAW, STANDARD_ERRORS
 
-from xrdscape.engine.structures import load_structure
-from xrdscape.errors import StructureError
-from xrdscape.recovery.noise import (
+from xrdscape.crystal.distortion import (
     COORDINATE_LEVELS,
     LATTICE_LEVEL_LIMIT,
     LATTICE_LEVELS,
@@ -20,6 +18,8 @@ from xrdscape.recovery.noise import (
     start,
     strain_matrix,
 )
+from xrdscape.crystal.structures import load_structure
+from xrdscape.errors import StructureError
 
 
 def strain_of(structure, distorted):
@@ -63,12 +63,12 @@ def test_displacements_are_normal(level):
 
 
 def test_each_noise_leaves_the_rest_alone():
-    truth = load_structure("BPO4")
+    reference = load_structure("BPO4")
     rng = np.random.default_rng(3)
-    strained, shaken = distort_lattice(truth, 0.2, rng), distort_coordinates(truth, 0.1, rng)
-    np.testing.assert_array_equal(strained.frac_coords, truth.frac_coords)
-    np.testing.assert_array_equal(shaken.lattice.matrix, truth.lattice.matrix)
-    assert truth == load_structure("BPO4")
+    strained, shaken = distort_lattice(reference, 0.2, rng), distort_coordinates(reference, 0.1, rng)
+    np.testing.assert_array_equal(strained.frac_coords, reference.frac_coords)
+    np.testing.assert_array_equal(shaken.lattice.matrix, reference.lattice.matrix)
+    assert reference == load_structure("BPO4")
 
 
 def test_no_strain_flattens_a_cell():
@@ -102,7 +102,7 @@ def test_every_key_gives_another_draw():
 def test_draws_are_the_stored_ones_in_any_process():
     """Records name starts by their key: these literals may never change."""
     code = (
-        "from xrdscape.recovery.noise import start;"
+        "from xrdscape.crystal.distortion import start;"
         "print(start('U2Ti','lattice',0.1,7).lattice.matrix.ravel().tolist());"
         "print(start('U2Ti','coordinates',0.01,7).frac_coords.ravel().tolist())"
     )

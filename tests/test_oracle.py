@@ -14,8 +14,8 @@ from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tolerances import ORACLE_ANGLE_DEG, ORACLE_INTENSITY, SUMMED
 
-from xrdscape.engine.pattern import Instrument, reflection_table, simulate
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.diffraction.pattern import Instrument, reflection_table, simulate
 from xrdscape.paths import ROOT
 
 MP20 = ROOT.parent / "shared" / "data" / "mp20_sample.csv.gz"

@@ -10,19 +10,21 @@ import torch
 from crystals import DATA, carried
 from pymatgen.core import Lattice, Structure
 
-from xrdscape.analysis.landscape import Slice
-from xrdscape.analysis.roughness import climbs, prominent_traps, traps_by_slice
 from xrdscape.book import Book
 from xrdscape.book.parameters import chapter_parameters
-from xrdscape.engine.cell import FAMILIES, project
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.cell import FAMILIES, project
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import XrdscapeError
 from xrdscape.figures import case_figure, own_slices_figure
-from xrdscape.recovery.graduated import Narrowing
-from xrdscape.recovery.recipes import RECIPES, search
-from xrdscape.study.own import (
-    METHODS,
+from xrdscape.landscape.roughness import climbs, prominent_traps, traps_by_slice
+from xrdscape.landscape.slices import Slice
+from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.search import METHODS, search
+from xrdscape.study.plan import Shard, load_plan
+from xrdscape.study.shards import compute
+from xrdscape.study.user_crystal import (
+    APPROACHES,
     PAIRS,
     STUDY_RATES,
     Experiment,
@@ -34,8 +36,6 @@ from xrdscape.study.own import (
     own_slices,
     records_by_method,
 )
-from xrdscape.study.plan import Shard, load_plan
-from xrdscape.study.shards import compute
 from xrdscape.tables.own import (
     best_and_worst,
     cases_table,
@@ -69,14 +69,14 @@ def test_the_ten_are_taken_as_they_are(name: str) -> None:
     own = own_crystal(name)
     assert own.name == name
     assert own.remark == ""
-    assert own.truth == load_structure(name)
+    assert own.reference == load_structure(name)
 
 
 def test_a_primitive_cell_becomes_the_conventional_one(tmp_path: Path) -> None:
     primitive = tmp_path / "POSCAR"
     carried("NaCl").get_primitive_structure().to(filename=str(primitive), fmt="poscar")
     own = own_crystal(primitive)
-    assert len(own.truth) == 8
+    assert len(own.reference) == 8
     assert own.family == "cubic"
     assert own.remark == (
         "The cell in POSCAR (2 atoms) does not show the symmetry of the crystal; this page uses the conventional cell "
@@ -241,10 +241,10 @@ def test_the_defaults_of_the_chapter_are_those_of_the_experiment() -> None:
 def test_the_recommended_method_is_a_recipe(recipe: str, chosen: dict[str, object]) -> None:
     """With nothing else chosen; and its records are what that recipe finds."""
     own, experiment = own_crystal("U2Ti"), Experiment(copies=2, **chosen)  # type: ignore[arg-type]
-    assert experiment.recipe == RECIPES[recipe]
+    assert experiment.recipe == METHODS[recipe]
     starts = distorted(own, experiment)
     records = experiment_records(own, experiment, starts, progress=False)
-    found = search(RECIPES[recipe], own.truth, starts, [np.random.default_rng(0)] * 2)
+    found = search(METHODS[recipe], own.reference, starts, [np.random.default_rng(0)] * 2)
     assert np.allclose(np.stack(records["end_lattice"]), [end.lattice.parameters for end in found.ends])
     assert (records["steps"] <= experiment.steps).all()
 
@@ -263,7 +263,7 @@ def test_both_methods_start_from_the_same_copies_and_the_recommended_one_solves_
     own, experiment = own_crystal("U2Ti"), Experiment(copies=3, max_steps=30)
     starts = distorted(own, experiment)
     found = records_by_method(own, experiment, starts, progress=False)
-    assert tuple(found) == METHODS
+    assert tuple(found) == APPROACHES
     begun = [name for name in found["published"] if name.endswith("_start") or name.startswith("start_")]
     pd.testing.assert_frame_equal(found["published"][begun], found["recommended"][begun])
     assert found["recommended"]["match_tight_end"].all()
@@ -272,7 +272,7 @@ def test_both_methods_start_from_the_same_copies_and_the_recommended_one_solves_
     assert rates["After it, recommended"].startswith("3 of 3: ")
     assert rates["After it, published"].startswith(f"{found['published']['match_tight_end'].sum()} of 3: ")
     ends = change_table(found, "cosine").set_index("Measure").loc["EMD (Å)"]
-    for method in METHODS:
+    for method in APPROACHES:
         assert ends[f"After it, {method}"].startswith(number_text(found[method]["emd_end"].median()))
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from xrdscape.engine.cell import FAMILIES, project
+from xrdscape.crystal.cell import FAMILIES, project
 from xrdscape.errors import CellError
-from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters
+from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
 
 CELLS = torch.tensor([[4.0, 4.2, 6.0, 88.0, 91.0, 119.0], [3.0, 5.0, 7.0, 90.0, 100.0, 90.0]], dtype=torch.float64)
 SITES = torch.tensor([[[0.1, -0.2, 0.5], [0.0, 0.9, 1.4]], [[0.3, 0.3, 0.3], [0.7, 0.6, 0.5]]], dtype=torch.float64)

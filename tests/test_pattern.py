@@ -9,9 +9,9 @@ from crystals import CARRIED, COARSE, carried, pattern_of
 from pymatgen.core import Lattice, Structure
 from tolerances import FLOAT32_PATTERN, JUMP, ROUNDING, SUMMED
 
-from xrdscape.engine.pattern import Instrument, Pattern, Simulator, reflection_table, simulate
-from xrdscape.engine.profile import caglioti_fwhm_deg, pseudo_voigt
-from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.pattern import Instrument, Pattern, Simulator, reflection_table, simulate
+from xrdscape.diffraction.profile import caglioti_fwhm_deg, pseudo_voigt
 from xrdscape.errors import CellError, StructureError
 
 

@@ -10,9 +10,9 @@ import torch
 from tolerances import CUDA, DERIVATIVE_FLOAT32, KERNEL, KERNEL_FLOAT32
 from torch import Tensor
 
-from xrdscape.engine import peaks
-from xrdscape.engine.peaks import peaks_to_pattern, peaks_to_pattern_reference
-from xrdscape.engine.profile import Instrument, two_theta_grid
+from xrdscape.diffraction import peaks
+from xrdscape.diffraction.peaks import peaks_to_pattern, peaks_to_pattern_reference
+from xrdscape.diffraction.profile import Instrument, two_theta_grid
 
 INSTRUMENT = Instrument(step_deg=0.05)
 GRID = two_theta_grid(INSTRUMENT)
@@ -242,8 +242,8 @@ def test_second_derivatives_are_refused() -> None:
 
 COMPILED = """
 import torch
-from xrdscape.engine.peaks import peaks_to_pattern
-from xrdscape.engine.profile import Instrument
+from xrdscape.diffraction.peaks import peaks_to_pattern
+from xrdscape.diffraction.profile import Instrument
 
 def loss(centre):
     height, width = torch.ones_like(centre), torch.full_like(centre, 0.5)

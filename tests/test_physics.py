@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 from tolerances import ABSENT, SUMMED
 from torch import Tensor
 
-from xrdscape.engine.pattern import Instrument, Simulator, reflection_table
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Instrument, Simulator, reflection_table
 
 SEED = 11
 EXAMPLES = ("triclinic_alloy", "triclinic_oblique", "CuO", "CaCO3_aragonite", "SiO2_quartz", "ZnS", "CaC2", "Si")
@@ -40,8 +40,8 @@ def test_friedel_mates_scatter_alike() -> None:
         simulator = Simulator(structure, COARSE)
         lattice, sites = to_tensors([structure])
         lists = simulator.reflections(lattice)
-        there = simulator.peaks(lattice, lists, simulator.sums(lists, sites)).height
-        mates = simulator.sums(lists.select(torch.tensor([0])), -sites)
+        there = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites)).height
+        mates = simulator.geometrical(lists.select(torch.tensor([0])), -sites)
         assert_same(simulator.peaks(lattice, lists, mates).height, there)
 
 
@@ -153,8 +153,8 @@ def test_bragg_angle_scales_with_wavelength_over_cell() -> None:
     stretched = lattice * torch.tensor([2.0, 2, 2, 1, 1, 1])
     a, b = near.reflections(lattice), far.reflections(stretched)
     torch.testing.assert_close(a.hkl, b.hkl)
-    first = near.peaks(lattice, a, near.sums(a, sites))
-    second = far.peaks(stretched, b, far.sums(b, sites))
+    first = near.peaks(lattice, a, near.geometrical(a, sites))
+    second = far.peaks(stretched, b, far.geometrical(b, sites))
     torch.testing.assert_close(first.centre_deg, second.centre_deg)
     torch.testing.assert_close(first.fwhm_deg, second.fwhm_deg)
 
@@ -192,13 +192,13 @@ def test_systematic_absences(name: str, rule: Rule) -> None:
     lattice, sites = to_tensors([structure])
     simulator = Simulator(structure, COARSE)
     lists = simulator.reflections(lattice)
-    height = simulator.peaks(lattice, lists, simulator.sums(lists, sites)).height[0]
+    height = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites)).height[0]
     absent = rule(*lists.hkl[0].to(torch.int64).unbind(-1))
     assert bool(absent.any())
     assert float(height[absent].max()) <= ABSENT * float(height.max())
     # Moving one atom breaks every symmetry, and the reflections appear.
     sites[0, 0] += torch.tensor([0.03, 0.05, 0.02])
-    broken = simulator.peaks(lattice, lists, simulator.sums(lists, sites)).height[0]
+    broken = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites)).height[0]
     assert float(broken[absent].max()) > 1e-6 * float(broken.max())
 
 

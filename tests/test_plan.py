@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from xrdscape.errors import RecordError
-from xrdscape.recovery.rules import Adam
-from xrdscape.recovery.variants import ALL_RECIPES
+from xrdscape.optimisation.rules import Adam
+from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.study.plan import (
     PLANS_FILE,
     STARTS_PER_SHARD,
@@ -18,7 +18,7 @@ from xrdscape.study.plan import (
     recipe_shards,
     relaxation_shards,
 )
-from xrdscape.study.records import CHGNET, METHODS
+from xrdscape.study.records import CHGNET, PUBLISHED_METHODS
 from xrdscape.study.store import store_of
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3)
@@ -50,23 +50,23 @@ def test_what_goes_beyond_has_the_studys_starts_and_each_recipe_its_own_noise() 
     shards = recipe_shards(beyond)
     for name in beyond.recipes:
         named = [(s.structure, level) for s in shards if s.method == name for level in s.levels]
-        levels = study.lattice_levels if ALL_RECIPES[name].noise == "lattice" else study.coordinate_levels
+        levels = study.lattice_levels if ALL_METHODS[name].noise == "lattice" else study.coordinate_levels
         assert sorted(named) == sorted((structure, level) for structure in study.structures for level in levels)
-        assert {s.noise for s in shards if s.method == name} == {ALL_RECIPES[name].noise}
+        assert {s.noise for s in shards if s.method == name} == {ALL_METHODS[name].noise}
 
 
 def test_another_recipe_has_other_keys_but_another_label_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(load_plan("beyond"), structures=("U2Ti",), recipes=("graduated",))
     keys = {s.key for s in recipe_shards(plan)}
     for change, same in (({"label": "Another"}, True), ({"tries": 3}, False), ({"rule": Adam(decay=0.5)}, False)):
-        other = {"graduated": replace(ALL_RECIPES["graduated"], **change)}  # type: ignore[arg-type]
+        other = {"graduated": replace(ALL_METHODS["graduated"], **change)}  # type: ignore[arg-type]
         monkeypatch.setattr("xrdscape.study.plan.ALL_RECIPES", other)
         assert (keys == {s.key for s in recipe_shards(plan)}) == same
 
 
 def test_no_method_and_no_recipe_share_a_name() -> None:
     """Records tell them apart by it, and so do figures."""
-    assert not set(ALL_RECIPES) & {*METHODS, CHGNET, "noised"}
+    assert not set(ALL_METHODS) & {*PUBLISHED_METHODS, CHGNET, "noised"}
 
 
 def test_every_plan_of_the_file_writes_nothing_unknown() -> None:
@@ -76,7 +76,7 @@ def test_every_plan_of_the_file_writes_nothing_unknown() -> None:
 
 
 def test_constraints_apply_to_lattice_noise_alone() -> None:
-    shards = [s for s in descent_shards(Plan()) if METHODS[s.method].constrained]
+    shards = [s for s in descent_shards(Plan()) if PUBLISHED_METHODS[s.method].constrained]
     assert {s.noise for s in shards} == {"lattice"}
 
 
@@ -95,7 +95,7 @@ def test_settings_of_an_objective_are_its_own() -> None:
 
 
 def test_rates_may_differ_between_methods_and_be_several() -> None:
-    rates = {name: 10.0**-k for k, name in enumerate(METHODS)}
+    rates = {name: 10.0**-k for k, name in enumerate(PUBLISHED_METHODS)}
     plan = Plan(structures=("U2Ti",), lattice_learning_rate=rates, coordinate_learning_rate=(1e-5, 1e-4))
     shards = descent_shards(plan)
     assert {s.method: s.learning_rate for s in shards if s.noise == "lattice"} == rates

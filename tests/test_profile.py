@@ -8,7 +8,7 @@ import pytest
 import torch
 from tolerances import ROUNDING
 
-from xrdscape.engine.profile import Instrument, caglioti_fwhm_deg, edge_weight, pseudo_voigt, two_theta_grid
+from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg, edge_weight, pseudo_voigt, two_theta_grid
 from xrdscape.errors import InstrumentError
 
 IMPOSSIBLE = {

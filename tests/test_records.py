@@ -5,37 +5,39 @@ import pandas as pd
 import pytest
 from pymatgen.core import Lattice
 
-from xrdscape.analysis.evaluation import MATCH_CRITERIA, jeffreys_interval
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
-from xrdscape.recovery.noise import start
+from xrdscape.evaluation.matching import MATCH_CRITERIA, jeffreys_interval
 from xrdscape.study import records
 
 
 @pytest.fixture(scope="module")
-def judged():
-    truth = load_structure("NaS")
-    results = [truth, start("NaS", "coordinates", 0.01, 0), start("NaS", "coordinates", 0.1, 0)]
-    return records.judged(truth, results, "end")
+def evaluated():
+    reference = load_structure("NaS")
+    results = [reference, start("NaS", "coordinates", 0.01, 0), start("NaS", "coordinates", 0.1, 0)]
+    return records.evaluated(reference, results, "end")
 
 
-def test_the_truth_is_judged_perfect_and_noise_worse(judged):
-    assert judged.loc[0, ["cosine_end", "entropy_end", "cross_correlation_end"]].to_list() == pytest.approx([1, 1, 1])
-    assert judged.loc[0, "mse_end"] == pytest.approx(0, abs=1e-15)
-    assert judged.loc[0, "emd_end"] == pytest.approx(0, abs=1e-9)
-    assert judged.loc[0, ["match_conventional_end", "match_pymatgen_end", "match_tight_end"]].all()
-    assert judged["emd_end"].is_monotonic_increasing
-    assert judged["cosine_end"].is_monotonic_decreasing
-    assert not judged.loc[2, "match_tight_end"]
+def test_the_truth_is_judged_perfect_and_noise_worse(evaluated):
+    assert evaluated.loc[0, ["cosine_end", "entropy_end", "cross_correlation_end"]].to_list() == pytest.approx(
+        [1, 1, 1]
+    )
+    assert evaluated.loc[0, "mse_end"] == pytest.approx(0, abs=1e-15)
+    assert evaluated.loc[0, "emd_end"] == pytest.approx(0, abs=1e-9)
+    assert evaluated.loc[0, ["match_conventional_end", "match_pymatgen_end", "match_tight_end"]].all()
+    assert evaluated["emd_end"].is_monotonic_increasing
+    assert evaluated["cosine_end"].is_monotonic_decreasing
+    assert not evaluated.loc[2, "match_tight_end"]
 
 
 @pytest.mark.parametrize("name", ["U2Ti", "Nd(Al2Cu)4"])
 def test_a_cell_too_small_to_reflect_is_judged_too(name):
     """Descents of the mean squared error get there: against a pattern of few strong lines, zero is not far off."""
-    truth = load_structure(name)
-    small = truth.copy()
+    reference = load_structure(name)
+    small = reference.copy()
     small.lattice = Lattice.from_parameters(1.29, 1.18, 1.24, 84.7, 61.3, 68.0)
-    row = records.judged(truth, [truth, small], "end").iloc[1]
+    row = records.evaluated(reference, [reference, small], "end").iloc[1]
     assert row[["cosine_end", "entropy_end", "cross_correlation_end"]].to_list() == [0, 0, 0]
     assert -1 < row["mse_end"] < 0
     assert row["emd_end"] > 0
@@ -43,12 +45,12 @@ def test_a_cell_too_small_to_reflect_is_judged_too(name):
 
 
 def test_a_crystal_survives_its_record():
-    truth = load_structure("Na2BiO3")
-    row = pd.Series({"structure": "Na2BiO3", **records.geometry(truth, "start")})
+    reference = load_structure("Na2BiO3")
+    row = pd.Series({"structure": "Na2BiO3", **records.geometry(reference, "start")})
     again = records.crystal(row, "start")
-    assert again.lattice.parameters == pytest.approx(truth.lattice.parameters)
-    assert again.frac_coords == pytest.approx(truth.frac_coords)
-    assert again.species == truth.species
+    assert again.lattice.parameters == pytest.approx(reference.lattice.parameters)
+    assert again.frac_coords == pytest.approx(reference.frac_coords)
+    assert again.species == reference.species
     with pytest.raises(RecordError, match="'start' and its 'end'"):
         records.crystal(row, "middle")
 

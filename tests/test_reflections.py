@@ -6,8 +6,8 @@ import torch
 from crystals import CARRIED, carried, parameters_of, random_lattice, strained
 from pymatgen.core import Lattice
 
-from xrdscape.engine.cell import reciprocal_metric
-from xrdscape.engine.reflections import Reflections, enumerate_reflections, in_reach
+from xrdscape.crystal.cell import reciprocal_metric
+from xrdscape.diffraction.reflections import Reflections, enumerate_reflections, in_reach
 from xrdscape.errors import CellError
 
 RADIUS = 0.92

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xrdscape.analysis.landscape import Slice
-from xrdscape.analysis.relief import (
+from xrdscape.crystal.structures import load_structure
+from xrdscape.errors import CellError
+from xrdscape.landscape.relief import (
     compared,
     descents_table,
     endpoints,
@@ -21,22 +22,21 @@ from xrdscape.analysis.relief import (
     three_descents,
     uphill,
 )
-from xrdscape.engine.structures import load_structure
-from xrdscape.errors import CellError
-from xrdscape.recovery.snap import Schedule
+from xrdscape.landscape.slices import Slice
+from xrdscape.optimisation.loop import Schedule
 
 
-def slice_of(value, y_name="b", truth=None):
+def slice_of(value, y_name="b", reference=None):
     value = np.asarray(value, dtype=float)
     y, x = (np.arange(n, dtype=float) for n in value.shape)
-    return Slice("Au2S", "a", y_name, x, y, value, truth or (len(x) // 2, len(y) // 2), "Cosine loss")
+    return Slice("Au2S", "a", y_name, x, y, value, reference or (len(x) // 2, len(y) // 2), "Cosine loss")
 
 
 def two_pools():
     """The truth at (5, 2) with value -1, a false minimum at (1, 2) with -0.5, the pass between them at -0.2."""
     value = np.full((5, 7), 1.0)
     value[2, 1:6] = [-0.5, -0.3, -0.2, -0.6, -1.0]
-    return slice_of(value, truth=(5.0, 2.0))
+    return slice_of(value, reference=(5.0, 2.0))
 
 
 def test_barrier_is_the_height_of_the_pass():
@@ -123,7 +123,7 @@ def test_three_descents_and_their_table():
 
 def test_endpoints_pick_the_parameters_of_the_slice():
     x, y = 10 + 0.05 * (np.arange(7) - 5), np.linspace(9.95, 10.05, 5)
-    landscape = replace(two_pools(), x=x, y=y, truth=(10.0, 10.0))
+    landscape = replace(two_pools(), x=x, y=y, reference=(10.0, 10.0))
     records = pd.DataFrame(
         {
             "structure": ["Au2S", "Au2S", "Au2S", "BPO4"],

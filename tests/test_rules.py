@@ -7,7 +7,7 @@ import torch
 from tolerances import RULE
 
 from xrdscape.errors import DescentError
-from xrdscape.recovery.rules import Adam, Plain, Rule
+from xrdscape.optimisation.rules import Adam, Plain, Rule
 
 
 def followed(

@@ -9,7 +9,7 @@ from pymatgen.analysis.diffraction.xrd import ATOMIC_SCATTERING_PARAMS
 from pymatgen.core import Element
 from tolerances import ROUNDING
 
-from xrdscape.engine.scattering import (
+from xrdscape.diffraction.scattering import (
     form_factor_table,
     form_factors,
     geometric_sums,

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from made_up import made_up_records
 
-from xrdscape.analysis.estimates import paired_difference
-from xrdscape.analysis.evaluation import emd
 from xrdscape.errors import XrdscapeError
+from xrdscape.evaluation.estimates import paired_difference
+from xrdscape.evaluation.matching import emd
 from xrdscape.study import sensitivity
 from xrdscape.study.plan import Plan, descent_shards
 from xrdscape.study.records import crystal
@@ -68,13 +68,13 @@ def test_difference_of_paired_rates() -> None:
 
 
 def test_the_interval_covers() -> None:
-    rng, truth = np.random.default_rng(0), 0.1
+    rng, reference = np.random.default_rng(0), 0.1
     inside = 0
     for _ in range(2000):
         u = rng.random(40)
         before, after = u > 0.7, (u > 0.7) ^ (u < 0.15) ^ (u > 0.95)
         found = paired_difference(before, after)
-        inside += found.low <= truth <= found.high
+        inside += found.low <= reference <= found.high
     assert inside / 2000 > 0.93
 
 

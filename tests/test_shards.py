@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 from tolerances import JUDGED_ALONE
 
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.profile import Instrument
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.crystal.distortion import Noise, start
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import EnergyError
-from xrdscape.recovery.energy import MAX_STEPS, Relaxation
-from xrdscape.recovery.graduated import Narrowing
-from xrdscape.recovery.noise import Noise, start
-from xrdscape.recovery.recipes import RECIPES
+from xrdscape.optimisation.energy import MAX_STEPS, Relaxation
+from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.search import METHODS
 from xrdscape.study import records, shards
 from xrdscape.study.plan import Plan, Shard, recipe_shards
-from xrdscape.study.records import CHGNET, METHODS, crystal, geometry
+from xrdscape.study.records import CHGNET, PUBLISHED_METHODS, crystal, geometry
 from xrdscape.study.shards import compute, objective_of
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3, check_every=1000,
@@ -34,8 +34,8 @@ def test_a_shard_is_the_same_again() -> None:
 
 
 CASES = [
-    *(("lattice", name) for name in METHODS),
-    *(("coordinates", n) for n, m in METHODS.items() if not m.constrained),
+    *(("lattice", name) for name in PUBLISHED_METHODS),
+    *(("coordinates", n) for n, m in PUBLISHED_METHODS.items() if not m.constrained),
 ]
 
 
@@ -81,9 +81,9 @@ def test_a_shift_may_be_limited() -> None:
 def test_a_descent_may_have_another_instrument_but_is_judged_with_the_standard_one(changes: dict[str, float]) -> None:
     # Strong enough for reflections past the edge to count.
     shard = replace(SHARD, structure="Au2S", levels=(0.1,), max_steps=200, **changes)
-    row, truth = compute(shard).iloc[0], load_structure("Au2S")
-    simulator = Simulator(truth, Instrument(**changes))
-    target = simulator(*to_tensors([truth]))[0]
+    row, reference = compute(shard).iloc[0], load_structure("Au2S")
+    simulator = Simulator(reference, Instrument(**changes))
+    target = simulator(*to_tensors([reference]))[0]
     for which in ("start", "end"):
         loss = OBJECTIVES["cosine"].loss(simulator(*to_tensors([crystal(row, which)])), target)
         assert row[f"{which}_loss"] == pytest.approx(float(loss), abs=2e-5)
@@ -116,7 +116,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipes of a few steps that nothing satisfies."""
     short = Narrowing(stages=2, steps=3, last_steps=4)
     few = {name: replace(r, narrowing=short if r.narrowing.stages else replace(r.narrowing, last_steps=4),
-                         tries=min(r.tries, 2), enough=2.0) for name, r in RECIPES.items()}  # fmt: skip
+                         tries=min(r.tries, 2), enough=2.0) for name, r in METHODS.items()}  # fmt: skip
     monkeypatch.setattr(shards, "ALL_RECIPES", few)
 
 
@@ -136,8 +136,8 @@ def relaxations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 def record_relaxations(folder: Path, changes: dict[str, object] | None = None) -> None:
     """Of two copies, both to the truth in 7 steps and 3 seconds, but with the changes."""
-    truth = load_structure("U2Ti")
-    row = {**geometry(truth, "end"), "energy_start": -5.0, "energy_end": -6.0, "steps": 7, "converged": True,
+    reference = load_structure("U2Ti")
+    row = {**geometry(reference, "end"), "energy_start": -5.0, "energy_end": -6.0, "steps": 7, "converged": True,
            "stop_reason": "converged", "seconds": 3.0, "method": CHGNET, "noise": "lattice", "seed": 0, "level": 0.05,
            **(changes or {})}  # fmt: skip
     records.write(folder / "study" / "U2Ti.parquet", pd.DataFrame([{**row, "copy": copy} for copy in range(2)]), {})
@@ -198,12 +198,12 @@ def test_a_relaxation_that_ran_to_the_limit_is_taken(quick: None, relaxations: P
 
 
 def test_without_a_record_the_start_is_relaxed(quick: None, relaxations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth, asked = load_structure("U2Ti"), []
+    reference, asked = load_structure("U2Ti"), []
 
     def relax(structure, noise):  # type: ignore[no-untyped-def]
         asked.append(structure)
-        return Relaxation(truth, -6.0, -5.0, 7, True, 3.0)
+        return Relaxation(reference, -6.0, -5.0, 7, True, 3.0)
 
     monkeypatch.setattr(shards, "relax", relax)
     assert compute(search_shard(RELAXED))["match_tight_end"].all()
-    assert asked == [start("U2Ti", "lattice", 0.05, copy, 0, truth) for copy in range(2)]
+    assert asked == [start("U2Ti", "lattice", 0.05, copy, 0, reference) for copy in range(2)]

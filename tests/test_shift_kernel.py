@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from xrdscape.engine.kernels.shift_kernel import best_shift
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.profile import Instrument
-from xrdscape.engine.similarity import best_shift as best_shift_of_all
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
-from xrdscape.recovery.noise import start
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.profile import Instrument
+from xrdscape.optimisation.kernels.shift_kernel import best_shift
+from xrdscape.optimisation.objectives import best_shift as best_shift_of_all
 
 # Overlaps in float32, and shifts that are equally good to rounding.
 ROUNDING = 1e-5
@@ -24,12 +24,12 @@ def overlap(pattern: Tensor, target: Tensor, shift: int) -> float:
 @pytest.mark.parametrize("largest", [8999, 100, 7, 0])
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_no_shift_overlaps_more(name: str, largest: int) -> None:
-    truth, instrument = load_structure(name), Instrument()
-    simulator = Simulator(truth, instrument, torch.float32)
+    reference, instrument = load_structure(name), Instrument()
+    simulator = Simulator(reference, instrument, torch.float32)
     levels = (0.05, 0.2)
-    starts = [start(name, "lattice", level, copy, structure=truth) for level in levels for copy in range(6)]
+    starts = [start(name, "lattice", level, copy, structure=reference) for level in levels for copy in range(6)]
     patterns = simulator(*to_tensors(starts, torch.float32))
-    target = simulator(*to_tensors([truth], torch.float32))[0]
+    target = simulator(*to_tensors([reference], torch.float32))[0]
     narrowest = instrument.least_fwhm_deg / instrument.step_deg
     for pattern, best in zip(patterns, best_shift_of_all(patterns, target, largest).tolist(), strict=True):
         found = best_shift(pattern.numpy(), target.numpy(), float(largest), narrowest)

@@ -7,7 +7,8 @@ from scipy import stats
 from scipy.spatial import distance
 from tolerances import GRADCHECK, SIMILARITY, SIMILARITY_FLOAT32
 
-from xrdscape.engine.similarity import (
+from xrdscape.errors import InstrumentError
+from xrdscape.optimisation.objectives import (
     OBJECTIVES,
     best_shift,
     cosine_similarity,
@@ -15,7 +16,6 @@ from xrdscape.engine.similarity import (
     entropy_similarity,
     mean_squared_error,
 )
-from xrdscape.errors import InstrumentError
 
 SIMILARITIES = [objective.similarity for objective in OBJECTIVES.values()]
 NAMES = list(OBJECTIVES)

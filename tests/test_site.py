@@ -16,7 +16,7 @@ from site_items import FIGURES, TABLES, faults
 
 from xrdscape.book import Book, build_book
 from xrdscape.book.explorer import results_explorer
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PROJECT = Book()

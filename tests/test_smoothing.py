@@ -7,8 +7,10 @@ import pytest
 import torch
 from made_up import made_up_slice
 
-from xrdscape.analysis.landscape import slice_descent
-from xrdscape.analysis.smoothing import (
+from xrdscape.crystal.structures import load_structure
+from xrdscape.errors import DescentError
+from xrdscape.landscape.slices import slice_descent
+from xrdscape.landscape.smoothing import (
     COARSE,
     Smoothed,
     basin_share,
@@ -17,13 +19,11 @@ from xrdscape.analysis.smoothing import (
     smoothed_slices,
     smoothing_counts,
 )
-from xrdscape.engine.blur import blurred, half_width
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import load_structure
-from xrdscape.errors import DescentError
-from xrdscape.recovery.descent import Schedule
-from xrdscape.recovery.graduated import Narrowing
-from xrdscape.recovery.rules import Adam
+from xrdscape.optimisation.blur import blurred, half_width
+from xrdscape.optimisation.descent import Schedule
+from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.rules import Adam
 
 
 def test_all_of_a_bowl_leads_to_its_middle() -> None:
@@ -79,23 +79,23 @@ def test_traps_below_the_least_share_are_not_counted() -> None:
 
 
 def test_a_graduated_path_ends_at_the_truth_where_no_plain_one_does() -> None:
-    truth = load_structure("U2Ti")
+    reference = load_structure("U2Ti")
     narrowing = Narrowing(widest_deg=10.0, stages=6, steps=25, last_steps=60)
-    a, _, c = truth.lattice.abc
+    a, _, c = reference.lattice.abc
     start = 1.1 * a, 0.9 * c
-    path = graduated_path(truth, "a", "c", start, narrowing)
+    path = graduated_path(reference, "a", "c", start, narrowing)
     assert list(path["step"]) == list(range(narrowing.all_steps))
     assert tuple(path.loc[0, ["x", "y"]]) == pytest.approx(start)
     assert tuple(path[["x", "y"]].iloc[-1]) == pytest.approx((a, c), rel=1e-2)
     assert [(path["width_deg"] == width).sum() for width in narrowing.widths_deg] == [25] * 6
     assert (path["width_deg"] == 0).sum() == 60
-    plain = slice_descent(truth, "a", "c", start, Schedule(5e-3 * a, narrowing.all_steps, 1000, rule=Adam()))
+    plain = slice_descent(reference, "a", "c", start, Schedule(5e-3 * a, narrowing.all_steps, 1000, rule=Adam()))
     assert plain["x"].iloc[-1] != pytest.approx(a, rel=2e-2) or plain["y"].iloc[-1] != pytest.approx(c, rel=2e-2)
 
 
 def test_a_graduated_path_is_one_of_two_lengths() -> None:
-    truth = load_structure("U2Ti")
+    reference = load_structure("U2Ti")
     with pytest.raises(DescentError, match="two lengths"):
-        graduated_path(truth, "a", "gamma", (4.8, 120.0), Narrowing())
+        graduated_path(reference, "a", "gamma", (4.8, 120.0), Narrowing())
     with pytest.raises(DescentError, match="two different parameters"):
-        graduated_path(truth, "a", "a", (4.8, 4.8), Narrowing())
+        graduated_path(reference, "a", "a", (4.8, 4.8), Narrowing())

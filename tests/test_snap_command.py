@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner, Result
 from tolerances import CELL_FROM_PATTERN
 
-from xrdscape.analysis.evaluation import tight_match
 from xrdscape.cli import app
-from xrdscape.engine.structures import load_structure
-from xrdscape.measured.refine import Settings
-from xrdscape.recovery.noise import start
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure
+from xrdscape.evaluation.matching import tight_match
+from xrdscape.refinement.refine import Settings
 
 
 def call(*words: str | Path) -> Result:
@@ -21,7 +21,12 @@ def call(*words: str | Path) -> Result:
 
 @pytest.mark.parametrize("name", ["U2Ti", "MnOF"])
 def test_a_distorted_crystal_comes_back(name: str, tmp_path: Path) -> None:
-    truth, distorted, pattern, stem = load_structure(name), tmp_path / "start.cif", tmp_path / "p.xy", tmp_path / "out"
+    reference, distorted, pattern, stem = (
+        load_structure(name),
+        tmp_path / "start.cif",
+        tmp_path / "p.xy",
+        tmp_path / "out",
+    )
     start(name, "lattice", 0.03, 0).to(distorted)
     assert call("simulate", name, "-o", pattern).exit_code == 0
     result = call("snap", distorted, pattern, "-o", stem, "--plot", tmp_path / "out.png", "--free")
@@ -29,11 +34,11 @@ def test_a_distorted_crystal_comes_back(name: str, tmp_path: Path) -> None:
     assert "The crystal explains the pattern" in result.stdout
     assert "The cell was free" in result.stderr
     end = load_structure(f"{stem}.cif")
-    assert tight_match(truth, end)
+    assert tight_match(reference, end)
     numbers = json.loads(Path(f"{stem}.json").read_text())
     found = [numbers["cell"]["after"][part] for part in ("a", "b", "c", "alpha", "beta", "gamma")]
     np.testing.assert_allclose(found, end.lattice.parameters, atol=1e-6)
-    np.testing.assert_allclose(found, truth.lattice.parameters, rtol=CELL_FROM_PATTERN)
+    np.testing.assert_allclose(found, reference.lattice.parameters, rtol=CELL_FROM_PATTERN)
     assert numbers["residual"]["after"]["cosine"] > 0.9999 > numbers["residual"]["before"]["cosine"]
     page = Path(f"{stem}.html").read_text()
     assert page.count("<svg") == 2
@@ -87,7 +92,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def stopped(*words: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xrdscape.measured.report.html_text", stopped)
+    monkeypatch.setattr("xrdscape.reports.refinement.html_text", stopped)
     result = call("snap", "U2Ti", pattern, "-o", tmp_path / "out", "--tries", "1")
     assert result.exit_code == 130
     assert result.stderr.endswith("interrupted: nothing was written\n")

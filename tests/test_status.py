@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from xrdscape.study.artefacts import flaw_shards
 from xrdscape.study.campaign import all_shards
-from xrdscape.study.flaws import flaw_shards
 from xrdscape.study.plan import Plan, Shard
 from xrdscape.study.progress import FILE, Progress, read_progress, spoken
 from xrdscape.study.status import status_table, status_text

@@ -5,16 +5,17 @@ import numpy as np
 import pytest
 from tolerances import SUMMED
 
-from xrdscape.analysis.derivation import loss_derivative, structure_factors
-from xrdscape.analysis.steps import (
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure
+from xrdscape.demonstrations.derivation import loss_derivative, structure_factors
+from xrdscape.demonstrations.steps import (
     line_by_line,
     part_way,
     pattern_change,
     stretched_patterns,
     structure_factor_terms,
 )
-from xrdscape.engine.pattern import Instrument, simulate
-from xrdscape.engine.structures import load_structure
+from xrdscape.diffraction.pattern import Instrument, simulate
 from xrdscape.errors import CellError
 from xrdscape.figures import (
     assembly_figure,
@@ -23,7 +24,6 @@ from xrdscape.figures import (
     structure_factor_figure,
     use_style,
 )
-from xrdscape.recovery.noise import start
 
 COARSE = Instrument(step_deg=0.1)
 

@@ -7,7 +7,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 from tolerances import CIF_COORDINATE, CIF_FRACTION, TENSOR_ROUND_TRIP
 
-from xrdscape.engine.structures import (
+from xrdscape.crystal.structures import (
     REFERENCE_NAMES,
     composition_matrix,
     from_tensors,
@@ -106,12 +106,12 @@ def test_loading_gives_a_fresh_copy():
 
 
 def test_user_cif_keeps_its_cell(tmp_path):
-    truth = load_structure("Na2BiO3")
+    reference = load_structure("Na2BiO3")
     path = tmp_path / "x.cif"
-    truth.to(str(path))
+    reference.to(str(path))
     again = load_structure(path)
-    assert len(again) == len(truth)
-    np.testing.assert_allclose(again.lattice.parameters, truth.lattice.parameters, atol=CIF_COORDINATE)
+    assert len(again) == len(reference)
+    np.testing.assert_allclose(again.lattice.parameters, reference.lattice.parameters, atol=CIF_COORDINATE)
 
 
 def test_poscar_keeps_orientation(tmp_path):
@@ -191,14 +191,14 @@ def test_flat_poscar_is_refused(tmp_path):
 
 
 def test_tensors_round_trip():
-    truth = load_structure("Na3MnCoNiO6")
-    lattice, coords = to_tensors([truth, truth])
+    reference = load_structure("Na3MnCoNiO6")
+    lattice, coords = to_tensors([reference, reference])
     assert lattice.shape == (2, 6)
     assert coords.shape == (2, 24, 3)
-    again = from_tensors(truth, lattice[1], coords[1])
-    np.testing.assert_allclose(again.lattice.parameters, truth.lattice.parameters, atol=TENSOR_ROUND_TRIP)
-    np.testing.assert_allclose(again.frac_coords, truth.frac_coords, atol=TENSOR_ROUND_TRIP)
-    assert [site.species for site in again] == [site.species for site in truth]
+    again = from_tensors(reference, lattice[1], coords[1])
+    np.testing.assert_allclose(again.lattice.parameters, reference.lattice.parameters, atol=TENSOR_ROUND_TRIP)
+    np.testing.assert_allclose(again.frac_coords, reference.frac_coords, atol=TENSOR_ROUND_TRIP)
+    assert [site.species for site in again] == [site.species for site in reference]
 
 
 def test_tensors_take_dtype():

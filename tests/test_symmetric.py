@@ -7,38 +7,38 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tolerances import ROUNDING, RULE, SYMMETRIC
 
-from xrdscape.engine.cell import TIED, detect_family, project
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
+from xrdscape.crystal.cell import TIED, detect_family, project
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import DescentError, StructureError
+from xrdscape.optimisation.descent import Descent, Schedule, constant
+from xrdscape.optimisation.loop import run_descent
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.rules import Adam
+from xrdscape.optimisation.symmetric import SymmetricCrystal, symmetric_coords, symmetry_of
 from xrdscape.paths import REFERENCE_NAMES
-from xrdscape.recovery.descent import Problem, Schedule, constant
-from xrdscape.recovery.noise import start
-from xrdscape.recovery.rules import Adam
-from xrdscape.recovery.snap import snap
-from xrdscape.recovery.symmetric import SymmetricCrystal, symmetric_coords, symmetry_of
 
 
 def distorted(name: str, copies: int = 3, level: float = 0.05):  # type: ignore[no-untyped-def]
     """Truth, lattices and coordinates off by `level`, float64."""
-    truth = load_structure(name)
-    cells, _ = to_tensors([start(name, "lattice", level, copy, 1, truth) for copy in range(copies)])
-    _, sites = to_tensors([start(name, "coordinates", level, copy, 1, truth) for copy in range(copies)])
-    return truth, cells, sites
+    reference = load_structure(name)
+    cells, _ = to_tensors([start(name, "lattice", level, copy, 1, reference) for copy in range(copies)])
+    _, sites = to_tensors([start(name, "coordinates", level, copy, 1, reference) for copy in range(copies)])
+    return reference, cells, sites
 
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_any_parameters_keep_the_space_group(name: str) -> None:
-    truth, cells, sites = distorted(name, copies=1, level=0.02)
-    symmetry = symmetry_of(truth)
+    reference, cells, sites = distorted(name, copies=1, level=0.02)
+    symmetry = symmetry_of(reference)
     moved = SymmetricCrystal.of(symmetry, cells, sites)
     parameters = moved.start(cells, sites)
     assert parameters.shape == (1, len(TIED[symmetry.family]) + len(symmetry.free))
     torch.manual_seed(0)
     lattice, coords = moved.crystal(parameters + 0.02 * torch.randn_like(parameters))
-    found = SpacegroupAnalyzer(from_tensors(truth, lattice[0], coords[0]), symprec=1e-4)
-    expected = SpacegroupAnalyzer(truth, symprec=0.01)
+    found = SpacegroupAnalyzer(from_tensors(reference, lattice[0], coords[0]), symprec=1e-4)
+    expected = SpacegroupAnalyzer(reference, symprec=0.01)
     # Random values may happen to be more symmetric, never less.
     assert len(found.get_symmetry_operations()) >= len(expected.get_symmetry_operations())
 
@@ -66,14 +66,14 @@ def test_how_many_are_free(group, lattice, species, coords, cell, sites) -> None
 
 
 def test_a_start_becomes_its_projection() -> None:
-    truth, cells, sites = distorted("MnOF")
-    symmetry = symmetry_of(truth)
+    reference, cells, sites = distorted("MnOF")
+    symmetry = symmetry_of(reference)
     moved = SymmetricCrystal.of(symmetry, cells, sites)
     lattice, coords = moved.crystal(moved.start(cells, sites))
-    torch.testing.assert_close(lattice, project(cells, detect_family(truth)))
+    torch.testing.assert_close(lattice, project(cells, detect_family(reference)))
     torch.testing.assert_close(coords, symmetric_coords(symmetry, sites))
     torch.testing.assert_close(symmetric_coords(symmetry, coords), coords)
-    known = torch.tensor(truth.frac_coords)[None]
+    known = torch.tensor(reference.frac_coords)[None]
     torch.testing.assert_close(symmetric_coords(symmetry, known), known, rtol=0, atol=SYMMETRIC)
     # Nearer to the truth than the start, since what breaks the symmetry is error alone.
     off = [((x - known + 0.5) % 1 - 0.5).flatten(1).norm(dim=1) for x in (coords, sites)]
@@ -81,10 +81,10 @@ def test_a_start_becomes_its_projection() -> None:
 
 
 def test_free_coordinates_of_the_model_do_not_matter() -> None:
-    truth, _, sites = distorted("MnOF")
-    symmetry = symmetry_of(truth)
+    reference, _, sites = distorted("MnOF")
+    symmetry = symmetry_of(reference)
     shift = 0.01 * symmetry.free.sum(0)
-    other = symmetry_of(Structure(truth.lattice, truth.species_and_occu, symmetry.coords + shift))
+    other = symmetry_of(Structure(reference.lattice, reference.species_and_occu, symmetry.coords + shift))
     torch.testing.assert_close(
         symmetric_coords(symmetry, sites), symmetric_coords(other, sites), rtol=0, atol=SYMMETRIC
     )
@@ -92,18 +92,18 @@ def test_free_coordinates_of_the_model_do_not_matter() -> None:
 
 @pytest.mark.parametrize(("moves_cell", "moves_sites"), [(True, False), (False, True), (True, True)])
 def test_it_descends_with_snap(moves_cell: bool, moves_sites: bool) -> None:
-    truth, cells, sites = distorted("MnOF", level=0.002)
+    reference, cells, sites = distorted("MnOF", level=0.002)
     exact_cells, exact_sites = (
-        part.expand_as(like) for part, like in zip(to_tensors([truth]), (cells, sites), strict=True)
+        part.expand_as(like) for part, like in zip(to_tensors([reference]), (cells, sites), strict=True)
     )
     cells, sites = cells if moves_cell else exact_cells, sites if moves_sites else exact_sites
-    simulator = Simulator(truth)
-    target = simulator(*to_tensors([truth]))[0]
-    problem = Problem(constant(simulator, target), OBJECTIVES["cosine"], Schedule(3e-4, 30, 30, rule=Adam()))
+    simulator = Simulator(reference)
+    target = simulator(*to_tensors([reference]))[0]
+    problem = Descent(constant(simulator, target), OBJECTIVES["cosine"], Schedule(3e-4, 30, 30, rule=Adam()))
 
     def ends(which: slice):  # type: ignore[no-untyped-def]
-        moved = SymmetricCrystal.of(symmetry_of(truth), cells[which], sites[which], moves_cell, moves_sites)
-        return snap(problem, moved, cells[which], sites[which])
+        moved = SymmetricCrystal.of(symmetry_of(reference), cells[which], sites[which], moves_cell, moves_sites)
+        return run_descent(problem, moved, cells[which], sites[which])
 
     together, alone = ends(slice(None)), ends(slice(1, 2))
     assert (together.loss < together.start_loss).all()

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from made_up import STRUCTURES, made_up_searches
 
-from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.analysis.evaluation import tight_match
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
+from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.evaluation.matching import tight_match
 from xrdscape.figures.beyond import failures_figure
-from xrdscape.recovery.recipes import RECIPES
-from xrdscape.recovery.variants import ALL_RECIPES, VARIANTS
+from xrdscape.optimisation.search import METHODS
+from xrdscape.optimisation.variants import ALL_METHODS, VARIANTS
 from xrdscape.study.records import geometry
 from xrdscape.tables.advice import QUOTED, RECOMMENDED, advice_table, fooled_text, quoted_rates, rate_text
 from xrdscape.tables.beyond import (
@@ -60,7 +60,7 @@ def test_costs_read_method_by_method_and_level_by_level(records: pd.DataFrame) -
 
 
 def test_the_pattern_is_judged_by_what_it_said(records: pd.DataFrame) -> None:
-    searches = records[records["method"].isin(RECIPES)]
+    searches = records[records["method"].isin(METHODS)]
     table = judge_table(searches).set_index(["Noise", "The end"])
     for noise in ("lattice", "coordinates"):
         said, denied = table.loc[(noise, "explains the pattern")], table.loc[(noise, "does not")]
@@ -128,9 +128,9 @@ def test_a_start_that_is_recorded_twice_is_refused(records: pd.DataFrame) -> Non
 
 
 def test_recipes_are_told_as_they_are() -> None:
-    table = recipes_table(tuple(ALL_RECIPES)).set_index("Method")
-    assert len(table) == len(ALL_RECIPES)
-    graduated, adam = (table.loc[RECIPES[name].label] for name in ("graduated", "alternation"))
+    table = recipes_table(tuple(ALL_METHODS)).set_index("Method")
+    assert len(table) == len(ALL_METHODS)
+    graduated, adam = (table.loc[METHODS[name].label] for name in ("graduated", "alternation"))
     assert re.fullmatch(r"\d+° to 0.2°", graduated["Blur"])
     assert (graduated["Moves"], graduated["Cell"], graduated["Begins at"], graduated["Tries"]) == (
         "cell", "free", "the start", 1
@@ -138,7 +138,7 @@ def test_recipes_are_told_as_they_are() -> None:
     assert (adam["Moves"], adam["Cell"], adam["Blur"], adam["Begins at"], adam["Tries"]) == (
         "atoms", "known", "none", "CHGNet's relaxation", 4
     )  # fmt: skip
-    for recipe in ALL_RECIPES.values():
+    for recipe in ALL_METHODS.values():
         assert table.loc[recipe.label, "Steps a try"] == recipe.steps_a_try
     newton = VARIANTS["newton"]
     assert newton.steps_a_try == 2 * newton.narrowing.stages + 8
@@ -146,17 +146,17 @@ def test_recipes_are_told_as_they_are() -> None:
 
 
 def test_failures_are_the_worst_and_the_best_of_those_that_missed() -> None:
-    truth = load_structure("U2Ti")
+    reference = load_structure("U2Ti")
     rows = pd.DataFrame(
         [
             {"structure": "U2Ti", "noise": "lattice", "level": 0.2, "copy": copy, "method": "graduated",
-             "match_tight_end": tight, "cosine_end": cosine, "emd_end": 0.5, **geometry(truth, "end")}
+             "match_tight_end": tight, "cosine_end": cosine, "emd_end": 0.5, **geometry(reference, "end")}
             for copy, (tight, cosine) in enumerate([(True, 1.0), (False, 0.7), (False, 0.9), (False, 0.2)])
         ]
     )  # fmt: skip
     shown = failures(rows, [("graduated", "lattice", 0.2), ("adam", "coordinates", 0.05)])
     assert [f.told.split(", ")[2:4] for f in shown] == [["copy 3", "cosine 0.2000"], ["copy 2", "cosine 0.9000"]]
-    assert all(tight_match(truth, f.end) for f in shown)
+    assert all(tight_match(reference, f.end) for f in shown)
     assert len(failures_figure(shown).axes) == 2
 
 
@@ -167,7 +167,7 @@ def test_advice_is_read_off_the_costs() -> None:
     )
     table = advice_table(found)
     assert list(table["Tight (%)"]) == ["50.0 [40.0,\u00a060.0]"] * len(RECOMMENDED)
-    assert set(table["Method"]) <= {recipe.label for recipe in RECIPES.values()}
+    assert set(table["Method"]) <= {recipe.label for recipe in METHODS.values()}
     assert rate_text(found, *RECOMMENDED[0][1:]) == "50.0 % [40.0, 60.0]"
     every = pd.DataFrame(
         [(noise, level, method, 0.1, 0.0, 0.2, 1.0) for method, noise, level in QUOTED.values()], columns=found.columns

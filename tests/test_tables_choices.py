@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from made_up import made_up_records
 
-from xrdscape.analysis.information import ESTIMATORS
+from xrdscape.evaluation.information import ESTIMATORS
 from xrdscape.study.sensitivity import batch_stopping, choice_shifts, choice_table, same_starts
 from xrdscape.tables.choices import (
     choices_text,

@@ -8,11 +8,11 @@ import numba
 import pytest
 import torch
 
-from xrdscape.engine import threads
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.structures import load_structure, to_tensors
-from xrdscape.engine.threads import over_samples, use_threads
-from xrdscape.recovery.noise import start
+from xrdscape.crystal.distortion import start
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.runtime import threads
+from xrdscape.runtime.threads import over_samples, use_threads
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +69,9 @@ def test_a_forked_process_stays_on_one_thread() -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_patterns_and_gradients_do_not_depend_on_the_threads(count: int) -> None:
-    truth = load_structure("U2Ti")
-    lattice, sites = to_tensors([start("U2Ti", "lattice", 0.1, copy, structure=truth) for copy in range(7)])
-    simulator = Simulator(truth)
+    reference = load_structure("U2Ti")
+    lattice, sites = to_tensors([start("U2Ti", "lattice", 0.1, copy, structure=reference) for copy in range(7)])
+    simulator = Simulator(reference)
     results = []
     for number in (1, count):
         use_threads(number)

@@ -15,12 +15,12 @@ import torch
 from made_up_timing import BATCH, ROUNDS, made_up_record
 from tolerances import KERNEL, ROUNDING
 
-from xrdscape.engine.kernels import peaks_kernel
-from xrdscape.engine.pattern import Instrument, Simulator
-from xrdscape.engine.structures import load_structure, to_tensors
-from xrdscape.engine.threads import thread_count
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.kernels import peaks_kernel
+from xrdscape.diffraction.pattern import Instrument, Simulator
 from xrdscape.errors import DescentError, RecordError
 from xrdscape.paths import ROOT
+from xrdscape.runtime.threads import thread_count
 from xrdscape.timing import limit as timing_limit
 from xrdscape.timing.check import BOUNDS, EDGE_DEG, cell_pairs, check_engine, lattice_errors, require_correct, worst
 from xrdscape.timing.limit import kernel_facts, multiply_add_rates, operator_work, tail_bound
@@ -173,7 +173,7 @@ def test_cell_with_a_reflection_at_the_edge_counts_apart() -> None:
     lists = simulator.reflections(cells, 1.001)
     case = pair.exact.__class__(
         *("U2Ti", simulator, pair.exact.target, cells, pair.exact.frac_coords, lists),
-        simulator.sums(lists, pair.exact.frac_coords),
+        simulator.geometrical(lists, pair.exact.frac_coords),
     )
     errors = lattice_errors(pair.__class__(case, case, 0.1))
     assert errors["near_edge"].tolist() == [True, False] * 2
@@ -207,14 +207,16 @@ def test_tails_are_interpolated_within_their_bound() -> None:
 
 def test_work_grows_with_the_peaks_that_count() -> None:
     case = make_case("U2Ti", 2)
-    work = operator_work(case.simulator, case.lattice, case.reflections, case.sums)
+    work = operator_work(case.simulator, case.lattice, case.reflections, case.geometrical)
     assert work.peaks == pytest.approx(float((case.reflections.multiplicity > 0).sum() / 2), rel=0.05)
     assert work.operations == pytest.approx(work.near + work.far + work.gaussians + work.interpolation)
     facts = kernel_facts()
     per_point = timing_limit.LORENTZ_FORWARD + timing_limit.LORENTZ_BACKWARD
     assert 0.9 * 3 * facts["points"] * per_point < work.near / work.peaks <= 3 * facts["points"] * per_point
     exact = make_case("U2Ti", 2, torch.float64)
-    assert operator_work(exact.simulator, exact.lattice, exact.reflections, exact.sums).operations > work.operations
+    assert (
+        operator_work(exact.simulator, exact.lattice, exact.reflections, exact.geometrical).operations > work.operations
+    )
 
 
 def test_rate_loop_does_the_operations_that_it_counts() -> None:

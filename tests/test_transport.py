@@ -6,8 +6,9 @@ import torch
 from scipy import stats
 from tolerances import GRADCHECK, SIMILARITY, SIMILARITY_FLOAT32
 
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.transport import (
+from xrdscape.errors import InstrumentError
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.transport import (
     SQUARED_TRANSPORT,
     TRANSPORT,
     squared_transport,
@@ -15,7 +16,6 @@ from xrdscape.engine.transport import (
     triangular,
     triangular_correlation,
 )
-from xrdscape.errors import InstrumentError
 
 BINS = 12
 OWN = (TRANSPORT, SQUARED_TRANSPORT, triangular(BINS * 0.01, 0.01))

@@ -15,7 +15,7 @@ from xrdscape.paths import crystal_path
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from xrdscape.engine.pattern import Instrument, Pattern
+    from xrdscape.diffraction.pattern import Instrument, Pattern
 
 
 RESUMED, KEPT = ("book", "campaign", "flaws"), "what is finished is kept, and the same command goes on from there"
@@ -28,7 +28,7 @@ class _Setting(click.Option):
     def get_default(self, ctx: click.Context, call: bool = True) -> Any:
         if call:
             return super().get_default(ctx, call)
-        from xrdscape.measured.refine import Settings
+        from xrdscape.refinement.refine import Settings
 
         return getattr(Settings, self.name or "")
 
@@ -142,10 +142,10 @@ def simulate(
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
     crystal_path(file)
-    from xrdscape.checkpoint import replace_file
-    from xrdscape.engine.pattern import Instrument
-    from xrdscape.engine.pattern import simulate as simulate_pattern
-    from xrdscape.engine.structures import load_structure
+    from xrdscape.crystal.structures import load_structure
+    from xrdscape.diffraction.pattern import Instrument
+    from xrdscape.diffraction.pattern import simulate as simulate_pattern
+    from xrdscape.runtime.checkpoint import replace_file
 
     instrument = Instrument(**settings, **dict(zip("UVW", caglioti, strict=True)))
     structure = load_structure(file)
@@ -211,12 +211,12 @@ def snap(
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
     crystal_path(file)
-    from xrdscape.engine.structures import load_structure
-    from xrdscape.engine.threads import use_threads
-    from xrdscape.measured.prepare import prepare
-    from xrdscape.measured.reading import read_pattern
-    from xrdscape.measured.refine import FREE, Settings, refine
-    from xrdscape.measured.report import Report, write_report
+    from xrdscape.crystal.structures import load_structure
+    from xrdscape.patterns.prepare import prepare
+    from xrdscape.patterns.reading import read_pattern
+    from xrdscape.refinement.refine import FREE, Settings, refine
+    from xrdscape.reports.refinement import Report, write_report
+    from xrdscape.runtime.threads import use_threads
 
     use_threads(1)
     given = {"family": FREE if free else family, **settings}
@@ -291,8 +291,8 @@ def campaign(
 def flaws(workers: int | None, structures: tuple[str, ...], copies: int | None) -> None:
     """Compute and store what is missing of the recoveries from flawed patterns; interrupt and go on as you like."""
     from xrdscape.paths import REFERENCE_NAMES
+    from xrdscape.study.artefacts import COPIES, PLAN, flaw_shards
     from xrdscape.study.campaign import run as run_campaign
-    from xrdscape.study.flaws import COPIES, PLAN, flaw_shards
     from xrdscape.study.store import store_of
 
     shards, store = flaw_shards(structures or REFERENCE_NAMES, copies or COPIES), store_of(PLAN)
@@ -305,8 +305,8 @@ def flaws(workers: int | None, structures: tuple[str, ...], copies: int | None) 
 @_PLANS_FILE
 def status(plan: str, plans: Path | None) -> None:
     """Tell how far a PLAN is, setting by setting, and whether a run is under way; `flaws` is what that command runs."""
+    from xrdscape.study.artefacts import PLAN, flaw_shards
     from xrdscape.study.campaign import all_shards
-    from xrdscape.study.flaws import PLAN, flaw_shards
     from xrdscape.study.plan import load_plan
     from xrdscape.study.status import status_text
     from xrdscape.study.store import store_of
@@ -325,7 +325,7 @@ def audit(plan: str, sample: int, seed: int) -> None:
     Exit code 1 if a record does not hold: its start or its own judgement differs or, made on this model of processor
     with these packages, its end. Records from elsewhere may end elsewhere; too many of them fail, too.
     """
-    from xrdscape.engine.threads import use_threads
+    from xrdscape.runtime.threads import use_threads
     from xrdscape.study.audit import ELSEWHERE, elsewhere_allowed, passes
     from xrdscape.study.audit import audit as audit_store
     from xrdscape.study.store import store_of

@@ -15,13 +15,13 @@ import torch
 from IPython.display import HTML
 from pymatgen.core import Structure
 
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
+from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import RecordError
 from xrdscape.figures.crystals import best_view, drawn_radius, element_colours, with_face_images
 from xrdscape.figures.results import CORRELATION_PANELS, SIMILARITY_LABELS
 from xrdscape.figures.style import METHOD_STYLE
-from xrdscape.study.records import METHODS, crystal
+from xrdscape.study.records import PUBLISHED_METHODS, crystal
 
 BIN = 30
 """Grid points of a pattern that the explorer shows as one, their maximum: 0.3 degrees of the default grid."""
@@ -72,18 +72,18 @@ def explorer_data(records: pd.DataFrame) -> dict[str, Any]:
         if not rows.empty:
             methods[name] = {
                 "label": METHOD_STYLE[name].label,
-                "axis": SIMILARITY_LABELS[METHODS[name].objective],
+                "axis": SIMILARITY_LABELS[PUBLISHED_METHODS[name].objective],
                 "colour": METHOD_STYLE[name].colour,
                 "results": rows.drop(columns="method").to_dict("list"),
             }
     names = [str(name) for name in records["structure"].unique()]
-    return {"methods": methods, "crystals": {name: _truth(load_structure(name)) for name in names}}
+    return {"methods": methods, "crystals": {name: _reference(load_structure(name)) for name in names}}
 
 
 def _results(name: Any, rows: pd.DataFrame) -> pd.DataFrame:
     """One structure's results: where each stands in the scatter plot, its cell and its pattern."""
     ends = [crystal(row) for _, row in rows.iterrows()]
-    similarity = [row[f"{METHODS[row['method']].objective}_end"] for _, row in rows.iterrows()]
+    similarity = [row[f"{PUBLISHED_METHODS[row['method']].objective}_end"] for _, row in rows.iterrows()]
     return pd.DataFrame(
         {
             "method": rows["method"].to_numpy(),
@@ -98,7 +98,7 @@ def _results(name: Any, rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _truth(structure: Structure) -> dict[str, Any]:
+def _reference(structure: Structure) -> dict[str, Any]:
     """The true crystal: cell, pattern, direction of view, and atoms with their images on faces, fractional."""
     # In the standard orientation, as the results are: in any other the two cells would not lie on each other.
     lattice, frac_coords = to_tensors([structure])
@@ -115,9 +115,9 @@ def _truth(structure: Structure) -> dict[str, Any]:
     }
 
 
-def _patterns(truth: Structure, results: list[Structure]) -> list[str]:
+def _patterns(reference: Structure, results: list[Structure]) -> list[str]:
     """The patterns of crystals of the same sites, each scaled to its maximum, binned and written in `DIGITS`."""
-    simulator = Simulator(truth)
+    simulator = Simulator(reference)
     lattice, frac_coords = to_tensors(results)
     with torch.no_grad():
         patterns = simulator(lattice, frac_coords, simulator.reflections(lattice, allow_empty=True))

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from xrdscape.book.parameters import Book
-from xrdscape.provenance import machine
+from xrdscape.runtime.provenance import machine
 
 # The packages whose version can change a number in the book.
 PACKAGES = (

@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from xrdscape.book.parameters import Book, chapter_names, chapter_parameters
-from xrdscape.engine.structures import REFERENCE_NAMES
+from xrdscape.crystal.structures import REFERENCE_NAMES
 
 CRYSTAL = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in REFERENCE_NAMES))
 """Names of crystals as they are typed."""

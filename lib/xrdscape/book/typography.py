@@ -12,7 +12,7 @@ from pymatgen.util.string import unicodeify
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from xrdscape.engine.structures import REFERENCE_NAMES
+from xrdscape.crystal.structures import REFERENCE_NAMES
 
 AS_WRITTEN = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 

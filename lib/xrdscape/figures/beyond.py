@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 from PIL import Image
 
-from xrdscape.analysis.landscape import SYMBOLS
-from xrdscape.analysis.smoothing import Smoothed
-from xrdscape.engine.pattern import simulate
+from xrdscape.diffraction.pattern import simulate
 from xrdscape.figures.landscapes import draw_map
 from xrdscape.figures.results import NOISE_LABELS
 from xrdscape.figures.style import BEYOND_STYLE, PALETTE, TWO_THETA, letter_panels, new_figure
+from xrdscape.landscape.slices import SYMBOLS
+from xrdscape.landscape.smoothing import Smoothed
 from xrdscape.tables.beyond import Failure
 
 FRAME_MS = 900
@@ -150,7 +150,7 @@ def failures_figure(shown: Sequence[Failure]) -> Figure:
     axes = figure.subplots(len(shown), 1, squeeze=False, sharex=True).ravel()
     for ax, failure in zip(axes, shown, strict=True):
         for structure, label, style in (
-            (failure.truth, "truth", {"color": "0.65", "linewidth": 2.4}),
+            (failure.reference, "truth", {"color": "0.65", "linewidth": 2.4}),
             (failure.end, "end", {"color": PALETTE["blue"], "linewidth": 0.9}),
         ):
             pattern = simulate(structure)

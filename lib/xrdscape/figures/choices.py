@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from xrdscape.figures.style import METHOD_STYLE, PALETTE, letter_panels, new_figure
-from xrdscape.study.records import METHODS
+from xrdscape.study.records import PUBLISHED_METHODS
 from xrdscape.tables.choices import NOISE_WORDS
 from xrdscape.tables.differences import AGREES, CHOICE, ESTIMATOR, REAL, SHORTER, SIGN
 from xrdscape.tables.results import CRITERIA, NOISES
@@ -67,7 +67,7 @@ def open_choices_figure(table: pd.DataFrame) -> Figure:
 
 
 def _forest(ax: Axes, table: pd.DataFrame) -> None:
-    methods = list(METHODS)[::-1]
+    methods = list(PUBLISHED_METHODS)[::-1]
     ax.axvline(0, color="0.6", linewidth=0.8)
     for noise, (marker, colour, above) in NOISE_LOOK.items():
         part = table[table["noise"] == noise]
@@ -87,7 +87,7 @@ def criteria_figure(rates: pd.DataFrame) -> Figure:
     Args:
         rates: as `rates_by_criterion` gives them.
     """
-    methods = list(METHODS)
+    methods = list(PUBLISHED_METHODS)
     figure = new_figure(4.0)
     axes = figure.subplots(len(NOISES), len(methods), squeeze=False, sharey=True)
     for row, noise in zip(axes, NOISES, strict=True):

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from xrdscape.analysis.flaws import FLAWS, NONE
-from xrdscape.engine.pattern import Pattern
+from xrdscape.diffraction.artefacts import FLAWS, NONE
+from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
 from xrdscape.tables.flaws import size_text
 

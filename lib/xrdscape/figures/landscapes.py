@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from xrdscape.analysis.landscape import PARAMETER_NAMES, Slice
-from xrdscape.engine.pattern import Pattern
+from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import (
     ENERGY_MAP,
     LOSS_MAP,
@@ -27,6 +26,7 @@ from xrdscape.figures.style import (
     letter_panels,
     new_figure,
 )
+from xrdscape.landscape.slices import PARAMETER_NAMES, Slice
 
 PATH_STYLES = (
     (PALETTE["vermillion"], "o", 1.6, 6.5),
@@ -54,14 +54,14 @@ def draw_map(
         landscape.x, landscape.y, landscape.value, levels=levels, colors="white", linewidths=0.5,
         linestyles="solid", alpha=0.55,
     )  # fmt: skip
-    ax.plot(*landscape.truth, marker="+", color="white", markersize=10, markeredgewidth=3.2, zorder=5)
-    ax.plot(*landscape.truth, marker="+", color="black", markersize=9, markeredgewidth=1.5, zorder=6)
+    ax.plot(*landscape.reference, marker="+", color="white", markersize=10, markeredgewidth=3.2, zorder=5)
+    ax.plot(*landscape.reference, marker="+", color="black", markersize=9, markeredgewidth=1.5, zorder=6)
     ax.set(xlabel=PARAMETER_LABELS[landscape.x_name], ylabel=PARAMETER_LABELS[landscape.y_name])
     ax.set(xlim=(landscape.x[0], landscape.x[-1]), ylim=(landscape.y[0], landscape.y[-1]))
     return mesh
 
 
-def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pattern], truth: Pattern) -> Figure:
+def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pattern], reference: Pattern) -> Figure:
     """A map with its most prominent false minima marked, and their patterns over the true one.
 
     Args:
@@ -73,16 +73,16 @@ def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pat
     fig = new_figure(3.4)
     left, right = fig.subplots(1, 2, width_ratios=[1.05, 1.0])
     fig.colorbar(draw_map(left, landscape), ax=left, aspect=30, label=landscape.label)
-    truth_height = truth.intensity / truth.intensity.max()
+    reference_height = reference.intensity / reference.intensity.max()
     places = minima[["x", "y", "value"]].to_numpy()
     for number, ((x, y, value), pattern) in enumerate(zip(places, patterns, strict=True), start=1):
         left.plot(x, y, "o", markersize=12, color="white", markeredgecolor="black", zorder=7, clip_on=False)
         left.text(x, y, str(number), ha="center", va="center_baseline", fontsize=8, zorder=8)
         base = -1.45 * (number - 1)
         right.fill_between(
-            truth.two_theta_deg,
+            reference.two_theta_deg,
             base,
-            base + truth_height,
+            base + reference_height,
             color=PALETTE["grey"],
             alpha=0.4,
             linewidth=0,
@@ -129,7 +129,7 @@ def trajectories_figure(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd
         Line2D([], [], color=colour, marker=marker, markeredgecolor="black", label=label, path_effects=_outline())
         for (colour, marker, _, _), label in zip(PATH_STYLES, paths[0], strict=False)
     ]
-    fig.legend(handles=[*handles, _truth_handle()], loc="outside lower center", ncols=2)
+    fig.legend(handles=[*handles, _reference_handle()], loc="outside lower center", ncols=2)
     letter_panels(axes)
     return fig
 
@@ -150,7 +150,7 @@ def _outline() -> list[withStroke]:
     return [withStroke(linewidth=2.8, foreground="black")]
 
 
-def _truth_handle() -> Line2D:
+def _reference_handle() -> Line2D:
     return Line2D([], [], linestyle="", marker="+", color="black", markeredgewidth=1.5, markersize=9, label="truth")
 
 
@@ -176,7 +176,7 @@ def endpoints_figure(slices: Sequence[Slice], ends: Sequence[pd.DataFrame]) -> F
                 ax.set_ylabel("")
         fig.colorbar(mesh, ax=list(row), aspect=25, label=landscape.label)
     handles = axes[0, 0].get_legend_handles_labels()[0]
-    fig.legend(handles=[*handles, _truth_handle()], loc="outside lower center", ncols=3)
+    fig.legend(handles=[*handles, _reference_handle()], loc="outside lower center", ncols=3)
     letter_panels(axes.flat)
     return fig
 
@@ -212,7 +212,7 @@ def all_slices_figure(slices: Sequence[Slice]) -> Figure:
         ax.pcolormesh(
             landscape.x, landscape.y, landscape.value, cmap=LOSS_MAP, norm=norm, shading="nearest", rasterized=True
         )
-        ax.plot(*landscape.truth, "+", color="white", markersize=7, markeredgewidth=1.2)
+        ax.plot(*landscape.reference, "+", color="white", markersize=7, markeredgewidth=1.2)
         ax.set(xlabel=PARAMETER_LABELS[landscape.x_name], ylabel=PARAMETER_LABELS[landscape.y_name])
         ax.locator_params(nbins=3)
         ax.label_outer()

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xrdscape.engine.pattern import reflection_table
+from xrdscape.diffraction.pattern import reflection_table
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
-from xrdscape.measured.fit import Fit, shifted
-from xrdscape.measured.pattern import Values
-from xrdscape.measured.prepare import Prepared
-from xrdscape.measured.refine import Path, Refinement
+from xrdscape.patterns.measured import Values
+from xrdscape.patterns.prepare import Prepared
+from xrdscape.refinement.fit import Fit, shifted
+from xrdscape.refinement.refine import Path, Refinement
 
 # Below the pattern, as shares of its height: the reflections' marks, and the middle of the difference curve.
 MARKS, DIFFERENCE = 0.06, 0.2

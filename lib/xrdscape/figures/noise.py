@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xrdscape.engine.pattern import Pattern
+from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
 
 
@@ -72,7 +72,7 @@ def _boxes(ax: Axes, draws: pd.DataFrame, column: str) -> None:
 
 
 def noised_patterns_figure(
-    truth: Pattern,
+    reference: Pattern,
     lattice: Sequence[tuple[float, Pattern, float]],
     coordinates: Sequence[tuple[float, Pattern, float]],
 ) -> Figure:
@@ -85,7 +85,7 @@ def noised_patterns_figure(
     fig = new_figure(0.75 * (1 + max(len(lattice), len(coordinates))) + 0.8)
     left, right = fig.subplots(1, 2, sharey=True)
     for ax, rows in ((left, lattice), (right, coordinates)):
-        _stack(ax, [("truth", truth, PALETTE["black"])] + [_row(*row) for row in rows])
+        _stack(ax, [("truth", reference, PALETTE["black"])] + [_row(*row) for row in rows])
         ax.set_xlabel(TWO_THETA)
     left.set_ylabel("Intensity (each scaled to its maximum)")
     left.set_title("Lattice noise")

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from xrdscape.analysis.landscape import Slice
 from xrdscape.figures.landscapes import draw_map
 from xrdscape.figures.style import PALETTE, letter_panels, new_figure
+from xrdscape.landscape.slices import Slice
 
 END_LOOKS = {True: (PALETTE["yellow"], "black"), False: ("white", "black")}
 """Face and edge of the end of a descent, by whether it matches."""

@@ -12,11 +12,11 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 from pymatgen.util.string import latexify_spacegroup
 
-from xrdscape.engine.pattern import Pattern, reflection_table, simulate
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, reference_facts
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, reference_facts
+from xrdscape.diffraction.pattern import Pattern, reflection_table, simulate
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, element_legend, same_scale
 from xrdscape.figures.style import METHOD_STYLE, PALETTE, TWO_THETA, MethodStyle, formula, letter_panels, new_figure
-from xrdscape.study.records import METHODS
+from xrdscape.study.records import PUBLISHED_METHODS
 from xrdscape.tables.case import Case
 from xrdscape.tables.results import STATISTICS, estimate_text
 
@@ -145,7 +145,7 @@ def correlation_figure(
 
 def _scatter(ax: Axes, rows: pd.DataFrame, method: str) -> None:
     """Every result as a point; those closest to the truth are drawn last."""
-    style, objective = METHOD_STYLE[method], METHODS[method].objective
+    style, objective = METHOD_STYLE[method], PUBLISHED_METHODS[method].objective
     found, tight = (rows[f"match_{name}_end"].astype(bool) for name in ("conventional", "tight"))
     for part, face in zip((rows[~found], rows[found & ~tight], rows[tight]), _faces(style.colour), strict=True):
         ax.plot(part[f"{objective}_end"], part["emd_end"], "o", markersize=3.4, alpha=0.65, **face)
@@ -170,20 +170,20 @@ def case_figure(case: Case) -> Figure:
     """
     figure = new_figure(1.95 * len(case.stages) + 0.2)
     grid = figure.subplots(len(case.stages), 2, width_ratios=[1, 2.1], squeeze=False)
-    view, colours = best_view(case.truth), element_colours(case.truth)
-    target = simulate(case.truth)
+    view, colours = best_view(case.reference), element_colours(case.reference)
+    target = simulate(case.reference)
     for (left, right), stage in zip(grid, case.stages, strict=True):
-        is_truth = stage.structure is case.truth
-        draw_crystal(left, stage.structure, view, colours, None if is_truth else case.truth)
-        if not is_truth:
+        is_reference = stage.structure is case.reference
+        draw_crystal(left, stage.structure, view, colours, None if is_reference else case.reference)
+        if not is_reference:
             right.plot(target.two_theta_deg, 100 * target.intensity / target.intensity.max(),
                        color="0.62", linewidth=0.8)  # fmt: skip
         pattern = simulate(stage.structure)
         right.plot(pattern.two_theta_deg, 100 * pattern.intensity / pattern.intensity.max(),
-                   color=PALETTE["black" if is_truth else "blue"], linewidth=1.0)  # fmt: skip
+                   color=PALETTE["black" if is_reference else "blue"], linewidth=1.0)  # fmt: skip
         _label_lines(right, pattern, reflection_table(stage.structure))
         left.set_title(stage.label)
-        if not is_truth:
+        if not is_reference:
             # Between two panels it could be read as belonging to the upper one.
             status = f"cosine {stage.cosine:.2f}, {'match' if stage.matched else 'no match'}"
             right.text(0.99, 0.975, status, transform=right.transAxes, ha="right", va="top")

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pymatgen.core import Element
 
-from xrdscape.engine.pattern import Pattern
-from xrdscape.engine.profile import Instrument, caglioti_fwhm_deg, pseudo_voigt
-from xrdscape.engine.scattering import form_factor_table, form_factors, lorentz_polarisation
+from xrdscape.diffraction.pattern import Pattern
+from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg, pseudo_voigt
+from xrdscape.diffraction.scattering import form_factor_table, form_factors, lorentz_polarisation
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, TWO_THETA, joined_indices, letter_panels, new_figure
 
 

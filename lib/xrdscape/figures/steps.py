@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from xrdscape.engine.pattern import Pattern
+from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, TWO_THETA, joined_indices, letter_panels, new_figure
 
 TERM_COLOURS = ("vermillion", "blue", "green", "purple")

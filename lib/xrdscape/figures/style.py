@@ -16,7 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from pymatgen.util.string import latexify
 
-from xrdscape.recovery.recipes import RECIPES
+from xrdscape.optimisation.search import METHODS
 
 WIDTH_IN = 7.4
 """Width of a figure across the page: 710 pixels in the built book, whose text column is some 750 wide."""
@@ -87,7 +87,7 @@ _BEYOND = {
 BEYOND_STYLE = MappingProxyType(
     {
         **{name: METHOD_STYLE[name] for name in ("noised", "cosine", "cosine_constrained", "chgnet")},
-        **{name: MethodStyle(RECIPES[name].label, PALETTE[c], h, m) for name, (c, h, m) in _BEYOND.items()},
+        **{name: MethodStyle(METHODS[name].label, PALETTE[c], h, m) for name, (c, h, m) in _BEYOND.items()},
     }
 )
 """Of the methods beyond the paper, and those of the paper that they are compared with."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xrdscape.analysis.landscape import SYMBOLS, Slice
 from xrdscape.findings.finding import Finding
 from xrdscape.findings.terms import FREE, NEARLY_ALL, percent, rate_text, setting_text
+from xrdscape.landscape.slices import SYMBOLS, Slice
 from xrdscape.study.records import CHGNET
 from xrdscape.tables.results import joined_rates, trap_count
 

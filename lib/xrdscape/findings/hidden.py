@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from xrdscape.analysis.estimates import paired_difference
-from xrdscape.analysis.evaluation import MATCH_CRITERIA, matches, tight_match
-from xrdscape.engine.cell import detect_family, project
-from xrdscape.engine.structures import from_tensors, load_structure
+from xrdscape.crystal.cell import detect_family, project
+from xrdscape.crystal.structures import from_tensors, load_structure
+from xrdscape.evaluation.estimates import paired_difference
+from xrdscape.evaluation.matching import MATCH_CRITERIA, matches, tight_match
 from xrdscape.findings.finding import Finding
 from xrdscape.findings.terms import FREE, STRONG_NOISE, rate_text
-from xrdscape.study.records import METHODS
+from xrdscape.study.records import PUBLISHED_METHODS
 from xrdscape.tables.results import LABELS
 
 START = ["structure", "level", "copy"]
@@ -30,14 +30,14 @@ def projected_starts(records: pd.DataFrame) -> pd.DataFrame:
     starts = records[strong].drop_duplicates(START)
     rows = []
     for name, group in starts.groupby("structure"):
-        truth = load_structure(str(name))
+        reference = load_structure(str(name))
         cells = torch.tensor(np.stack(list(group["start_lattice"])), dtype=torch.float64)
-        coords = torch.tensor(truth.frac_coords, dtype=torch.float64)
-        projected = project(cells, detect_family(truth))
+        coords = torch.tensor(reference.frac_coords, dtype=torch.float64)
+        projected = project(cells, detect_family(reference))
         for level, copy, cell in zip(group["level"], group["copy"], projected, strict=True):
-            crystal = from_tensors(truth, cell, coords)
-            found = matches(truth, crystal, MATCH_CRITERIA["conventional"])
-            rows.append((name, level, copy, found, tight_match(truth, crystal)))
+            crystal = from_tensors(reference, cell, coords)
+            found = matches(reference, crystal, MATCH_CRITERIA["conventional"])
+            rows.append((name, level, copy, found, tight_match(reference, crystal)))
     return pd.DataFrame(rows, columns=[*START, "conventional", "tight"])
 
 
@@ -116,7 +116,7 @@ def projection_text(records: pd.DataFrame, projected: pd.DataFrame) -> str:
 def tight_share_table(records: pd.DataFrame) -> pd.DataFrame:
     """How many conventional matches are tight ones: rows levels of lattice noise, columns methods."""
     rows = records[records["noise"] == "lattice"]
-    methods = [m for m in METHODS if m in set(rows["method"])]
+    methods = [m for m in PUBLISHED_METHODS if m in set(rows["method"])]
     table = [
         {"Level": f"{level:g}", **{LABELS[m]: _tight_of(part[part["method"] == m]) for m in methods}}
         for level, part in rows.groupby("level")

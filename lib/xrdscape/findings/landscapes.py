@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from xrdscape.analysis.landscape import Slice
-from xrdscape.analysis.relief import compared, near_minima
 from xrdscape.findings.finding import Finding
 from xrdscape.findings.terms import percent
+from xrdscape.landscape.relief import compared, near_minima
+from xrdscape.landscape.slices import Slice
 from xrdscape.tables.results import number_text
 
 PROMINENT = 3

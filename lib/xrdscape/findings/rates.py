@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
+from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.findings.agreement import deceptive_similarity, inverted_similarity, still_trapped
 from xrdscape.findings.finding import Finding
 from xrdscape.findings.hidden import projection_guides
@@ -62,7 +62,7 @@ def _largest_drop(rates: pd.DataFrame) -> Finding:
 def _within_tolerance(records: pd.DataFrame) -> Finding:
     starts = records[records["noise"] == "lattice"].drop_duplicates(["structure", "level", "copy"])
     starts = starts[np.isclose(starts["level"], STRONG_NOISE)]
-    cells = [_off_truth(name, group) for name, group in starts.groupby("structure")]
+    cells = [_off_reference(name, group) for name, group in starts.groupby("structure")]
     off = np.concatenate(cells) if cells else np.empty((0, 6))
     lengths = int((off[:, :3] <= LENGTH_TOLERANCE).all(1).sum())
     angles = int((off[:, 3:] <= ANGLE_TOLERANCE_DEG).all(1).sum())
@@ -80,11 +80,11 @@ def _within_tolerance(records: pd.DataFrame) -> Finding:
     )
 
 
-def _off_truth(name: object, starts: pd.DataFrame) -> np.ndarray:
+def _off_reference(name: object, starts: pd.DataFrame) -> np.ndarray:
     """How far the cells of starts [n, 6] are from the true one: relative in lengths, degrees in angles."""
-    truth = np.array(load_structure(str(name)).lattice.parameters)
-    off = np.abs(np.stack(list(starts["start_lattice"])) - truth)
-    off[:, :3] /= truth[:3]
+    reference = np.array(load_structure(str(name)).lattice.parameters)
+    off = np.abs(np.stack(list(starts["start_lattice"])) - reference)
+    off[:, :3] /= reference[:3]
     return off
 
 

@@ -1,9 +1,9 @@
 """The words that the rules share: which methods, how strong a noise, how a rate and a setting are written."""
 
-from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.study.records import METHODS
+from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.study.records import PUBLISHED_METHODS
 
-FREE = tuple(name for name, method in METHODS.items() if not method.constrained)
+FREE = tuple(name for name, method in PUBLISHED_METHODS.items() if not method.constrained)
 """The methods without constraints."""
 
 STRONG_NOISE = 0.1

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
-from xrdscape.provenance import provenance
-from xrdscape.study.flaws import records_of, shard_of
-from xrdscape.study.records import crystal, judged, made_of
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.runtime.provenance import provenance
+from xrdscape.study.artefacts import records_of, shard_of
+from xrdscape.study.records import crystal, evaluated, made_of
 from xrdscape.study.store import Store
 
 SIMILARITY_BOUND = 1e-3
@@ -110,7 +110,7 @@ def _start_differs(row: pd.Series, again: pd.Series) -> list[str]:
 
 def _judgement_differs(row: pd.Series) -> list[str]:
     """What the record says of its own end against what that end gives now."""
-    now = judged(load_structure(row["structure"]), [crystal(row, "end")], "end").iloc[0]
+    now = evaluated(load_structure(row["structure"]), [crystal(row, "end")], "end").iloc[0]
     numbers = [f"{name}_end" for name in (*OBJECTIVES, "emd")]
     told = [f"{name} is {now[name]:.4f} at that end, not {row[name]:.4f}" for name in numbers
             if abs(row[name] - now[name]) > JUDGEMENT_BOUND]  # fmt: skip

@@ -19,11 +19,11 @@ import pandas as pd
 from distributed import Client, Future, LocalCluster, wait
 from tqdm.auto import tqdm
 
-from xrdscape.engine.threads import use_threads
 from xrdscape.errors import RecordError
 from xrdscape.paths import BOOK_RECORDS, RECORDS
-from xrdscape.provenance import cores, provenance
-from xrdscape.study.flaws import records_of
+from xrdscape.runtime.provenance import cores, provenance
+from xrdscape.runtime.threads import use_threads
+from xrdscape.study.artefacts import records_of
 from xrdscape.study.plan import Plan, Shard, descent_shards, recipe_shards, relaxation_shards
 from xrdscape.study.progress import Progress
 from xrdscape.study.store import Store, store_of
@@ -39,7 +39,10 @@ DASK = {
     "distributed.admin.system-monitor.interval": "30s",
 }
 # Folders and modules of the package that decide what a record holds.
-DECISIVE = ("engine", "recovery", "analysis/evaluation.py", "study/records.py", "study/plan.py", "study/shards.py")
+DECISIVE = (
+    *("crystal", "diffraction", "optimisation", "evaluation"),
+    *("study/records.py", "study/plan.py", "study/recover.py", "study/shards.py"),
+)
 _GONE = (
     "The scheduler is gone, or has dropped this run. What was finished is stored; start a scheduler and give the same "
     "command again."

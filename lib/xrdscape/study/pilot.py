@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from xrdscape.study.records import METHODS
+from xrdscape.study.records import PUBLISHED_METHODS
 
 
 def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
@@ -18,7 +18,7 @@ def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (noise, method, rate), part in records.groupby(["noise", "method", "learning_rate"]):
-        similarity = part[f"{METHODS[str(method)].objective}_end"].mean()
+        similarity = part[f"{PUBLISHED_METHODS[str(method)].objective}_end"].mean()
         matched = part["match_conventional_end"].mean(), part["match_tight_end"].mean()
         rows.append(
             (noise, method, rate, len(part), similarity, *matched, part["steps"].mean(), part["seconds"].mean())

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import yaml
 
-from xrdscape.engine.profile import Instrument
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.distortion import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import RecordError
+from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.paths import DATA
-from xrdscape.recovery.noise import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
-from xrdscape.recovery.variants import ALL_RECIPES
-from xrdscape.study.records import CHGNET, METHODS
+from xrdscape.study.records import CHGNET, PUBLISHED_METHODS
 
 PLANS_FILE = DATA / "plans.yaml"
 # A shard holds about so many starts: enough for a step's fixed costs to be shared, few enough to finish in minutes.
@@ -69,7 +69,7 @@ class Plan:
     structures: tuple[str, ...] = REFERENCE_NAMES
     lattice_levels: tuple[float, ...] = LATTICE_LEVELS
     coordinate_levels: tuple[float, ...] = COORDINATE_LEVELS
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: tuple[str, ...] = tuple(PUBLISHED_METHODS)
     recipes: tuple[str, ...] = ()
     copies: int = 2
     relaxation_copies: int = 1
@@ -88,7 +88,7 @@ class Plan:
     dtype: Literal["float32", "float64"] = "float32"
 
     def __post_init__(self) -> None:
-        for chosen, known, kind in ((self.methods, METHODS, "method"), (self.recipes, ALL_RECIPES, "recipe")):
+        for chosen, known, kind in ((self.methods, PUBLISHED_METHODS, "method"), (self.recipes, ALL_METHODS, "recipe")):
             unknown = [name for name in chosen if name not in known]
             if unknown:
                 raise RecordError(f"Unknown {kind} {', '.join(unknown)}. Use some of: {', '.join(known)}.")
@@ -98,7 +98,7 @@ class Plan:
                 f"Received {self.copies} and {self.relaxation_copies}."
             )
         for name in ("lattice_learning_rate", "coordinate_learning_rate"):
-            methods = [m for m in self.methods if name.startswith("lattice") or not METHODS[m].constrained]
+            methods = [m for m in self.methods if name.startswith("lattice") or not PUBLISHED_METHODS[m].constrained]
             for rate in _several(getattr(self, name)):
                 missing = [m for m in methods if isinstance(rate, Mapping) and m not in rate]
                 if missing:
@@ -139,30 +139,32 @@ class Shard:
     @property
     def cost(self) -> float:
         """Rough seconds, as the study took them: for the order of work and the first estimate of the remaining time."""
-        truth = load_structure(self.structure)
-        relaxations = 0.09 * len(truth) ** 1.5 * self.starts
+        reference = load_structure(self.structure)
+        relaxations = 0.09 * len(reference) ** 1.5 * self.starts
         if self.method == CHGNET:
             return relaxations
-        if self.method in ALL_RECIPES:
-            descents = SECONDS_OF_A_RECIPE[self.noise] * truth.volume / 200 * self.starts
+        if self.method in ALL_METHODS:
+            descents = SECONDS_OF_A_RECIPE[self.noise] * reference.volume / 200 * self.starts
             # Those of CHGNet alone are taken from the study.
-            return descents + relaxations if ALL_RECIPES[self.method].pattern_ev else descents
+            return descents + relaxations if ALL_METHODS[self.method].pattern_ev else descents
         # A volume of 200 cubic angstrom reflects as often as the study's middle crystal, and few descents take longer
         # than 4,000 steps.
-        size = truth.volume / 200 * min(self.max_steps, 4000) / 4000
+        size = reference.volume / 200 * min(self.max_steps, 4000) / 4000
         return SECONDS_OF_A_DESCENT[self.noise][self.method] * size * self.starts
 
 
 @cache
 def _key(shard: Shard) -> str:
-    truth = load_structure(shard.structure)
+    reference = load_structure(shard.structure)
     default = {field.name: field.default for field in fields(Shard)}
     settings = {
         name: 1.0 * value if isinstance(value, int) else value
         for name, value in asdict(shard).items()
         if name not in ADDED or value != default[name]
     }
-    told = json.dumps(settings, sort_keys=True) + repr((truth.lattice.matrix.tolist(), truth.frac_coords.tolist()))
+    told = json.dumps(settings, sort_keys=True) + repr(
+        (reference.lattice.matrix.tolist(), reference.frac_coords.tolist())
+    )
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
@@ -180,7 +182,7 @@ def descent_shards(plan: Plan) -> list[Shard]:
         ):
             for group in _groups(levels, plan.copies):
                 for name, rate in product(plan.methods, rates):
-                    method = METHODS[name]
+                    method = PUBLISHED_METHODS[name]
                     if method.constrained and noise == "coordinates":
                         continue
                     own = {"learning_rate": rate[name] if isinstance(rate, Mapping) else rate}
@@ -196,7 +198,7 @@ def recipe_shards(plan: Plan) -> list[Shard]:
     """What a plan does beyond the paper; a recipe that relaxes is slow, and has one level a shard."""
     shards = []
     for structure, name in product(plan.structures, plan.recipes):
-        recipe = ALL_RECIPES[name]
+        recipe = ALL_METHODS[name]
         levels = plan.lattice_levels if recipe.noise == "lattice" else plan.coordinate_levels
         own = {"max_steps": recipe.narrowing.all_steps, "learning_rate": recipe.narrowing.rate, "recipe": repr(recipe)}
         for group in [(level,) for level in levels] if recipe.relaxed else _groups(levels, plan.copies):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xrdscape.checkpoint import replace_file
+from xrdscape.runtime.checkpoint import replace_file
 from xrdscape.study.plan import Shard
 
 FILE = "progress.json"

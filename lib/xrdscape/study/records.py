@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 import torch
 from pymatgen.core import Structure
 
-from xrdscape.analysis.evaluation import (
+from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.errors import RecordError
+from xrdscape.evaluation.matching import (
     MATCH_CRITERIA,
     Estimate,
     emd,
@@ -24,18 +27,15 @@ from xrdscape.analysis.evaluation import (
     spearman,
     tight_match,
 )
-from xrdscape.checkpoint import replace_file
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import from_tensors, load_structure, to_tensors
-from xrdscape.errors import RecordError
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.runtime.checkpoint import replace_file
 
 # Raised whenever a column changes its meaning; readers refuse what they do not know.
 SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Method:
+class PublishedMethod:
     """One way back to the truth: an objective, and whether the cell is projected onto the true crystal family."""
 
     label: str
@@ -43,12 +43,12 @@ class Method:
     constrained: bool = False
 
 
-METHODS = {
-    "cosine": Method("Cosine", "cosine"),
-    "mse": Method("MSE", "mse"),
-    "entropy": Method("Entropy", "entropy"),
-    "cross_correlation": Method("Cross-correlation", "cross_correlation"),
-    "cosine_constrained": Method("Cosine + constraints", "cosine", constrained=True),
+PUBLISHED_METHODS = {
+    "cosine": PublishedMethod("Cosine", "cosine"),
+    "mse": PublishedMethod("MSE", "mse"),
+    "entropy": PublishedMethod("Entropy", "entropy"),
+    "cross_correlation": PublishedMethod("Cross-correlation", "cross_correlation"),
+    "cosine_constrained": PublishedMethod("Cosine + constraints", "cosine", constrained=True),
 }
 CHGNET = "chgnet"
 
@@ -66,7 +66,7 @@ def geometry(structure: Structure, which: str) -> dict[str, list[float]]:
     }
 
 
-def crystal(row: pd.Series, which: str = "end", truth: Structure | None = None) -> Structure:
+def crystal(row: pd.Series, which: str = "end", reference: Structure | None = None) -> Structure:
     """The crystal of a record, at its "start" or "end".
 
     Args:
@@ -81,10 +81,10 @@ def crystal(row: pd.Series, which: str = "end", truth: Structure | None = None) 
         raise RecordError(f"A record holds a crystal at its 'start' and its 'end'. Received {which!r}.")
     lattice = torch.tensor(np.array(row[f"{which}_lattice"]), dtype=torch.float64)
     coords = torch.tensor(np.array(row[f"{which}_coords"]).reshape(-1, 3), dtype=torch.float64)
-    return from_tensors(truth or load_structure(row["structure"]), lattice, coords)
+    return from_tensors(reference or load_structure(row["structure"]), lattice, coords)
 
 
-def judged(truth: Structure, results: list[Structure], which: str) -> pd.DataFrame:
+def evaluated(reference: Structure, results: list[Structure], which: str) -> pd.DataFrame:
     """How close each result is to the truth, by pattern (float64, all reflections) and by geometry.
 
     Args:
@@ -95,18 +95,18 @@ def judged(truth: Structure, results: list[Structure], which: str) -> pd.DataFra
     Returns:
         One row a result: the four similarities, the EMD in angstrom, and a match under each named criterion.
     """
-    simulator = Simulator(truth)
-    target = simulator(*to_tensors([truth]))[0]
+    simulator = Simulator(reference)
+    target = simulator(*to_tensors([reference]))[0]
     lattice, frac_coords = to_tensors(results)
     # A descent may end in a cell too small to reflect at all: its pattern is zero, which resembles nothing.
     patterns = simulator(lattice, frac_coords, simulator.reflections(lattice, allow_empty=True))
     columns: dict[str, Any] = {
         f"{name}_{which}": objective.similarity(patterns, target).numpy() for name, objective in OBJECTIVES.items()
     }
-    columns[f"emd_{which}"] = [emd(truth, result) for result in results]
+    columns[f"emd_{which}"] = [emd(reference, result) for result in results]
     for name, options in MATCH_CRITERIA.items():
-        columns[f"match_{name}_{which}"] = [matches(truth, result, options) for result in results]
-    columns[f"match_tight_{which}"] = [tight_match(truth, result) for result in results]
+        columns[f"match_{name}_{which}"] = [matches(reference, result, options) for result in results]
+    columns[f"match_tight_{which}"] = [tight_match(reference, result) for result in results]
     return pd.DataFrame(columns)
 
 
@@ -215,7 +215,7 @@ def correlations(records: pd.DataFrame, seed: int = 0, halves: int = 200, resamp
     """
     rows = []
     for (noise, level, method), group in records.groupby(["noise", "level", "method"]):
-        dissimilarity = -group[f"{METHODS[str(method)].objective}_end"].to_numpy()
+        dissimilarity = -group[f"{PUBLISHED_METHODS[str(method)].objective}_end"].to_numpy()
         distance = group["emd_end"].to_numpy()
         estimates: dict[str, Estimate] = {
             "mutual_information": mutual_information(dissimilarity, distance, seed=seed, n_resamples=halves),

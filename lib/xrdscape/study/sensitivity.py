@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xrdscape.analysis.estimates import paired_difference
-from xrdscape.analysis.evaluation import emd
-from xrdscape.analysis.information import BATCHED, ESTIMATORS, LEAST_CASES, shift
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
+from xrdscape.evaluation.estimates import paired_difference
+from xrdscape.evaluation.information import BATCHED, ESTIMATORS, LEAST_CASES, shift
+from xrdscape.evaluation.matching import emd
 from xrdscape.study.plan import descent_shards, load_plan
-from xrdscape.study.records import METHODS, crystal
+from xrdscape.study.records import PUBLISHED_METHODS, crystal
 from xrdscape.study.store import store_of
 
 START = ["structure", "noise", "level", "copy", "method"]
@@ -55,7 +55,7 @@ def sensitivity_table(study: pd.DataFrame, variant: pd.DataFrame) -> pd.DataFram
         own = ours.loc[part.index]
         before, after = own["match_conventional_end"], part["match_conventional_end"]
         change = paired_difference(before.to_numpy(bool), after.to_numpy(bool))
-        name = f"{METHODS[str(method)].objective}_end"
+        name = f"{PUBLISHED_METHODS[str(method)].objective}_end"
         similarity = part[name] - own[name]
         rows.append(
             (noise, method, len(part), before.mean(), after.mean(), change.value, change.low, change.high,
@@ -97,7 +97,7 @@ def measured(rows: pd.DataFrame, which: str = "end") -> tuple[NDArray[np.float64
         rows: records of one method.
         which: "end" or "start".
     """
-    objective = METHODS[rows["method"].iloc[0]].objective
+    objective = PUBLISHED_METHODS[rows["method"].iloc[0]].objective
     return -rows[f"{objective}_{which}"].to_numpy(np.float64), rows[f"emd_{which}"].to_numpy(np.float64)
 
 
@@ -124,8 +124,8 @@ def estimator_values(records: pd.DataFrame) -> pd.DataFrame:
 
 def with_neighbours(records: pd.DataFrame, neighbours: int) -> pd.DataFrame:
     """The same results with another number of neighbours counted in their geometric distance (see `emd`)."""
-    truths = {name: load_structure(name) for name in records["structure"].unique()}
-    distances = [emd(truths[row["structure"]], crystal(row), neighbours) for _, row in records.iterrows()]
+    references = {name: load_structure(name) for name in records["structure"].unique()}
+    distances = [emd(references[row["structure"]], crystal(row), neighbours) for _, row in records.iterrows()]
     return records.assign(emd_end=distances)
 
 

@@ -8,20 +8,20 @@ import pandas as pd
 import torch
 from pymatgen.core import Structure
 
-from xrdscape.engine.cell import detect_family
-from xrdscape.engine.profile import Instrument
-from xrdscape.engine.similarity import OBJECTIVES, Objective, cross_correlation_within
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.cell import detect_family
+from xrdscape.crystal.distortion import generator, start
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.profile import Instrument
+from xrdscape.optimisation.energy import MAX_STEPS, Relaxation, relax
+from xrdscape.optimisation.loop import DescentResult, Schedule
+from xrdscape.optimisation.objectives import OBJECTIVES, Objective, cross_correlation_within
+from xrdscape.optimisation.search import search
+from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.paths import RECORDS
-from xrdscape.recovery.energy import MAX_STEPS, Relaxation, relax
-from xrdscape.recovery.noise import generator, start
-from xrdscape.recovery.recipes import search
-from xrdscape.recovery.recover import crystals, recover
-from xrdscape.recovery.snap import Schedule, SnapResult
-from xrdscape.recovery.variants import ALL_RECIPES
 from xrdscape.study import records
 from xrdscape.study.plan import Shard
-from xrdscape.study.records import CHGNET, METHODS, label
+from xrdscape.study.records import CHGNET, PUBLISHED_METHODS, label
+from xrdscape.study.recover import crystals, recover
 
 Named = tuple[tuple[float, int], ...]
 """Level and copy of some starts."""
@@ -36,24 +36,24 @@ def compute(shard: Shard, named: Named | None = None) -> pd.DataFrame:
         shard: what to compute.
         named: level and number of the copies wanted; all of the shard's if left out.
     """
-    truth = load_structure(shard.structure)
+    reference = load_structure(shard.structure)
     named = named or tuple((level, copy) for level in shard.levels for copy in range(shard.copies))
-    starts = [start(shard.structure, shard.noise, level, copy, shard.seed, truth) for level, copy in named]
+    starts = [start(shard.structure, shard.noise, level, copy, shard.seed, reference) for level, copy in named]
     begin = time.perf_counter()
     if shard.recipe:
-        rows, ends = _searched(shard, truth, starts, named)
+        rows, ends = _searched(shard, reference, starts, named)
     else:
-        rows, ends = (_relaxed if shard.method == CHGNET else _descended)(shard, truth, starts)
+        rows, ends = (_relaxed if shard.method == CHGNET else _descended)(shard, reference, starts)
     if "seconds" not in rows:
         rows["seconds"] = (time.perf_counter() - begin) / len(rows)
-    return judged_rows(shard, named, starts, ends, rows)
+    return evaluated_rows(shard, named, starts, ends, rows)
 
 
-def judged_rows(
+def evaluated_rows(
     shard: Shard, named: Named, starts: list[Structure], ends: list[Structure], rows: pd.DataFrame
 ) -> pd.DataFrame:
     """Whole records: what `rows` say of each way, with its name before them and, after them, its ends judged."""
-    truth = load_structure(shard.structure)
+    reference = load_structure(shard.structure)
     told = pd.DataFrame(list(named), columns=["level", "copy"])
     told.insert(0, "structure", shard.structure)
     told.insert(1, "noise", shard.noise)
@@ -63,41 +63,43 @@ def judged_rows(
         [{**records.geometry(s, "start"), **records.geometry(e, "end")} for s, e in zip(starts, ends, strict=True)]
     )
     before = _judged_starts(shard.structure, shard.noise, named, shard.seed)
-    return pd.concat([told, rows, geometry, before, records.judged(truth, ends, "end")], axis=1)
+    return pd.concat([told, rows, geometry, before, records.evaluated(reference, ends, "end")], axis=1)
 
 
 @lru_cache(maxsize=4)
 def _judged_starts(structure: str, noise: str, named: Named, seed: int) -> pd.DataFrame:
     """Shards that differ in their method alone have the same starts."""
-    truth = load_structure(structure)
-    return records.judged(truth, [start(structure, noise, level, copy, seed, truth) for level, copy in named], "start")
+    reference = load_structure(structure)
+    return records.evaluated(
+        reference, [start(structure, noise, level, copy, seed, reference) for level, copy in named], "start"
+    )
 
 
 def objective_of(shard: Shard) -> Objective:
     """What the shard descends."""
-    objective = OBJECTIVES[METHODS[shard.method].objective]
+    objective = OBJECTIVES[PUBLISHED_METHODS[shard.method].objective]
     return objective if shard.max_shift is None else cross_correlation_within(shard.max_shift)
 
 
-def descend(shard: Shard, truth: Structure, starts: list[Structure]) -> SnapResult:
+def descend(shard: Shard, reference: Structure, starts: list[Structure]) -> DescentResult:
     """Descend some starts as the shard says."""
-    constrained = shard.noise == "lattice" and METHODS[shard.method].constrained
+    constrained = shard.noise == "lattice" and PUBLISHED_METHODS[shard.method].constrained
     scale = shard.mse_maximum**2
     return recover(
-        truth,
+        reference,
         starts,
         shard.noise,
         objective_of(shard),
         Schedule(shard.learning_rate * scale, shard.max_steps, shard.check_every, shard.tolerance / scale),
-        detect_family(truth) if constrained else None,
+        detect_family(reference) if constrained else None,
         shard.clamp,
         getattr(torch, shard.dtype),
         instrument=Instrument(wavelength_angstrom=shard.wavelength_angstrom, taper_deg=shard.taper_deg),
     )
 
 
-def _descended(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:
-    result = descend(shard, truth, starts)
+def _descended(shard: Shard, reference: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:
+    result = descend(shard, reference, starts)
     rows = pd.DataFrame(
         {
             "start_loss": result.start_loss.double().numpy(),
@@ -107,19 +109,19 @@ def _descended(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple
             "seconds": result.seconds / len(starts),
         }
     )
-    return rows, crystals(truth, result)
+    return rows, crystals(reference, result)
 
 
 def _searched(
-    shard: Shard, truth: Structure, starts: list[Structure], named: Named
+    shard: Shard, reference: Structure, starts: list[Structure], named: Named
 ) -> tuple[pd.DataFrame, list[Structure]]:
     """By a recipe; its further tries are drawn by the start's own name and the recipe's."""
-    recipe = ALL_RECIPES[shard.method]
+    recipe = ALL_METHODS[shard.method]
     own = [
         generator(f"{shard.structure}|{shard.method}", shard.noise, level, copy, shard.seed) for level, copy in named
     ]
     relaxations = _relaxations(shard, starts, named) if recipe.relaxes_alone else None
-    found = search(recipe, truth, starts, own, relaxations)
+    found = search(recipe, reference, starts, own, relaxations)
     rows = pd.DataFrame(
         {
             "start_loss": found.start_loss,
@@ -148,20 +150,20 @@ def _recorded_relaxations(structure: str, noise: str, seed: int) -> dict[tuple[f
     path = RECORDS / "study" / f"{label(structure)}.parquet"
     if not path.exists():
         return {}
-    rows, truth = records.read(path), load_structure(structure)
+    rows, reference = records.read(path), load_structure(structure)
     rows = rows[(rows["method"] == CHGNET) & (rows["noise"] == noise) & (rows["seed"] == seed)]
     ended = (rows["steps"] < MAX_STEPS) & (rows["stop_reason"] != OUT_OF_STEPS)
     rows = rows[ended | (rows["steps"] == MAX_STEPS)]
     return {
         (row["level"], row["copy"]): Relaxation(
-            *(records.crystal(row, "end", truth), row["energy_end"], row["energy_start"]),
+            *(records.crystal(row, "end", reference), row["energy_end"], row["energy_start"]),
             *(int(row["steps"]), bool(row["converged"]), row["seconds"]),
         )
         for _, row in rows.iterrows()
     }
 
 
-def _relaxed(shard: Shard, truth: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:
+def _relaxed(shard: Shard, reference: Structure, starts: list[Structure]) -> tuple[pd.DataFrame, list[Structure]]:
     results = [relax(crystal, shard.noise, max_steps=shard.max_steps) for crystal in starts]
     rows = pd.DataFrame(
         {

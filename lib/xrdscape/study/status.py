@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pandas as pd
 
-from xrdscape.recovery.variants import ALL_RECIPES
+from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.study.plan import Shard
 from xrdscape.study.progress import read_progress, spoken
-from xrdscape.study.records import CHGNET, METHODS
+from xrdscape.study.records import CHGNET, PUBLISHED_METHODS
 from xrdscape.study.store import Store
 
 # Ends of a descent or relaxation that are failures of it, though the record is complete.
@@ -60,7 +60,7 @@ def status_text(shards: Sequence[Shard], store: Store) -> str:
     rows = store.load(shards)
     table = status_table(shards, store, rows)
     lines = [table.to_string(index=False), ""]
-    for name, methods in (("descents", METHODS), ("relaxations", [CHGNET]), ("searches", ALL_RECIPES)):
+    for name, methods in (("descents", PUBLISHED_METHODS), ("relaxations", [CHGNET]), ("searches", ALL_METHODS)):
         part = table[table["method"].isin(methods)]
         if part.empty:
             continue

@@ -8,11 +8,11 @@ import pandas as pd
 from pymatgen.core import Structure
 from scipy.stats import binomtest
 
-from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.engine.structures import load_structure
-from xrdscape.recovery.graduated import Narrowing
-from xrdscape.recovery.recipes import Recipe
-from xrdscape.recovery.variants import ALL_RECIPES
+from xrdscape.crystal.structures import load_structure
+from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.optimisation.search import Method
+from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.study.records import crystal, match_rates
 from xrdscape.tables.results import LABELS, percent_text
 
@@ -131,7 +131,7 @@ def recipes_table(names: Sequence[str]) -> pd.DataFrame:
     """What each recipe does: a row each."""
     rows = []
     for name in names:
-        recipe = ALL_RECIPES[name]
+        recipe = ALL_METHODS[name]
         narrowing, begin = recipe.narrowing, _begins_at(recipe)
         blur = f"{narrowing.widest_deg:g}° to {narrowing.narrowest_deg:g}°" if narrowing.stages else "none"
         cell = recipe.cell if recipe.noise == "lattice" else "known"
@@ -151,7 +151,7 @@ def narrowing_text(narrowing: Narrowing) -> str:
     )
 
 
-def _begins_at(recipe: Recipe) -> str:
+def _begins_at(recipe: Method) -> str:
     if not recipe.relaxed:
         return "the start"
     return "CHGNet's relaxation" if recipe.relaxes_alone else f"relaxation by both, {recipe.pattern_ev:g} eV/atom"
@@ -162,7 +162,7 @@ class Failure:
     """An end that is not the crystal: `told` says what it is, `truth` and `end` are crystals."""
 
     told: str
-    truth: Structure
+    reference: Structure
     end: Structure
 
 
@@ -180,8 +180,8 @@ def failures(records: pd.DataFrame, settings: Sequence[tuple[str, str, float]]) 
         ]
         missed = part[~part["match_tight_end"].astype(bool)].sort_values("cosine_end", kind="stable")
         for _, row in missed.iloc[[0, -1]].iterrows() if len(missed) else ():
-            truth = load_structure(row["structure"])
+            reference = load_structure(row["structure"])
             told = f"{LABELS[method]}, {noise} {level:g}: {row['structure']}, copy {row['copy']}"
             told += f", cosine {row['cosine_end']:.4f}, {row['emd_end']:.2f} Å off"
-            found.append(Failure(told, truth, crystal(row, "end", truth)))
+            found.append(Failure(told, reference, crystal(row, "end", reference)))
     return found

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.similarity import cosine_similarity
-from xrdscape.engine.structures import load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import RecordError
+from xrdscape.optimisation.objectives import cosine_similarity
 from xrdscape.study.records import crystal
 
 
@@ -34,7 +34,7 @@ class Case:
     level: float
     copy: int
     seed: int
-    truth: Structure
+    reference: Structure
     stages: tuple[Stage, ...]
     is_spurious: bool
 
@@ -65,24 +65,24 @@ def choose_case(records: pd.DataFrame, name: str, level: float = 0.1) -> Case:
     failed = free[~free["match_conventional_end"].astype(bool)]
     row = (free if failed.empty else failed).iloc[0]
     constrained = bound.loc[row["copy"]]
-    truth = load_structure(name)
+    reference = load_structure(name)
     distorted = crystal(row, "start")
     stages = (
-        Stage("Truth", truth, 1.0, True),
-        Stage("Distorted", distorted, _cosine(truth, distorted), bool(row["match_conventional_start"])),
+        Stage("Truth", reference, 1.0, True),
+        Stage("Distorted", distorted, _cosine(reference, distorted), bool(row["match_conventional_start"])),
         _end("Unconstrained", row),
         _end("Constrained", constrained),
     )
-    return Case(name, level, int(row["copy"]), int(row["seed"]), truth, stages, not failed.empty)
+    return Case(name, level, int(row["copy"]), int(row["seed"]), reference, stages, not failed.empty)
 
 
 def _end(label: str, row: pd.Series) -> Stage:
     return Stage(label, crystal(row, "end"), float(row["cosine_end"]), bool(row["match_conventional_end"]))
 
 
-def _cosine(truth: Structure, other: Structure) -> float:
-    simulator = Simulator(truth)
-    return float(cosine_similarity(simulator(*to_tensors([other])), simulator(*to_tensors([truth]))[0]))
+def _cosine(reference: Structure, other: Structure) -> float:
+    simulator = Simulator(reference)
+    return float(cosine_similarity(simulator(*to_tensors([other])), simulator(*to_tensors([reference]))[0]))
 
 
 def case_sentence(case: Case) -> str:

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.analysis.information import ESTIMATORS
-from xrdscape.study.records import METHODS, match_rates
+from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.evaluation.information import ESTIMATORS
+from xrdscape.study.records import PUBLISHED_METHODS, match_rates
 from xrdscape.study.sensitivity import Pair, criteria_differences, same_starts, with_neighbours
 from xrdscape.tables.differences import Cells, Published, agreeing
 from xrdscape.tables.results import CRITERIA, LABELS, STATISTICS, lattice_first, number_text
@@ -99,7 +99,7 @@ def criteria_table(records: pd.DataFrame) -> pd.DataFrame:
     cells = (texts["pymatgen"] + "\u00a0/\u00a0" + texts["tight"]).unstack("method")
     order = [key for noise in ("lattice", "coordinates") for key in cells.index if key[0] == noise]
     table = pd.DataFrame({"Noise": [f"{noise} {level:g}" for noise, level in order]})
-    for method in METHODS:
+    for method in PUBLISHED_METHODS:
         if method in cells:
             table[LABELS[method]] = cells.loc[order, method].fillna("–").to_numpy()
     return table
@@ -128,10 +128,10 @@ def tight_table(records: pd.DataFrame) -> pd.DataFrame:
             f"{counts.loc[key, 'sum']} of\u00a0{counts.loc[key, 'size']}"
             if (key := (noise, level, method)) in counts.index
             else "–"
-            for method in ("noised", *METHODS)
+            for method in ("noised", *PUBLISHED_METHODS)
         ]
         rows.append([f"{noise} {level:g}", *cells])
-    return pd.DataFrame(rows, columns=["Noise", *(LABELS[method] for method in ("noised", *METHODS))])
+    return pd.DataFrame(rows, columns=["Noise", *(LABELS[method] for method in ("noised", *PUBLISHED_METHODS))])
 
 
 def tight_text(records: pd.DataFrame, method: str, noise: str = "lattice") -> str:
@@ -186,7 +186,7 @@ def estimator_table(ours: Cells, published: Published) -> pd.DataFrame:
 def _kind(noise: str, method: str) -> str:
     if noise == "coordinates":
         return "Coordinates"
-    return "Lattice, constrained" if METHODS[method].constrained else "Lattice, free"
+    return "Lattice, constrained" if PUBLISHED_METHODS[method].constrained else "Lattice, free"
 
 
 def neighbours_table(shifts: pd.DataFrame, neighbours: Sequence[int]) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from xrdscape.analysis.information import ESTIMATORS
-from xrdscape.study.records import METHODS
+from xrdscape.evaluation.information import ESTIMATORS
+from xrdscape.study.records import PUBLISHED_METHODS
 from xrdscape.tables.results import LABELS, STATISTICS, estimate_text, number_text, published_values
 
 AGREES, SIGN, ESTIMATOR = "agrees", "sign convention", "estimator"
@@ -104,7 +104,9 @@ def turned(place: Key, published: float) -> float:
     for the similarities alone, a negative value is the right way round.
     """
     statistic, noise, _, method = place
-    similarity = noise == "coordinates" and METHODS[method].objective != "mse" and statistic != "mutual_information"
+    similarity = (
+        noise == "coordinates" and PUBLISHED_METHODS[method].objective != "mse" and statistic != "mutual_information"
+    )
     return -published if similarity and published < 0 else published
 
 
@@ -232,15 +234,17 @@ def methods_table(found: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
         records: of descents; the move is the median over those of cells of the mean relative change of the lengths.
     """
     fits = found.assign(fits=found["reason"].isin((AGREES, SIGN)))
-    table = pd.DataFrame({"Method": [LABELS[method] for method in METHODS]})
+    table = pd.DataFrame({"Method": [LABELS[method] for method in PUBLISHED_METHODS]})
     for noise, head in (("lattice", "Agree, lattice"), ("coordinates", "Agree, coordinates")):
         counts = fits[fits["noise"] == noise].groupby("method")["fits"].agg(["sum", "size"])
         told = {str(method): f"{row['sum']} of {row['size']}" for method, row in counts.iterrows()}
-        table[head] = [told.get(method, "–") for method in METHODS]
+        table[head] = [told.get(method, "–") for method in PUBLISHED_METHODS]
     cells_moved = records[records["noise"] == "lattice"]
     start, end = (np.stack(list(cells_moved[f"{which}_lattice"]))[:, :3] for which in ("start", "end"))
     moved = pd.Series(np.abs(end / start - 1).mean(axis=1)).groupby(cells_moved["method"].to_numpy()).median()
-    table["Lengths moved by (%)"] = [f"{100 * moved[method]:.2f}" if method in moved else "–" for method in METHODS]
+    table["Lengths moved by (%)"] = [
+        f"{100 * moved[method]:.2f}" if method in moved else "–" for method in PUBLISHED_METHODS
+    ]
     return table
 
 

@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from xrdscape.analysis.evaluation import tight_match
-from xrdscape.analysis.flaws import NONE, background, counted
-from xrdscape.engine.blur import blurred, half_width
-from xrdscape.engine.cell import detect_family, project
-from xrdscape.engine.pattern import Simulator, simulate
-from xrdscape.engine.similarity import OBJECTIVES, cosine_similarity
-from xrdscape.engine.structures import load_structure, to_tensors
-from xrdscape.measured.background import background as estimated_background
-from xrdscape.measured.pattern import Values
+from xrdscape.crystal.cell import detect_family, project
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.artefacts import NONE, background, counted
+from xrdscape.diffraction.pattern import Simulator, simulate
+from xrdscape.evaluation.matching import tight_match
+from xrdscape.optimisation.blur import blurred, half_width
+from xrdscape.optimisation.graduated import graduated
+from xrdscape.optimisation.objectives import OBJECTIVES, cosine_similarity
 from xrdscape.paths import REFERENCE_NAMES
-from xrdscape.recovery.graduated import graduated
-from xrdscape.recovery.recover import crystals
-from xrdscape.study.flaws import DTYPE, NARROWING, flawed_target
+from xrdscape.patterns.background import background as estimated_background
+from xrdscape.patterns.measured import Values
+from xrdscape.study.artefacts import DTYPE, NARROWING, flawed_target
+from xrdscape.study.recover import crystals
 from xrdscape.tables.flaws import told_size
 
 
@@ -64,10 +64,10 @@ def kept_text(share: float, counts: float, seed: int = 0, structures: Sequence[s
     kept = 0
     for name in structures:
         noisy, _, estimate = _estimated(name, share, counts, seed)
-        truth, target = load_structure(name), torch.from_numpy(noisy - estimate).to(DTYPE)
-        start = to_tensors([truth], dtype=DTYPE)
-        result = graduated(Simulator(truth, dtype=DTYPE), target, *start, OBJECTIVES["cosine"], None, NARROWING)
-        kept += tight_match(truth, crystals(truth, result)[0])
+        reference, target = load_structure(name), torch.from_numpy(noisy - estimate).to(DTYPE)
+        start = to_tensors([reference], dtype=DTYPE)
+        result = graduated(Simulator(reference, dtype=DTYPE), target, *start, OBJECTIVES["cosine"], None, NARROWING)
+        kept += tight_match(reference, crystals(reference, result)[0])
     return f"{kept} of {len(structures)}"
 
 
@@ -81,7 +81,7 @@ def _estimated(name: str, share: float, counts: float, seed: int) -> tuple[Value
     return noisy, under, estimated_background(angles, noisy)
 
 
-def from_truth_table(found: pd.DataFrame) -> pd.DataFrame:
+def from_reference_table(found: pd.DataFrame) -> pd.DataFrame:
     """Whether descents that start at the truth stay there, by the width of the first blur.
 
     Args:

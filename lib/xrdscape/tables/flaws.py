@@ -5,11 +5,11 @@ from typing import cast
 
 import pandas as pd
 
-from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.analysis.flaws import FAMILY, FLAWS, NONE
+from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
 from xrdscape.errors import RecordError
+from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.study.artefacts import COPIES, PLAN, flaw_shards
 from xrdscape.study.audit import audit
-from xrdscape.study.flaws import COPIES, PLAN, flaw_shards
 from xrdscape.study.store import store_of
 
 SAME_LOSS = 1e-5

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from xrdscape.analysis.estimates import jeffreys_interval
-from xrdscape.engine.pattern import reflection_table
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.study.own import METHODS, Experiment, OwnCrystal
+from xrdscape.diffraction.pattern import reflection_table
+from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.study.records import crystal
+from xrdscape.study.user_crystal import APPROACHES, Experiment, OwnCrystal
 from xrdscape.tables.case import Case, Stage
 from xrdscape.tables.results import CRITERIA, number_text
 
@@ -18,18 +18,18 @@ TOLD_CRITERIA = ("conventional", "tight")
 
 def facts_table(own: OwnCrystal) -> pd.DataFrame:
     """What is known of the crystal before anything is compared."""
-    truth, lines = own.truth, reflection_table(own.truth)
-    lengths = ", ".join(f"{value:.3f}" for value in truth.lattice.abc)
-    angles = ", ".join(f"{value:.4g}" for value in truth.lattice.angles)
+    reference, lines = own.reference, reflection_table(own.reference)
+    lengths = ", ".join(f"{value:.3f}" for value in reference.lattice.abc)
+    angles = ", ".join(f"{value:.4g}" for value in reference.lattice.angles)
     rows = [
-        ("Formula", truth.composition.reduced_formula),
+        ("Formula", reference.composition.reduced_formula),
         ("Space group", f"{own.space_group} (no. {own.number})"),
         ("Crystal family", own.family),
         ("Cell: a, b, c (Å)", lengths),
         ("Cell: α, β, γ (deg)", angles),
-        ("Volume (Å³)", f"{truth.volume:.1f}"),
-        ("Atoms in the cell", str(len(truth))),
-        ("Density (g/cm³)", f"{truth.density:.2f}"),
+        ("Volume (Å³)", f"{reference.volume:.1f}"),
+        ("Atoms in the cell", str(len(reference))),
+        ("Density (g/cm³)", f"{reference.density:.2f}"),
         ("Lines up to 2θ = 90°", str(len(lines))),
     ]
     return pd.DataFrame(rows, columns=["Property", "Value"])
@@ -45,7 +45,7 @@ def settings_text(experiment: Experiment) -> str:
 
 def ways_text(experiment: Experiment) -> str:
     """How each method descends, in one phrase."""
-    return "; ".join(_way_text(replace(experiment, method=method)) for method in METHODS)
+    return "; ".join(_way_text(replace(experiment, method=method)) for method in APPROACHES)
 
 
 def _way_text(experiment: Experiment) -> str:
@@ -129,20 +129,20 @@ def cases_table(records: pd.DataFrame, objective: str) -> pd.DataFrame:
 def own_case(own: OwnCrystal, records: pd.DataFrame) -> Case:
     """The best and the worst copy as a case to draw (`figures.case_figure`)."""
     told = best_and_worst(records)
-    stages = [Stage("Truth", own.truth, 1.0, True)]
+    stages = [Stage("Truth", own.reference, 1.0, True)]
     for _, row in told.iterrows():
         for which, label in (("start", "before"), ("end", "after")):
             stages.append(
                 Stage(
                     f"{row['case'].capitalize()}, {label}",
-                    crystal(row, which, own.truth),
+                    crystal(row, which, own.reference),
                     float(row[f"cosine_{which}"]),
                     bool(row[f"match_conventional_{which}"]),
                 )
             )
     first = told.iloc[0]
     return Case(
-        own.name, float(first["level"]), int(first["copy"]), int(first["seed"]), own.truth, tuple(stages), False
+        own.name, float(first["level"]), int(first["copy"]), int(first["seed"]), own.reference, tuple(stages), False
     )
 
 

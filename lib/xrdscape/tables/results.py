@@ -6,14 +6,14 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from xrdscape.analysis.landscape import SYMBOLS, Slice, coarser, energy_slice, spacing_text, unit, xrd_slice
-from xrdscape.analysis.published import published_table
-from xrdscape.analysis.relief import minima_with_barriers
-from xrdscape.engine.structures import load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
-from xrdscape.recovery.variants import ALL_RECIPES
+from xrdscape.landscape.relief import minima_with_barriers
+from xrdscape.landscape.slices import SYMBOLS, Slice, coarser, energy_slice, spacing_text, unit, xrd_slice
+from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.study.plan import Plan, Rates
-from xrdscape.study.records import CHGNET, METHODS, match_rates
+from xrdscape.study.published import published_table
+from xrdscape.study.records import CHGNET, PUBLISHED_METHODS, match_rates
 
 STATISTICS = MappingProxyType({"mutual_information": "MI", "pearson": "Pearson", "spearman": "Spearman"})
 """The statistics between geometric distance and pattern dissimilarity, and their names in figures."""
@@ -26,9 +26,9 @@ CRITERIA = MappingProxyType({"conventional": "Conventional", "pymatgen": "pymatg
 LABELS = MappingProxyType(
     {
         "noised": "Noised",
-        **{name: method.label for name, method in METHODS.items()},
+        **{name: method.label for name, method in PUBLISHED_METHODS.items()},
         CHGNET: "CHGNet",
-        **{name: recipe.label for name, recipe in ALL_RECIPES.items()},
+        **{name: recipe.label for name, recipe in ALL_METHODS.items()},
     }
 )
 """Column heads by method."""
@@ -113,7 +113,7 @@ def percent_text(rate: float, low: float, high: float) -> str:
 
 def width_text(records: pd.DataFrame) -> str:
     """How many of the matches are tight, in counts over all levels of noise."""
-    free = ~records["method"].map({name: method.constrained for name, method in METHODS.items()})
+    free = ~records["method"].map({name: method.constrained for name, method in PUBLISHED_METHODS.items()})
     lattice = records["noise"] == "lattice"
     told = []
     for rows, name in (
@@ -148,7 +148,7 @@ def stop_table(records: pd.DataFrame) -> pd.DataFrame:
     """How descents ended, one row a kind of noise and method; steps and seconds are medians."""
     rows = []
     for noise in NOISES:
-        for method in METHODS:
+        for method in PUBLISHED_METHODS:
             part = records[(records["noise"] == noise) & (records["method"] == method)]
             if part.empty:
                 continue
@@ -197,7 +197,7 @@ def correlation_table(correlations: pd.DataFrame, statistic: str) -> pd.DataFram
     if statistic not in STATISTICS:
         raise RecordError(f"Unknown statistic {statistic!r}. Use one of: {', '.join(STATISTICS)}.")
     ours = correlations[correlations["statistic"] == statistic]
-    methods = [m for m in METHODS if m in set(ours["method"])]
+    methods = [m for m in PUBLISHED_METHODS if m in set(ours["method"])]
     cells = ours.set_index(["noise", "level", "method"])
     estimates = cells[["value", "low", "high"]].to_numpy()
     texts = {key: estimate_text(*e) for key, e in zip(cells.index, estimates, strict=True)}
@@ -221,7 +221,7 @@ def estimate_text(value: float, low: float, high: float) -> str:
 
 def published_values(statistic: str) -> dict[tuple[str, float, str], float]:
     """What the paper printed, by noise, level and method; blanks are left out."""
-    names = {(m.objective, m.constrained): name for name, m in METHODS.items()}
+    names = {(m.objective, m.constrained): name for name, m in PUBLISHED_METHODS.items()}
     printed = published_table(PUBLISHED_TABLES[statistic]).dropna(subset="value")
     return {
         (row["noise"], row["level"], names[row["objective"], row["constrained"]]): row["value"]
@@ -249,8 +249,8 @@ def paired_slices(axes: Mapping[str, tuple[str, str]], n: int, fine: int) -> tup
         fine: losses along each axis; patterns are cheap and their loss has finer features.
     """
     crystals = [(load_structure(name), names) for name, names in axes.items()]
-    losses = [xrd_slice(truth, *names, n=fine) for truth, names in crystals]
-    return losses, [energy_slice(truth, *names, n=n) for truth, names in crystals]
+    losses = [xrd_slice(reference, *names, n=fine) for reference, names in crystals]
+    return losses, [energy_slice(reference, *names, n=n) for reference, names in crystals]
 
 
 def trap_count(landscape: Slice) -> int:
@@ -294,8 +294,11 @@ def energy_minima_table(energies: Sequence[Slice]) -> pd.DataFrame:
     rows = []
     for energy in energies:
         j, i = np.unravel_index(np.nanargmin(energy.value), energy.value.shape)
-        centre = (np.abs(energy.y - energy.truth[1]).argmin(), np.abs(energy.x - energy.truth[0]).argmin())
-        offsets = ((energy.x_name, energy.x[i] - energy.truth[0]), (energy.y_name, energy.y[j] - energy.truth[1]))
+        centre = (np.abs(energy.y - energy.reference[1]).argmin(), np.abs(energy.x - energy.reference[0]).argmin())
+        offsets = (
+            (energy.x_name, energy.x[i] - energy.reference[0]),
+            (energy.y_name, energy.y[j] - energy.reference[1]),
+        )
         rows.append(
             {
                 "Slice": _slice_text(energy),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from xrdscape.analysis.published import published_table
+from xrdscape.study.published import published_table
 from xrdscape.tables.differences import AGREES, REAL, Cells, reason
 from xrdscape.tables.results import estimate_text, number_text
 

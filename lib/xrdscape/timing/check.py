@@ -8,15 +8,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from xrdscape.engine.cell import reciprocal_metric
-from xrdscape.engine.pattern import Simulator
-from xrdscape.engine.reflections import Reflections
-from xrdscape.engine.similarity import OBJECTIVES
-from xrdscape.engine.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal import distortion as noise
+from xrdscape.crystal.cell import reciprocal_metric
+from xrdscape.crystal.distortion import LATTICE_LEVELS
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.reflections import Reflections
 from xrdscape.errors import RecordError
-from xrdscape.recovery import noise
-from xrdscape.recovery.descent import Problem, State, evaluate
-from xrdscape.recovery.noise import LATTICE_LEVELS
+from xrdscape.optimisation.descent import Descent, State, evaluate
+from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.timing.measure import (
     Case,
     coordinate_descent,
@@ -57,16 +57,16 @@ class Pair:
 
 def cell_pairs(crystal: str, count: int, seed: int = 0) -> Iterator[Pair]:
     """Random strained cells of a crystal, a few at a time; each batch at a level of the paper's, drawn at random."""
-    truth, order = load_structure(crystal), noise.generator(crystal, "check", 0.0, 0, seed)
+    reference, order = load_structure(crystal), noise.generator(crystal, "check", 0.0, 0, seed)
     for first in range(0, count, AT_A_TIME):
         level = float(order.choice(LATTICE_LEVELS))
         copies = range(first, min(first + AT_A_TIME, count))
-        starts = [noise.start(crystal, "lattice", level, copy, seed, truth) for copy in copies]
+        starts = [noise.start(crystal, "lattice", level, copy, seed, reference) for copy in copies]
         lattice, sites = to_tensors(starts, dtype=torch.float32)
-        exact = _case(crystal, Simulator(truth), lattice.double(), sites.double())
+        exact = _case(crystal, Simulator(reference), lattice.double(), sites.double())
         lists = exact.reflections
         rounded = Reflections(lists.hkl.float(), lists.multiplicity.float(), lattice, lists.reach)
-        yield Pair(_case(crystal, Simulator(truth, dtype=torch.float32), lattice, sites, rounded), exact, level)
+        yield Pair(_case(crystal, Simulator(reference, dtype=torch.float32), lattice, sites, rounded), exact, level)
 
 
 def _case(
@@ -76,7 +76,7 @@ def _case(
     # The true crystal rounded alike: its cell in float32 is another one, by 1e-5 of the maximum on a flank.
     cell, places = to_tensors([load_structure(crystal)], dtype=torch.float32)
     target = simulator(cell.to(simulator.dtype), places.to(simulator.dtype))[0]
-    return Case(crystal, simulator, target, lattice, sites, lists, simulator.sums(lists, sites))
+    return Case(crystal, simulator, target, lattice, sites, lists, simulator.geometrical(lists, sites))
 
 
 def lattice_errors(pair: Pair) -> pd.DataFrame:
@@ -85,15 +85,15 @@ def lattice_errors(pair: Pair) -> pd.DataFrame:
     Returns:
         DataFrame: crystal, level, near_edge, path, pattern, loss, gradient (as in `BOUNDS`).
     """
-    truth = loss_through(pair.exact, _dense)
+    reference = loss_through(pair.exact, _dense)
     near = _near_edge(pair.exact)
     frames = []
     for path, case in (("float32", pair.narrow), ("float64", pair.exact)):
         loss, gradient = loss_and_gradient(case)
         errors = {
-            "pattern": _relative(engine_patterns(case, case.lattice), truth.patterns).numpy(),
-            "loss": (loss - truth.loss).abs().numpy(),
-            "gradient": _relative(gradient, truth.gradient).numpy(),
+            "pattern": _relative(engine_patterns(case, case.lattice), reference.patterns).numpy(),
+            "loss": (loss - reference.loss).abs().numpy(),
+            "gradient": _relative(gradient, reference.gradient).numpy(),
         }
         key = {"crystal": pair.exact.crystal, "level": pair.level, "near_edge": near.numpy(), "path": path}
         frames.append(pd.DataFrame({**key, **errors}))
@@ -128,9 +128,9 @@ def coordinate_errors(crystal: str, count: int, seed: int = 0) -> pd.DataFrame:
     """
     frames = []
     for objective in OBJECTIVES:
-        problem, state = coordinate_descent(crystal, count, objective, torch.float64, seed)
-        loss, gradient = evaluate(problem, state)
-        full_loss, full_gradient = _full_path(problem, state)
+        descent, state = coordinate_descent(crystal, count, objective, torch.float64, seed)
+        loss, gradient = evaluate(descent, state)
+        full_loss, full_gradient = _full_path(descent, state)
         errors = {
             "loss": (loss - full_loss).abs().numpy(),
             "gradient": _relative(gradient, full_gradient).numpy(),
@@ -140,13 +140,13 @@ def coordinate_errors(crystal: str, count: int, seed: int = 0) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _full_path(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
+def _full_path(descent: Descent, state: State) -> tuple[Tensor, Tensor]:
     """Loss and gradient of displaced atoms through the whole simulator."""
     parameters = state.parameters.detach().requires_grad_()
     simulator = state.stage.simulator
     lattice, frac_coords = state.parameterisation.crystal(parameters)
-    patterns = simulator.patterns(lattice, state.reflections, simulator.sums(state.reflections, frac_coords))
-    loss = problem.objective.loss(patterns, state.stage.target)
+    patterns = simulator.patterns(lattice, state.reflections, simulator.geometrical(state.reflections, frac_coords))
+    loss = descent.objective.loss(patterns, state.stage.target)
     (gradient,) = torch.autograd.grad(loss.sum(), parameters)
     return loss.detach(), gradient
 

@@ -14,10 +14,10 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xrdscape.engine.kernels import peaks_kernel
-from xrdscape.engine.pattern import Simulator, Sums
-from xrdscape.engine.profile import Instrument, caglioti_fwhm_deg
-from xrdscape.engine.reflections import Reflections
+from xrdscape.diffraction.kernels import peaks_kernel
+from xrdscape.diffraction.pattern import GeometricalFactors, Simulator
+from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg
+from xrdscape.diffraction.reflections import Reflections
 
 # THE OPERATOR'S WORK at one point, counted by hand in the loops of `peaks_kernel`: count again when these change.
 # `_add_lorentzian`: u, 2 for q + u^2, the division, and the addition.
@@ -54,13 +54,15 @@ class Work:
         return self.near + self.far + self.gaussians + self.interpolation
 
 
-def operator_work(simulator: Simulator, lattice: Tensor, reflections: Reflections, sums: Sums) -> Work:
+def operator_work(
+    simulator: Simulator, lattice: Tensor, reflections: Reflections, geometrical: GeometricalFactors
+) -> Work:
     """Count the operations of `peaks_to_pattern` and its backward for a batch of cells, a mean over the batch.
 
     Peaks of height 0 cost nothing.
     """
     with torch.no_grad():
-        peaks = simulator.peaks(lattice, reflections, sums)
+        peaks = simulator.peaks(lattice, reflections, geometrical)
     counts = peaks.height != 0
     instrument, kind = simulator.instrument, np.dtype(str(simulator.dtype).removeprefix("torch."))
     grid = peaks_kernel.layout(instrument.n_steps, kind)
@@ -74,14 +76,14 @@ def operator_work(simulator: Simulator, lattice: Tensor, reflections: Reflection
     beside = _inside(block - 1, block + 2, blocks)
     at_segments = ratio * beside - _inside(own - 1, own + 2, ratio * blocks)
     window = _inside(np.ceil(centre - half), np.floor(centre + half) + 1, instrument.n_steps)
-    stride = peaks_kernel.STRIDE
+    fused_steps = peaks_kernel.STRIDE
     gauss = GAUSS_FORWARD + GAUSS_BACKWARD + 2 * EXPONENTIAL[simulator.dtype]
     lorentz, batch = LORENTZ_FORWARD + LORENTZ_BACKWARD, len(lattice)
     return Work(
         peaks=len(centre) / batch,
         near=float(near.sum()) * lorentz / batch,
         far=float((at_segments + blocks - beside).sum()) * nodes * lorentz / batch,
-        gaussians=float((np.ceil(window / stride) * stride).sum()) * gauss / batch,
+        gaussians=float((np.ceil(window / fused_steps) * fused_steps).sum()) * gauss / batch,
         # Forward and backward, a multiply-add for each point and node of its segment, each node and node of its block.
         interpolation=2.0 * 2.0 * (instrument.n_steps + blocks * ratio * nodes) * nodes,
     )

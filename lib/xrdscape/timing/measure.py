@@ -10,19 +10,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape.engine.kernels import lattice_kernel, loss_kernel, peaks_kernel
-from xrdscape.engine.moving_cell import moving_cell_gradient, search_constants
-from xrdscape.engine.pattern import Simulator, Sums, instrument_constants
-from xrdscape.engine.peaks import peak_constants, peaks_to_pattern_reference
-from xrdscape.engine.reflections import Reflections
-from xrdscape.engine.similarity import COSINE, OBJECTIVES
-from xrdscape.engine.structures import load_structure, to_tensors
-from xrdscape.engine.threads import thread_count, use_threads
+from xrdscape.crystal import distortion as noise
+from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.kernels import lattice_kernel, peaks_kernel
+from xrdscape.diffraction.pattern import GeometricalFactors, Simulator, instrument_constants
+from xrdscape.diffraction.peaks import peak_constants, peaks_to_pattern_reference
+from xrdscape.diffraction.reflections import Reflections
 from xrdscape.errors import DescentError
-from xrdscape.recovery import noise
-from xrdscape.recovery.descent import Problem, Schedule, State, constant, evaluate, init
-from xrdscape.recovery.parameterisation import CoordinateParameters, LatticeParameters
-from xrdscape.recovery.stride import stride
+from xrdscape.optimisation.descent import Descent, Schedule, State, constant, evaluate, init
+from xrdscape.optimisation.fused_steps import fused_steps
+from xrdscape.optimisation.kernels import loss_kernel
+from xrdscape.optimisation.moving_cell import moving_cell_gradient, search_constants
+from xrdscape.optimisation.objectives import COSINE, OBJECTIVES
+from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
+from xrdscape.runtime.threads import thread_count, use_threads
 
 CRYSTALS = ("U2Ti", "Au2S", "Na3MnCoNiO6", "Nd(Al2Cu)4")
 """Those timed in every way: from the fewest to the most reflections of the ten."""
@@ -95,7 +96,7 @@ class Case:
     lattice: Lattices
     frac_coords: Float[Tensor, "batch sites 3"]
     reflections: Reflections
-    sums: Sums
+    geometrical: GeometricalFactors
 
 
 def make_case(
@@ -109,13 +110,15 @@ def make_case(
     """
     if batch < 1:
         raise DescentError(f"A case needs a batch of at least 1. Received {batch}.")
-    truth = load_structure(crystal)
-    simulator = Simulator(truth, dtype=dtype)
-    copies = [noise.start(crystal, "lattice", level, copy, seed, truth) for copy in range(batch)]
+    reference = load_structure(crystal)
+    simulator = Simulator(reference, dtype=dtype)
+    copies = [noise.start(crystal, "lattice", level, copy, seed, reference) for copy in range(batch)]
     lattice, frac_coords = to_tensors(copies, dtype=dtype)
     reflections = simulator.reflections(lattice)
-    target = Simulator(truth)(*to_tensors([truth]))[0].to(dtype)
-    return Case(crystal, simulator, target, lattice, frac_coords, reflections, simulator.sums(reflections, frac_coords))
+    target = Simulator(reference)(*to_tensors([reference]))[0].to(dtype)
+    return Case(
+        crystal, simulator, target, lattice, frac_coords, reflections, simulator.geometrical(reflections, frac_coords)
+    )
 
 
 def dense_patterns(case: Case, lattice: Lattices, at_a_time: int | None = None) -> Float[Tensor, "batch n"]:
@@ -127,7 +130,7 @@ def dense_patterns(case: Case, lattice: Lattices, at_a_time: int | None = None) 
         at_a_time: values of the pattern computed at a time; all of them if left out.
     """
     simulator = case.simulator
-    peaks = simulator.peaks(lattice, case.reflections, case.sums)
+    peaks = simulator.peaks(lattice, case.reflections, case.geometrical)
     centre, height, fwhm = (value.to(simulator.dtype) for value in peaks)
     grid, eta = simulator.two_theta_deg, simulator.instrument.eta
     pieces = grid.split(at_a_time or len(grid))
@@ -136,7 +139,7 @@ def dense_patterns(case: Case, lattice: Lattices, at_a_time: int | None = None) 
 
 def engine_patterns(case: Case, lattice: Lattices) -> Float[Tensor, "batch n"]:
     """The case's patterns as a descent computes them."""
-    return case.simulator.patterns(lattice, case.reflections, case.sums)
+    return case.simulator.patterns(lattice, case.reflections, case.geometrical)
 
 
 def loss_through(case: Case, simulate: Callable[[Case, Lattices], Tensor]) -> Evaluation:
@@ -150,40 +153,40 @@ def loss_through(case: Case, simulate: Callable[[Case, Lattices], Tensor]) -> Ev
 
 def loss_and_gradient(case: Case) -> tuple[Tensor, Tensor]:
     """Cosine loss of a case [B] and its gradient [B, 6] as a descent computes them."""
-    given = case.reflections, case.sums, OBJECTIVES["cosine"], case.target
+    given = case.reflections, case.geometrical, OBJECTIVES["cosine"], case.target
     return moving_cell_gradient(case.simulator, case.lattice, *given)
 
 
-def descent_of(case: Case) -> tuple[Problem, State]:
+def descent_of(case: Case) -> tuple[Descent, State]:
     """A descent of the case's cells (cosine), before its first step; its lists reach a little further."""
     schedule = Schedule(LEARNING_RATE)
-    problem = Problem(constant(case.simulator, case.target), OBJECTIVES["cosine"], schedule)
-    return problem, init(problem, LatticeParameters(case.frac_coords), case.lattice, case.frac_coords)
+    descent = Descent(constant(case.simulator, case.target), OBJECTIVES["cosine"], schedule)
+    return descent, init(descent, LatticeParameters(case.frac_coords), case.lattice, case.frac_coords)
 
 
 def coordinate_descent(
     crystal: str, batch: int, objective: str, dtype: torch.dtype = torch.float32, seed: int = 0
-) -> tuple[Problem, State]:
+) -> tuple[Descent, State]:
     """A descent of displaced atoms in the true cell, before its first step, as the study runs it."""
-    truth = load_structure(crystal)
+    reference = load_structure(crystal)
     chosen = OBJECTIVES[objective]
-    simulator = Simulator(truth, dtype=dtype, hkl_max=chosen.hkl_max)
-    target = Simulator(truth, hkl_max=chosen.hkl_max)(*to_tensors([truth]))[0].to(dtype)
-    copies = [noise.start(crystal, "coordinates", COORDINATE_LEVEL, copy, seed, truth) for copy in range(batch)]
+    simulator = Simulator(reference, dtype=dtype, hkl_max=chosen.hkl_max)
+    target = Simulator(reference, hkl_max=chosen.hkl_max)(*to_tensors([reference]))[0].to(dtype)
+    copies = [noise.start(crystal, "coordinates", COORDINATE_LEVEL, copy, seed, reference) for copy in range(batch)]
     lattice, frac_coords = to_tensors(copies, dtype=dtype)
-    problem = Problem(constant(simulator, target), chosen, Schedule(1e-4))
-    return problem, init(problem, CoordinateParameters(lattice), lattice, frac_coords)
+    descent = Descent(constant(simulator, target), chosen, Schedule(1e-4))
+    return descent, init(descent, CoordinateParameters(lattice), lattice, frac_coords)
 
 
 def lattice_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
     """What moves the cell: eager torch, this engine in two precisions, steps of a descent."""
     case, exact = make_case(crystal, batch), make_case(crystal, batch, torch.float64)
-    problem, state = descent_of(case)
+    descent, state = descent_of(case)
     return {
         "reference": lambda: loss_through(case, dense_patterns),
         "engine": lambda: loss_and_gradient(case),
         "engine_float64": lambda: loss_and_gradient(exact),
-        "step": lambda: stride(problem, state, STEPS_A_CALL),
+        "step": lambda: fused_steps(descent, state, STEPS_A_CALL),
     }
 
 
@@ -191,8 +194,8 @@ def coordinate_contenders(crystal: str, batch: int) -> dict[str, Callable[[], An
     """What moves the atoms alone: one contender an objective."""
 
     def contender(objective: str) -> Callable[[], Any]:
-        problem, state = coordinate_descent(crystal, batch, objective)
-        return lambda: evaluate(problem, state)
+        descent, state = coordinate_descent(crystal, batch, objective)
+        return lambda: evaluate(descent, state)
 
     return {f"coordinates_{objective}": contender(objective) for objective in OBJECTIVES}
 
@@ -216,13 +219,13 @@ def compiled_contender(crystal: str, batch: int) -> Callable[[], Evaluation]:
 def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
     """The parts of a descent's step: the two compiled loops, each with its way back, and the sweep from lattice to loss
     and back, of which they are the main part."""
-    problem, state = descent_of(make_case(crystal, batch))
-    simulator, reflections, sums = state.stage.simulator, state.reflections, state.sums
-    assert sums is not None, "a descent of the cell keeps its sums"
-    constants = reflections.hkl, reflections.multiplicity, *sums, *simulator.form_factor_table
+    descent, state = descent_of(make_case(crystal, batch))
+    simulator, reflections, geometrical = state.stage.simulator, state.reflections, state.geometrical
+    assert geometrical is not None, "a descent of the cell keeps its sums"
+    constants = reflections.hkl, reflections.multiplicity, *geometrical, *simulator.form_factor_table
     cells, *given = (value.contiguous().numpy() for value in (state.parameters.double(), *constants))
     instrument, hkl = instrument_constants(simulator.instrument), given[0]
-    peaks = [t.contiguous().numpy() for t in simulator.peaks(state.parameters, reflections, sums)]
+    peaks = [t.contiguous().numpy() for t in simulator.peaks(state.parameters, reflections, geometrical)]
     slopes, d_peaks = np.empty((batch, 3, hkl.shape[1])), [np.empty_like(part) for part in peaks]
     pattern, d_lattice = np.empty((batch, simulator.instrument.n_steps), peaks[1].dtype), np.empty((batch, 6))
     profile = peak_constants(simulator.instrument, simulator.dtype)
@@ -236,7 +239,7 @@ def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
         peaks_kernel.backward(0, batch, *peaks, *profile, pattern, *d_peaks)
 
     target, loss = state.stage.target.contiguous().numpy(), np.empty(batch)
-    search = search_constants(problem.objective, simulator.instrument)
+    search = search_constants(descent.objective, simulator.instrument)
 
     def to_loss_and_back() -> None:
         compared = COSINE, target, search, cells, *given, instrument, *profile

@@ -11,7 +11,7 @@ import pandas as pd
 
 from xrdscape.errors import RecordError
 from xrdscape.paths import ROOT
-from xrdscape.provenance import machine
+from xrdscape.runtime.provenance import machine
 from xrdscape.timing.measure import (
     CONTENDERS,
     CRYSTALS,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xrdscape.engine.similarity import OBJECTIVES
+from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.timing.check import EDGE_DEG, check_engine, worst
 from xrdscape.timing.measure import CONTENDERS, CRYSTALS
 from xrdscape.timing.record import (

@@ -1,1 +1,0 @@
-"""What came out: matches, distances, statistics, landscapes."""

@@ -1,0 +1,1 @@
+"""Crystals: reading them, their cells, their symmetry, and random distortions of them."""

@@ -1,0 +1,1 @@
+"""Small computations that chapters show."""

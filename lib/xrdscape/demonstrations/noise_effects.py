@@ -1,0 +1,100 @@
+"""What the noise models do to cells, atoms and patterns: the numbers behind the chapter on noise."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+
+from xrdscape.crystal.distortion import Noise, start
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.pattern import Pattern, simulate
+from xrdscape.optimisation.objectives import OBJECTIVES
+
+
+def lattice_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0) -> pd.DataFrame:
+    """What lattice noise does to a cell, start by start.
+
+    Returns:
+        DataFrame, one row a start: level, copy, length_change_percent and angle_change_deg (of the parameter that
+        changed most), volume_change_percent.
+    """
+    reference = load_structure(name)
+    rows = []
+    for level, copy in product(levels, range(copies)):
+        drawn = start(name, "lattice", level, copy, seed, reference).lattice
+        lengths = 100 * (np.array(drawn.abc) / reference.lattice.abc - 1)
+        angles = np.array(drawn.angles) - reference.lattice.angles
+        rows.append(
+            {
+                "level": level,
+                "copy": copy,
+                "length_change_percent": np.abs(lengths).max(),
+                "angle_change_deg": np.abs(angles).max(),
+                "volume_change_percent": 100 * (drawn.volume / reference.volume - 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def coordinate_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0) -> pd.DataFrame:
+    """What coordinate noise does to the atoms, start by start.
+
+    Returns:
+        DataFrame, one row a start: level, copy, displacement_angstrom (root mean square over the atoms) and
+        shortest_angstrom (the shortest distance between two atoms).
+    """
+    reference = load_structure(name)
+    rows = []
+    for level, copy in product(levels, range(copies)):
+        drawn = start(name, "coordinates", level, copy, seed, reference)
+        moved = drawn.frac_coords - reference.frac_coords
+        moved = (moved - np.round(moved)) @ reference.lattice.matrix
+        distances = drawn.distance_matrix[np.triu_indices(len(drawn), 1)]
+        rows.append(
+            {
+                "level": level,
+                "copy": copy,
+                "displacement_angstrom": np.sqrt((moved**2).sum(1).mean()),
+                "shortest_angstrom": distances.min(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def patterns_by_level(
+    name: str, noise: Noise, levels: Sequence[float], copy: int = 0, seed: int = 0
+) -> list[tuple[float, Pattern, float]]:
+    """Patterns of one start at each noise level: level, pattern, cosine similarity to the true pattern."""
+    reference = load_structure(name)
+    target = torch.from_numpy(simulate(reference).intensity)
+    patterns = [simulate(start(name, noise, level, copy, seed, reference)) for level in levels]
+    cosine = OBJECTIVES["cosine"].similarity
+    alike = [float(cosine(torch.from_numpy(p.intensity)[None], target)) for p in patterns]
+    return list(zip(levels, patterns, alike, strict=True))
+
+
+def shortest_distance(name: str) -> float:
+    """Shortest distance between two atoms of a structure, angstrom."""
+    distances = load_structure(name).distance_matrix
+    return float(distances[np.triu_indices(len(distances), 1)].min())
+
+
+def coordinate_noise_in_words(draws: pd.DataFrame) -> str:
+    """One sentence on `coordinate_draws` at its smallest and its largest level."""
+    medians = draws.groupby("level").median()
+    low, high = medians.index.min(), medians.index.max()
+    return (
+        f"The median draw displaces atoms by {medians['displacement_angstrom'][low]:.2g} Å at level {low:g} and by "
+        f"{medians['displacement_angstrom'][high]:.2g} Å at level {high:g}, where its closest two atoms are "
+        f"{medians['shortest_angstrom'][high]:.2g} Å apart."
+    )
+
+
+def start_table(name: str, noise: Noise, level: float, copies: Sequence[int], seed: int = 0) -> pd.DataFrame:
+    """The cells of some starts: copy and the six lattice parameters."""
+    cells = [start(name, noise, level, copy, seed).lattice.parameters for copy in copies]
+    frame = pd.DataFrame(cells, columns=["a", "b", "c", "alpha", "beta", "gamma"])
+    frame.insert(0, "copy", list(copies))
+    return frame

@@ -1,0 +1,1 @@
+"""From a crystal to its powder pattern, differentiable in lattice and coordinates."""

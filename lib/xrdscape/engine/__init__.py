@@ -1,1 +1,0 @@
-"""From a crystal to its pattern and the gradient: the differentiable simulator."""

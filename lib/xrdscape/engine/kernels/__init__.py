@@ -1,1 +1,0 @@
-"""The compiled inner loops of the engine; each has a plain torch twin that defines it."""

@@ -1,0 +1,246 @@
+"""Is a result the crystal that was looked for, how far is it, and how do distance and similarity go
+together?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
+from scipy.optimize import linear_sum_assignment
+
+from xrdscape.crystal.structures import MIN_SITE_DISTANCE_ANGSTROM
+from xrdscape.evaluation.estimates import Estimate, jeffreys_interval, mutual_information, pearson, spearman
+
+__all__ = [
+    "MATCH_CRITERIA",
+    "Estimate",
+    "MatchOptions",
+    "emd",
+    "jeffreys_interval",
+    "matches",
+    "mutual_information",
+    "pearson",
+    "spearman",
+    "tight_match",
+]
+
+TIGHT_LENGTH = 0.005
+"""Relative tolerance of each length in a tight match."""
+
+TIGHT_ANGLE_DEG = 0.5
+"""Tolerance of each angle in a tight match."""
+
+TIGHT_DISTANCE_ANGSTROM = 0.05
+"""How far an atom may lie from its reference site in a tight match."""
+
+Groups = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Indices of like atoms in the reference and in the result, one pair a kind."""
+
+
+@dataclass(frozen=True)
+class MatchOptions:
+    """The options of pymatgen's StructureMatcher, named because the match rate depends on them.
+
+    Attributes:
+        name: key in MATCH_CRITERIA.
+        ltol: relative tolerance of lengths; the paper's 0.1.
+        stol: tolerance of sites, in units of (volume / atoms)^(1/3); the paper's 0.2.
+        angle_tol: tolerance of angles in degrees; the paper's 5.
+        primitive_cell: reduce both to primitive cells first. A distorted copy of a centred cell does not
+            reduce while the truth does, and the two are then never compared: leave it off for conventional
+            cells.
+        scale: bring both to one volume first, so that a cell stretched evenly by any factor still matches.
+        attempt_supercell: also compare supercells of the smaller structure.
+    """
+
+    name: str
+    ltol: float = 0.1
+    stol: float = 0.2
+    angle_tol: float = 5
+    primitive_cell: bool = False
+    scale: bool = False
+    attempt_supercell: bool = False
+
+
+MATCH_CRITERIA = {
+    options.name: options
+    for options in (
+        MatchOptions("conventional"),
+        MatchOptions("pymatgen", primitive_cell=True, scale=True),
+    )
+}
+
+
+def matches(reference: Structure, result: Structure, options: MatchOptions = MATCH_CRITERIA["conventional"]) -> bool:
+    """Does StructureMatcher call the two structures one?
+
+    Args:
+        truth: the reference.
+        result: the structure to judge.
+        options: StructureMatcher's options.
+
+    Returns:
+        True on a match. A result that is not finite, or that repeats within half an angstrom, matches nothing.
+
+    Source: P 4.5; the options besides ltol, stol and angle_tol are not given there.
+    """
+    if not _is_crystal(result):
+        return False
+    matcher = StructureMatcher(
+        ltol=options.ltol,
+        stol=options.stol,
+        angle_tol=options.angle_tol,
+        primitive_cell=options.primitive_cell,
+        scale=options.scale,
+        attempt_supercell=options.attempt_supercell,
+    )
+    try:
+        return bool(matcher.fit(reference, result))
+    except (ValueError, np.linalg.LinAlgError):  # Niggli reduction gives up on nearly flat cells
+        return False
+
+
+def tight_match(reference: Structure, result: Structure) -> bool:
+    """Has the result the reference's geometry, as closely as a refinement would call it solved?
+
+    Lengths within 0.5 % and angles within 0.5 degrees of the reference, and every atom within 0.05 angstrom
+    of a reference site of its own (its own: the sites are assigned one to one among like atoms), once the
+    common translation has been removed that makes the mean displacement vanish. Distances are minimum-image,
+    in the reference cell.
+
+    The cell of the result may be given in any setting: every basis of its lattice that has the reference's
+    lengths and angles within the tolerances is tried, mirror images included, which powder diffraction cannot
+    tell apart. So a Niggli-reduced or axis-permuted copy matches, with no reduction that a small strain could
+    tip over. Both cells must hold the same number of atoms: a supercell or a primitive cell does not match a
+    conventional one.
+
+    Args:
+        truth: the reference.
+        result: the structure to judge.
+
+    Returns:
+        True on a tight match.
+    """
+    if not _is_crystal(result) or reference.composition != result.composition or len(reference) != len(result):
+        return False
+    if abs(result.volume / reference.volume - 1) > 0.1:  # beyond what the tolerances allow; spares the search
+        return False
+    groups = _like_atoms(reference, result)
+    if groups is None:
+        return False
+    mappings = result.lattice.find_all_mappings(
+        reference.lattice, ltol=2 * TIGHT_LENGTH, atol=2 * TIGHT_ANGLE_DEG, skip_rotation_matrix=True
+    )
+    for _, _, basis in mappings:
+        cell = Lattice(basis @ result.lattice.matrix)
+        if _same_cell(reference.lattice, cell):
+            coords = result.frac_coords @ np.linalg.inv(basis)
+            if _sites_coincide(reference, coords, groups):
+                return True
+    return False
+
+
+def emd(reference: Structure, result: Structure, k: int = 100) -> float:
+    """Earth mover's distance between the pointwise distance distributions; the paper calls it AMD.
+
+    Blind to which element sits where, and continuous in the geometry. The first call ever on a machine
+    compiles for about a minute; the compiled code is cached.
+
+    Args:
+        truth: the reference.
+        result: the structure to judge.
+        k: neighbours counted for each atom. The paper does not give its number.
+
+    Returns:
+        Distance in angstrom, >= 0; nan for a result that is not finite.
+
+    Source: Widdowson et al., MATCH 87, 529 (2022); package average-minimum-distance.
+    """
+    import amd  # imports and compiles numba code: only those who ask for a distance wait for it
+
+    if not _is_finite(result):
+        return float("nan")
+    reference_pdd, result_pdd = (amd.PDD(amd.periodicset_from_pymatgen_structure(s), k) for s in (reference, result))
+    return float(amd.EMD(reference_pdd, result_pdd))
+
+
+def _is_finite(structure: Structure) -> bool:
+    return bool(
+        np.isfinite(structure.lattice.matrix).all()
+        and np.isfinite(structure.frac_coords).all()
+        and structure.volume > 0
+    )
+
+
+def _is_crystal(structure: Structure) -> bool:
+    """Finite, and no atom meets its own image: matching searches all lattice points within some angstrom, which
+    takes for ever in a cell that has gone flat."""
+    if not _is_finite(structure):
+        return False
+    try:
+        shortest = min(structure.lattice.get_lll_reduced_lattice().abc)
+    except np.linalg.LinAlgError:  # flat to the last digit
+        return False
+    return shortest > MIN_SITE_DISTANCE_ANGSTROM
+
+
+def _same_cell(reference: Lattice, cell: Lattice) -> bool:
+    lengths = np.abs(np.divide(cell.abc, reference.abc) - 1)
+    angles = np.abs(np.subtract(cell.angles, reference.angles))
+    return bool((lengths <= TIGHT_LENGTH).all() and (angles <= TIGHT_ANGLE_DEG).all())
+
+
+def _like_atoms(reference: Structure, result: Structure) -> Groups | None:
+    """Indices of like atoms in both, rarest kind first; None when the kinds do not pair up."""
+    kinds = [np.array([str(site.species) for site in s]) for s in (reference, result)]
+    groups = [(np.flatnonzero(kinds[0] == k), np.flatnonzero(kinds[1] == k)) for k in np.unique(kinds[0])]
+    if any(len(a) != len(b) for a, b in groups):
+        return None
+    return sorted(groups, key=lambda group: len(group[0]))
+
+
+def _sites_coincide(reference: Structure, coords: ArrayLike, groups: Groups) -> bool:
+    """Is there a common translation that brings every atom onto a reference site of its own?
+
+    Args:
+        truth: the reference.
+        coords: fractional coordinates [sites, 3] of the result in the reference's basis.
+        groups: indices of like atoms, rarest kind first.
+
+    A first guess lays one reference atom of the rarest kind on each like atom of the result in turn. A true
+    match is then off by at most twice the tolerance, far less than half the distance of two atoms, so the
+    assignment is right and the mean of its displacements is the translation sought.
+    """
+    found = np.asarray(coords)
+    anchor = reference.frac_coords[groups[0][0][0]]
+    metric = reference.lattice.metric_tensor
+    for like in groups[0][1]:
+        shift = found[like] - anchor
+        for _ in range(2):
+            displacement = _assigned_displacements(reference.frac_coords, found - shift, groups, reference.lattice)
+            shift = shift + displacement.mean(axis=0)
+        displacement = displacement - displacement.mean(axis=0)
+        square = np.einsum("ni,ij,nj->n", displacement, metric, displacement)
+        if np.sqrt(square.max()) <= TIGHT_DISTANCE_ANGSTROM:
+            return True
+    return False
+
+
+def _assigned_displacements(
+    reference: NDArray[np.float64],
+    found: NDArray[np.float64],
+    groups: Groups,
+    lattice: Lattice,
+) -> NDArray[np.float64]:
+    """Minimum-image displacements [sites, 3], fractional, of each found atom from its reference site."""
+    displacement = np.empty_like(reference)
+    for sites, atoms in groups:
+        # Rounding finds the shortest image wherever it is short against the spacing of lattice planes; a
+        # longer one is no match anyway, whichever image stands for it.
+        vectors = found[atoms] - reference[sites][:, None]
+        vectors = vectors - np.round(vectors)
+        square = np.einsum("mni,ij,mnj->mn", vectors, lattice.metric_tensor, vectors)
+        rows, columns = linear_sum_assignment(square)
+        displacement[sites[rows]] = vectors[rows, columns]
+    return displacement

@@ -1,1 +1,0 @@
-"""Measured patterns: reading them, and refining a starting crystal against one."""

@@ -1,0 +1,1 @@
+"""Measured patterns: reading them, and estimating what lies under their peaks."""

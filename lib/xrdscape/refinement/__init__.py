@@ -1,0 +1,1 @@
+"""Refining a starting crystal against a pattern."""

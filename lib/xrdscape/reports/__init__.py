@@ -1,0 +1,1 @@
+"""Reports to a user as files."""

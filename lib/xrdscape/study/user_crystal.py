@@ -1,0 +1,315 @@
+"""The study's experiment in small, on any crystal with any objective: what the chapter "Your own crystal" runs."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from tqdm.auto import tqdm
+
+from xrdscape.crystal.cell import detect_family
+from xrdscape.crystal.distortion import Noise, start
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.errors import DescentError, StructureError, XrdscapeError
+from xrdscape.landscape.relief import endpoints
+from xrdscape.landscape.slices import Slice, xrd_slice
+from xrdscape.optimisation.loop import DescentResult, Schedule
+from xrdscape.optimisation.objectives import OBJECTIVES, Objective
+from xrdscape.optimisation.search import GRADUATED, METHODS, Method
+from xrdscape.optimisation.search import descend as descend_by
+from xrdscape.study.progress import spoken
+from xrdscape.study.records import evaluated, geometry
+from xrdscape.study.recover import crystals, recover
+
+SYMPREC_ANGSTROM = 0.01
+"""Distance tolerance of the symmetry search, as in `detect_family`."""
+
+APPROACHES = ("recommended", "published")
+"""Ways to descend: what this book found to work best in one try, and what the paper did."""
+
+STUDY_RATES = {"lattice": 1e-2, "coordinates": 1e-4}
+"""Learning rates of the study, by noise."""
+
+PAIRS = {
+    "cubic": (("a", "b"), ("a", "alpha")),
+    "hexagonal": (("a", "c"), ("a", "b"), ("a", "gamma")),
+    "tetragonal": (("a", "c"), ("a", "b"), ("a", "gamma")),
+    "orthorhombic": (("a", "b"), ("b", "c"), ("a", "gamma")),
+    "monoclinic": (("a", "c"), ("a", "beta"), ("a", "gamma")),
+    "triclinic": (("a", "b"), ("b", "c"), ("alpha", "gamma")),
+}
+"""Slices by crystal family: first over what the family leaves free, last over what it fixes, where it does."""
+
+# Patterns of a map and steps of a descent that are timed beforehand: a hundredth of the work, or less.
+PROBE_GRID, PROBE_STEPS = 7, 30
+
+
+@dataclass(frozen=True)
+class OwnCrystal:
+    """A crystal in its conventional cell.
+
+    Args:
+        name: a reference name, or the name of its file; the draws of its noise are seeded by it.
+        truth: the crystal.
+        space_group, number: as spglib finds them.
+        family: crystal family.
+        remark: what was changed on reading, in words; empty if nothing.
+    """
+
+    name: str
+    reference: Structure
+    space_group: str
+    number: int
+    family: str
+    remark: str = ""
+
+
+def own_crystal(name_or_path: str | Path) -> OwnCrystal:
+    """Read a crystal and find its symmetry; a cell that does not show it is replaced by the conventional one.
+
+    Raises:
+        StructureError, CellError: no such crystal, a file that cannot be read, or sites that are shared or partly
+            filled.
+    """
+    given = load_structure(name_or_path)
+    name = str(name_or_path) if str(name_or_path) in REFERENCE_NAMES else Path(name_or_path).name
+    shared = [site.species_string for site in given if not site.is_ordered]
+    if shared:
+        raise StructureError(
+            f"{name} has {len(shared)} sites that are shared or partly filled ({shared[0]} first). Whether a result is "
+            "the crystal is judged atom by atom: give an ordered model (pymatgen's "
+            "OrderDisorderedStructureTransformation makes one), or use `xrdscape simulate` for the pattern alone."
+        )
+    reference = _conventional(given)
+    symmetry = SpacegroupAnalyzer(reference, symprec=SYMPREC_ANGSTROM)
+    remark = ""
+    if reference is not given:
+        remark = (
+            f"The cell in {name} ({len(given)} atoms) does not show the symmetry of the crystal; this page uses the "
+            f"conventional cell ({len(reference)} atoms)."
+        )
+    group, number = symmetry.get_space_group_symbol(), symmetry.get_space_group_number()
+    return OwnCrystal(name, reference, group, number, detect_family(reference), remark)
+
+
+def _conventional(given: Structure) -> Structure:
+    """The structure itself where its cell is set as its family asks."""
+    try:
+        detect_family(given)
+    except StructureError as refusal:
+        try:
+            return SpacegroupAnalyzer(given, symprec=SYMPREC_ANGSTROM).get_conventional_standard_structure()
+        except Exception:  # spglib's own reasons; the refusal says more
+            raise refusal from None
+    return given
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What to try; every value is checked.
+
+    Args:
+        objective: a key of `OBJECTIVES`.
+        noise: "lattice" or "coordinates".
+        level: of the noise.
+        project_family: project the cell onto the crystal family after each step; for lattice noise alone.
+        copies: distorted copies.
+        max_steps: of a descent by the published method.
+        learning_rate: of the published method; 0 for the study's.
+        seed: of the noise.
+        method: one of `APPROACHES`. The recommended one is a method of `optimisation` with its own steps and rate:
+            for lattice noise "graduated", or "graduated_family" with `project_family`; for coordinates "adam".
+        blur_deg: of the recommended method for lattice noise: the widest blur of both patterns, full width at half
+            maximum. Where the cell stays there is nothing to blur.
+    """
+
+    objective: str = "cosine"
+    noise: str = "lattice"
+    level: float = 0.1
+    project_family: bool = False
+    copies: int = 16
+    max_steps: int = 4000
+    learning_rate: float = 0.0
+    seed: int = 0
+    method: str = APPROACHES[0]
+    blur_deg: float = GRADUATED.widest_deg
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise DescentError(f"unknown objective {self.objective!r}: choose one of {', '.join(OBJECTIVES)}.")
+        if self.noise not in STUDY_RATES:
+            raise DescentError(f"unknown noise {self.noise!r}: choose 'lattice' or 'coordinates'.")
+        if self.project_family and self.noise != "lattice":
+            raise DescentError(
+                "the projection onto the crystal family acts on the cell, which coordinate noise leaves as it is: set "
+                "project_family to False, or noise to 'lattice'."
+            )
+        if self.method not in APPROACHES:
+            raise DescentError(f"unknown method {self.method!r}: choose 'recommended' or 'published'.")
+        if self.blur_deg <= 0:
+            raise DescentError(
+                "a blur has a width: set blur_deg above 0, or method to 'published' for a descent without a blur. "
+                f"Received {self.blur_deg}."
+            )
+        if self.copies < 1 or self.max_steps < 1 or self.learning_rate < 0:
+            raise DescentError(
+                "an experiment needs copies >= 1, max_steps >= 1 and learning_rate above 0 (or 0 for the study's). "
+                f"Received {self.copies}, {self.max_steps} and {self.learning_rate}."
+            )
+
+    @property
+    def rate(self) -> float:
+        return self.learning_rate or STUDY_RATES[self.noise]
+
+    @property
+    def compared(self) -> Objective:
+        return OBJECTIVES[self.objective]
+
+    @property
+    def recipe(self) -> Method | None:
+        """The recommended method, as the other choices ask; none for the published one."""
+        if self.method == "published":
+            return None
+        if self.noise == "coordinates":
+            known = METHODS["adam_entropy" if self.objective == "entropy" else "adam"]
+            return replace(known, objective=self.objective)
+        narrowest_deg = min(GRADUATED.narrowest_deg, self.blur_deg)
+        return replace(
+            METHODS["graduated_family" if self.project_family else "graduated"],
+            objective=self.objective,
+            narrowing=replace(GRADUATED, widest_deg=self.blur_deg, narrowest_deg=narrowest_deg),
+        )
+
+    @property
+    def steps(self) -> int:
+        """Of a descent at most."""
+        return self.recipe.narrowing.all_steps if self.recipe else self.max_steps
+
+
+def distorted(crystal: OwnCrystal, experiment: Experiment) -> list[Structure]:
+    """The starts of an experiment.
+
+    Raises:
+        StructureError: a noise level out of range.
+    """
+    named = (crystal.name, experiment.noise, experiment.level)
+    return [start(*named, copy, experiment.seed, crystal.reference) for copy in range(experiment.copies)]
+
+
+def own_slices(
+    crystal: OwnCrystal,
+    objective: Objective,
+    grid: int = 61,
+    length_span: float = 0.15,
+    angle_span_deg: float = 15.0,
+    progress: bool = True,
+) -> list[Slice]:
+    """Slices of the loss over the pairs of parameters that suit the crystal family; arguments as `xrd_slice`.
+
+    Raises:
+        XrdscapeError: too coarse a grid or an impossible span.
+    """
+    if grid < 3 or not 0 < length_span < 1 or angle_span_deg <= 0:
+        raise XrdscapeError(
+            "a map needs grid >= 3, length_span between 0 and 1, and angle_span_deg above 0. "
+            f"Received {grid}, {length_span} and {angle_span_deg}."
+        )
+    with tqdm(PAIRS[crystal.family], desc="Maps", unit="map", disable=not progress) as pairs:
+        return [xrd_slice(crystal.reference, x, y, objective, grid, length_span, angle_span_deg) for x, y in pairs]
+
+
+def descend(
+    crystal: OwnCrystal,
+    experiment: Experiment,
+    starts: Sequence[Structure],
+    probe: bool = False,
+    progress: bool = False,
+) -> DescentResult:
+    """The descents of an experiment, or their first `PROBE_STEPS` steps."""
+    recipe = experiment.recipe
+    if recipe:
+        if probe:
+            short = replace(recipe.narrowing, steps=1, last_steps=PROBE_STEPS - recipe.narrowing.stages)
+            recipe = replace(recipe, narrowing=short)
+        return descend_by(recipe, crystal.reference, starts, progress)
+    return recover(
+        crystal.reference,
+        starts,
+        cast(Noise, experiment.noise),
+        experiment.compared,
+        Schedule(experiment.rate, PROBE_STEPS if probe else experiment.max_steps),
+        crystal.family if experiment.project_family else None,
+        progress=progress,
+    )
+
+
+def experiment_records(
+    crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
+) -> pd.DataFrame:
+    """Descend the starts and judge what came out: one row a copy, with columns as in the study's records."""
+    result = descend(crystal, experiment, starts, progress=progress)
+    ends = crystals(crystal.reference, result)
+    told = pd.DataFrame(
+        {
+            "structure": crystal.name,
+            "noise": experiment.noise,
+            "level": experiment.level,
+            "copy": range(len(ends)),
+            "method": experiment.objective,
+            "seed": experiment.seed,
+            "steps": result.steps.numpy(),
+            "stop_reason": result.stop_reason,
+        }
+    )
+    places = pd.DataFrame([{**geometry(s, "start"), **geometry(e, "end")} for s, e in zip(starts, ends, strict=True)])
+    before, after = evaluated(crystal.reference, list(starts), "start"), evaluated(crystal.reference, ends, "end")
+    return pd.concat([told, places, before, after], axis=1)
+
+
+def records_by_method(
+    crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
+) -> dict[str, pd.DataFrame]:
+    """`experiment_records` by each of `APPROACHES` from the same starts, whichever the experiment names."""
+    tried = {method: replace(experiment, method=method) for method in APPROACHES}
+    return {method: experiment_records(crystal, one, starts, progress) for method, one in tried.items()}
+
+
+def expected_time(crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], grid: int) -> str:
+    """How long maps and descents of both methods will take, in words, from a few patterns and steps of the crystal.
+
+    The descents may stop earlier. The sentence also goes to stderr at once, for the one who waits at a terminal.
+    """
+    pairs = PAIRS[crystal.family]
+
+    def patterns() -> None:
+        xrd_slice(crystal.reference, *pairs[0], experiment.compared, PROBE_GRID)
+
+    maps = _seconds(patterns) / PROBE_GRID**2 * len(pairs) * grid**2
+    descents = 0.0
+    for tried in (replace(experiment, method=method) for method in APPROACHES):
+        probe = partial(descend, crystal, tried, starts, probe=True)
+        descents += _seconds(probe) / PROBE_STEPS * tried.steps
+    told = f"{spoken(max(1, maps))} for the maps and at most {spoken(max(1, descents))} for the descents"
+    tqdm.write(f"expected: {told}", file=sys.stderr)
+    return told
+
+
+def _seconds(probe: Callable[[], object]) -> float:
+    """Of a second call: the first loads compiled code, which is not to be counted."""
+    probe()
+    begin = time.perf_counter()
+    probe()
+    return time.perf_counter() - begin
+
+
+def ends_on(slices: Sequence[Slice], crystal: OwnCrystal, records: pd.DataFrame) -> list[pd.DataFrame]:
+    """Where the descents ended on each slice (`relief.endpoints`); nothing where the cell did not move."""
+    if (records["noise"] != "lattice").any():
+        return [pd.DataFrame({"x": [], "y": [], "matched": [], "inside": []}, dtype=bool) for _ in slices]
+    return [endpoints(records, landscape, crystal.name) for landscape in slices]
