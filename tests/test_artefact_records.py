@@ -81,7 +81,7 @@ def test_each_setting_is_one_shard() -> None:
     assert all(s.starts == 2 and s.cost > 0 for s in SHARDS)
 
 
-def test_a_key_tells_flaw_size_and_narrowing() -> None:
+def test_a_key_tells_artefact_size_and_narrowing() -> None:
     one = SHARDS[0]
     others = [replace(one, flaw="width"), replace(one, flaw_size=2.0), replace(one, projected=True),
               replace(one, narrowing=SHORT)]  # fmt: skip
@@ -98,7 +98,7 @@ def test_settings_come_back_from_a_file(tmp_path: Path) -> None:
     assert shard_of(asdict(shard)) == shard
 
 
-def test_records_hold_start_target_and_judgement() -> None:
+def test_records_hold_start_target_and_evaluation() -> None:
     rows = records_of(quick("zero_shift", 0.3, projected=True))
     assert rows[["flaw", "flaw_size", "projected", "family"]].drop_duplicates().to_numpy().tolist() == [
         ["zero_shift", 0.3, True, "hexagonal"]
@@ -127,7 +127,7 @@ def test_targets_follow_from_the_seed() -> None:
     assert float(torch.cosine_similarity(*mixed.values(), dim=0)) < 0.9
 
 
-def test_flawed_records_pass_the_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_artefact_records_pass_the_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, shard = Store(tmp_path), quick("background", 0.2)
     store.add(shard, records_of(shard), {})
     assert {row["verdict"] for row in audit(store, 2)} == {IDENTICAL}
@@ -219,7 +219,7 @@ def test_what_the_estimate_leaves_of_a_background_leads_no_descent_away() -> Non
     assert [kept_text(share, 10_000, structures=some) for share in (0.1, 0.5)] == ["2 of 2", "2 of 2"]
 
 
-def test_a_background_drives_a_wide_blur_from_the_truth_and_no_other() -> None:
+def test_a_background_drives_a_wide_blur_from_the_reference_and_no_other() -> None:
     """What the chapter says in words."""
     found = from_reference("background", 0.1, (20.0, 2.0, 0.0), structures=("U2Ti", "NdCoO3"))
     assert found.groupby("first_blur_deg")["tight"].sum().to_dict() == {0.0: 2, 2.0: 2, 20.0: 0}
@@ -242,7 +242,7 @@ def test_the_chapter_asks_for_what_is_recorded() -> None:
         assert asked[name] in FLAWS[flaw].sizes
 
 
-def test_each_flaw_has_a_panel_with_its_rates() -> None:
+def test_each_artefact_has_a_panel_with_its_rates() -> None:
     rates = rates_by_size(made_up())
     figure = flaws_figure(rates)
     figure.draw_without_rendering()
@@ -253,7 +253,7 @@ def test_each_flaw_has_a_panel_with_its_rates() -> None:
     assert [text.get_text() for text in panels[0].get_xticklabels()][:2] == ["none", "100,000"]
 
 
-def test_each_flaw_of_the_pattern_is_shown() -> None:
+def test_each_artefact_of_the_pattern_is_shown() -> None:
     targets = middling_targets("U2Ti")
     assert set(targets) == {NONE, *FLAWS} - {FAMILY}
     assert all(pattern.intensity.max() == pytest.approx(1) for pattern in targets.values())

@@ -46,7 +46,7 @@ def peak_deg(pattern: torch.Tensor, instrument: Instrument = FINE) -> float:
 
 
 @pytest.mark.parametrize("name", [NONE, *FLAWS])
-def test_without_size_there_is_no_flaw(name: str) -> None:
+def test_without_size_there_is_no_artefact(name: str) -> None:
     reference, other = load_structure("U2Ti"), load_structure("Au2S")
     size = FLAWS[name].flawless if name in FLAWS else 0.0
     target = flawed(reference, name, size, np.random.default_rng(0), other)
@@ -55,7 +55,7 @@ def test_without_size_there_is_no_flaw(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in FLAWS if name != FAMILY])
-def test_the_similarity_falls_as_a_flaw_grows(name: str) -> None:
+def test_the_similarity_falls_as_an_artefact_grows(name: str) -> None:
     reference, other = load_structure("BPO4"), load_structure("NaS")
     expected = clean("BPO4", Instrument())
     flaw = FLAWS[name]
@@ -188,6 +188,6 @@ def test_a_wrong_family_allows_too_much_or_forbids_the_cell(name: str) -> None:
         ),
     ],
 )
-def test_impossible_flaws_are_refused(make, told: str) -> None:  # type: ignore[no-untyped-def]
+def test_impossible_artefacts_are_refused(make, told: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(XrdscapeError, match=told):
         make()

@@ -11,7 +11,7 @@ from xrdscape.landscape.slices import Slice, xrd_slice
 from xrdscape.tables.choices import roughness_text
 
 
-def test_climb_is_that_of_the_two_lines_through_the_truth() -> None:
+def test_barrier_is_that_of_the_two_lines_through_the_reference() -> None:
     """Along x one bump of 0.5 on one of two ways, along y none: a mean of 0.125."""
     value = np.ones((5, 7))
     value[2] = [0.0, 0.5, 0.2, -1.0, 0.1, 0.3, 0.4]

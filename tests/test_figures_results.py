@@ -167,7 +167,7 @@ def test_case_rows_tell_similarity_and_match() -> None:
     assert np.diff(angles).min() > LABEL_DISTANCE_DEG
 
 
-def test_strongest_line_of_the_truth_is_labelled() -> None:
+def test_strongest_reflection_of_the_reference_is_labelled() -> None:
     figure = case_figure(choose_case(made_up_records(), "BPO4", 0.1))
     assert "$101$" in [text.get_text() for text in figure.axes[1].texts]
 

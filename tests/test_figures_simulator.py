@@ -159,7 +159,7 @@ def test_noise_figures_have_a_box_a_level():
     assert [line.get_ydata()[0] for line in medians] == [2.0, 5.0]
 
 
-def test_noised_patterns_figure_stacks_truth_and_levels(u2ti):
+def test_noised_patterns_figure_stacks_reference_and_levels(u2ti):
     pattern = simulate(u2ti, COARSE)
     left, right = noised_patterns_figure(pattern, [(0.1, pattern, 0.5), (0.2, pattern, 0.25)], [(0.1, pattern, 1)]).axes
     assert len(left.lines) == 3

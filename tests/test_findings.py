@@ -218,7 +218,7 @@ def test_last_mile(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
 # What the criterion hides
 
 
-def test_projected_starts_are_judged_without_descent(records: pd.DataFrame) -> None:
+def test_projected_starts_are_evaluated_without_descent(records: pd.DataFrame) -> None:
     reference = load_structure("U2Ti").lattice.parameters
     sheared = [*reference[:5], reference[5] + 8]  # the angle is set right by the projection
     flat = [*(1.3 * np.array(reference[:3])), *reference[3:]]  # the lengths are not
@@ -346,7 +346,7 @@ def test_coordinate_noise(correlations: pd.DataFrame) -> None:
     assert verdicts(correlation_findings(one_high))["error-is-monotonic"] == PARTLY
 
 
-def test_settings_that_were_not_run_are_not_judged() -> None:
+def test_settings_that_were_not_run_are_not_assessed() -> None:
     table = made_up_correlations()
     found = verdicts(correlation_findings(table[(table["noise"] == "lattice") & (table["level"] == 0.05)]))
     assert found["entropy-informs"] == found["right-way-round"] == found["low-at-high-noise"] == NOT_TESTED

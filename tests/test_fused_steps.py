@@ -60,7 +60,7 @@ def assert_alike(one: State, other: State) -> None:
         torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=STRIDE, atol=STRIDE, equal_nan=True)
 
 
-def assert_strides_are_steps(descent: Descent, singly: State) -> None:
+def assert_fused_steps_are_steps(descent: Descent, singly: State) -> None:
     together = singly
     for steps in (1, 13, 7, 25):
         for _ in range(steps):
@@ -71,16 +71,16 @@ def assert_strides_are_steps(descent: Descent, singly: State) -> None:
 
 @pytest.mark.parametrize("method", PUBLISHED_METHODS)
 @pytest.mark.parametrize(("name", "rate"), [("U2Ti", 1e-2), ("NdCoO3", 1e-3), ("MnOF", 1e-2), ("U2Ti", 3.0)])
-def test_strides_are_steps(name: str, rate: float, method: str) -> None:
+def test_fused_steps_are_steps(name: str, rate: float, method: str) -> None:
     """At a rate of 3 moves are limited, cells leave their lists' reach, and some become impossible."""
-    assert_strides_are_steps(*make_case(name, method, rate))
+    assert_fused_steps_are_steps(*make_case(name, method, rate))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize(("name", "rate"), [("U2Ti", 1e-3), ("NdCoO3", 1e-4), ("MnOF", 1e-3), ("MnOF", 3.0)])
-def test_strides_of_atoms_are_steps(name: str, rate: float, objective: str) -> None:
+def test_fused_steps_of_atoms_are_steps(name: str, rate: float, objective: str) -> None:
     """At a rate of 3 moves are limited."""
-    assert_strides_are_steps(*make_sites_case(name, objective, rate))
+    assert_fused_steps_are_steps(*make_sites_case(name, objective, rate))
 
 
 def test_atoms_without_a_limit_may_be_lost() -> None:
@@ -168,7 +168,7 @@ def test_atoms_of_several_cells_go_step_by_step() -> None:
     assert steps_at_once(descent, init(descent, CoordinateParameters(lattice), lattice, sites), 30) == 0
 
 
-def test_a_stride_ends_where_the_stage_changes() -> None:
+def test_fused_steps_end_where_the_stage_changes() -> None:
     descent, state = make_case("U2Ti", "cosine")
     other = replace(state.stage)
     annealed = replace(descent, stage=lambda k: state.stage if k < 5 else other)

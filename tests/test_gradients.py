@@ -124,7 +124,7 @@ def test_objective_slope_along_random_directions_at_the_papers_instrument(name: 
         assert (values[0] - values[1]) / 2e-6 == pytest.approx(slope, rel=1e-4, abs=1e-8)
 
 
-def test_the_truth_is_a_stationary_maximum_of_the_cosine() -> None:
+def test_the_reference_is_a_stationary_maximum_of_the_cosine() -> None:
     structure = crystal("triclinic_alloy")
     simulator = Simulator(structure, clear_of_edge(structure, Instrument(step_deg=0.05)))
     lattice, sites = to_tensors([structure])

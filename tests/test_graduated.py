@@ -54,7 +54,7 @@ def test_it_solves_what_plain_descent_does_not(reference, starts, simulator, tar
     assert not any(tight_match(reference, end) for end in crystals(reference, plain))
 
 
-def test_a_sample_goes_its_own_way_whatever_its_company(starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
+def test_a_sample_goes_its_own_way_whatever_its_batch(starts, simulator, target) -> None:  # type: ignore[no-untyped-def]
     together = graduated(simulator, target, *to_tensors(starts), narrowing=SHORT)
     alone = graduated(simulator, target, *to_tensors(starts[2:3]), narrowing=SHORT)
     torch.testing.assert_close(together.lattice[2:3], alone.lattice, rtol=RULE, atol=RULE)

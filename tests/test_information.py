@@ -41,7 +41,7 @@ def test_ranks_do_not_see_a_monotonic_change() -> None:
         assert same == name.endswith("of ranks"), name
 
 
-def test_estimators_are_near_the_truth_for_a_normal_pair() -> None:
+def test_estimators_are_near_the_exact_value_for_a_normal_pair() -> None:
     """Correlation 1 / sqrt(2): mutual information -ln(1 - 1/2) / 2."""
     x, y = sample(4000)
     for name, of in ESTIMATORS.items():

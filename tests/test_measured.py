@@ -224,7 +224,7 @@ def test_coordinates_come_back_with_the_symmetry_of_the_start(counted_prepared: 
     assert displacement_projector(done.end, 0.01)[0] == pytest.approx(projector)
 
 
-def test_pseudosymmetry_needs_the_further_tries() -> None:
+def test_pseudosymmetry_needs_the_restarts() -> None:
     sites = [[0, 0, 0], [0.5, 0.5, 0.488], [0.5, 0.5, 0], [0.5, 0, 0.52], [0, 0.5, 0.52]]
     kinds = ["Ba", "Ti", "O", "O", "O"]
     reference = Structure(Lattice.tetragonal(3.995, 4.034), kinds, sites)
@@ -327,7 +327,7 @@ def test_words_follow_the_numbers(counted_prepared: Prepared) -> None:
         assert words in told
 
 
-def test_peaks_of_another_phase_are_told() -> None:
+def test_unindexed_peaks_are_reported() -> None:
     crystal = load_structure("BPO4")
     pure = counted(crystal, 1.0, 0.0)
     foreign = pure.intensity + 2000 * np.exp(-(((pure.two_theta_deg - 22.0) / 0.08) ** 2))

@@ -44,7 +44,7 @@ def test_every_plan_of_the_file_can_be_run(name: str) -> None:
     assert all(s.starts <= STARTS_PER_SHARD and s.cost > 0 for s in shards)
 
 
-def test_what_goes_beyond_has_the_studys_starts_and_each_recipe_its_own_noise() -> None:
+def test_what_goes_beyond_has_the_studys_starts_and_each_method_its_own_noise() -> None:
     beyond, study = load_plan("beyond"), load_plan("study")
     assert (beyond.seed, beyond.copies, beyond.structures) == (study.seed, study.copies, study.structures)
     shards = recipe_shards(beyond)
@@ -55,7 +55,7 @@ def test_what_goes_beyond_has_the_studys_starts_and_each_recipe_its_own_noise() 
         assert {s.noise for s in shards if s.method == name} == {ALL_METHODS[name].noise}
 
 
-def test_another_recipe_has_other_keys_but_another_label_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_method_has_other_keys_but_another_label_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(load_plan("beyond"), structures=("U2Ti",), recipes=("graduated",))
     keys = {s.key for s in recipe_shards(plan)}
     for change, same in (({"label": "Another"}, True), ({"tries": 3}, False), ({"rule": Adam(decay=0.5)}, False)):
@@ -64,7 +64,7 @@ def test_another_recipe_has_other_keys_but_another_label_has_not(monkeypatch: py
         assert (keys == {s.key for s in recipe_shards(plan)}) == same
 
 
-def test_no_method_and_no_recipe_share_a_name() -> None:
+def test_no_two_methods_share_a_name() -> None:
     """Records tell them apart by it, and so do figures."""
     assert not set(ALL_METHODS) & {*PUBLISHED_METHODS, CHGNET, "noised"}
 

@@ -63,7 +63,7 @@ def test_the_loss_is_the_cosine_of_what_is_compared(reference, stage) -> None:  
     assert ends.steps.tolist() == [2, 2, 2]
 
 
-def test_a_sample_goes_its_own_way_whatever_its_company(reference, stage) -> None:  # type: ignore[no-untyped-def]
+def test_a_sample_goes_its_own_way_whatever_its_batch(reference, stage) -> None:  # type: ignore[no-untyped-def]
     lattice, sites = near(reference, level=0.05)
     together = polish(stage, ScaledLattice.of(lattice, sites), lattice, sites, max_steps=4)
     alone = polish(stage, ScaledLattice.of(lattice[1:2], sites[1:2]), lattice[1:2], sites[1:2], max_steps=4)

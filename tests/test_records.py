@@ -19,7 +19,7 @@ def evaluated():
     return records.evaluated(reference, results, "end")
 
 
-def test_the_truth_is_judged_perfect_and_noise_worse(evaluated):
+def test_the_reference_is_evaluated_as_perfect_and_noise_as_worse(evaluated):
     assert evaluated.loc[0, ["cosine_end", "entropy_end", "cross_correlation_end"]].to_list() == pytest.approx(
         [1, 1, 1]
     )
@@ -32,7 +32,7 @@ def test_the_truth_is_judged_perfect_and_noise_worse(evaluated):
 
 
 @pytest.mark.parametrize("name", ["U2Ti", "Nd(Al2Cu)4"])
-def test_a_cell_too_small_to_reflect_is_judged_too(name):
+def test_a_cell_too_small_to_reflect_is_evaluated_too(name):
     """Descents of the mean squared error get there: against a pattern of few strong lines, zero is not far off."""
     reference = load_structure(name)
     small = reference.copy()

@@ -81,7 +81,7 @@ def test_the_border_holds_no_minimum():
     assert minima["barrier"][0] == pytest.approx(2.0)
 
 
-def test_uphill_adds_the_climbs_towards_the_middle():
+def test_uphill_adds_the_barriers_towards_the_middle():
     assert uphill(np.array([3.0, 2.0, 1.0, 2.0, 3.0])) == 0
     assert uphill(np.array([0.0, 0.5, -1.0, 0.0, 0.0])) == pytest.approx(0.25)
     assert uphill(np.array([np.nan, 0.5, -1.0, 0.0, 0.0])) == 0

@@ -30,7 +30,7 @@ def found(method: Method, level: float, copies: range, name: str = "U2Ti") -> Se
 @pytest.mark.parametrize(
     ("name", "level"), [("graduated", 0.1), ("graduated_family", 0.15), ("adam", 0.05), ("adam_entropy", 0.05)]
 )
-def test_a_recipe_finds_the_truth(name: str, level: float) -> None:
+def test_a_method_finds_the_reference(name: str, level: float) -> None:
     result = found(METHODS[name], level, range(4))
     reference = load_structure("U2Ti")
     assert all(tight_match(reference, end) for end in result.ends)
@@ -40,7 +40,7 @@ def test_a_recipe_finds_the_truth(name: str, level: float) -> None:
     assert all(s > 0 for s in result.seconds)
 
 
-def test_it_tries_again_until_the_pattern_is_explained_and_keeps_the_best() -> None:
+def test_it_restarts_until_the_pattern_is_explained_and_keeps_the_best() -> None:
     once = replace(METHODS["restarts"], narrowing=SHORT, tries=1, enough=2.0)
     first, best = found(once, 0.1, range(3)), found(replace(once, tries=4), 0.1, range(3))
     assert best.tries == [4] * 3
@@ -51,7 +51,7 @@ def test_it_tries_again_until_the_pattern_is_explained_and_keeps_the_best() -> N
     assert easy.tries == [1] * 3
 
 
-def test_another_try_is_the_same_again_whatever_the_company() -> None:
+def test_a_restart_is_the_same_again_whatever_the_batch() -> None:
     method = replace(METHODS["restarts"], narrowing=SHORT, tries=3, enough=2.0)
     together, alone = found(method, 0.1, range(3)), found(method, 0.1, range(1, 2))
     assert together.loss[1] == pytest.approx(alone.loss[0], abs=1e-5)
@@ -94,7 +94,7 @@ def shortened(method: Method) -> Method:
 
 
 @pytest.mark.parametrize("name", [name for name, method in VARIANTS.items() if not method.relaxed])
-def test_a_variant_runs_and_goes_towards_the_truth(name: str) -> None:
+def test_a_variant_runs_and_goes_towards_the_reference(name: str) -> None:
     method = replace(shortened(VARIANTS[name]), tries=1)
     result = found(method, 0.05, range(2))
     assert np.isfinite(result.loss).all()
@@ -108,13 +108,13 @@ def test_a_variant_runs_and_goes_towards_the_truth(name: str) -> None:
     assert np.allclose(end.frac_coords, begin.frac_coords, atol=1e-6) != (method.noise == "coordinates")
 
 
-def test_variants_differ_from_each_other_and_from_the_recipe_they_vary() -> None:
+def test_variants_differ_from_each_other_and_from_the_method_they_vary() -> None:
     told = [repr(method) for method in ALL_METHODS.values()]
     assert len(set(told)) == len(told)
     assert len({method.label for method in ALL_METHODS.values()}) == len(ALL_METHODS)
 
 
-def test_known_symmetry_and_levenberg_marquardt_find_the_truth_in_few_steps() -> None:
+def test_known_symmetry_and_levenberg_marquardt_find_the_reference_in_few_steps() -> None:
     method, reference = VARIANTS["newton"], load_structure("U2Ti")
     result = found(method, 0.1, range(2))
     assert all(tight_match(reference, end) for end in result.ends)
@@ -122,7 +122,7 @@ def test_known_symmetry_and_levenberg_marquardt_find_the_truth_in_few_steps() ->
     assert max(result.steps) <= method.steps_a_try < METHODS["graduated"].steps_a_try / 10
 
 
-def test_a_finish_makes_the_cosine_small_whatever_was_descended() -> None:
+def test_a_polish_makes_the_cosine_small_whatever_was_descended() -> None:
     """Its steps and its loss are those of the whole."""
     reference = load_structure("U2Ti")
     starts = [start("U2Ti", "lattice", 0.05, copy, 0, reference) for copy in range(2)]
@@ -136,7 +136,7 @@ def test_a_finish_makes_the_cosine_small_whatever_was_descended() -> None:
     assert ((other.loss > -1.01) & (other.loss < 0)).all(), "minus a cosine, and no squared error"
 
 
-def test_a_try_that_fails_is_no_better_than_one_that_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_that_fails_is_no_better_than_one_that_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second of three comes to nothing, the third to the truth."""
     real, calls = recipes.descend, []
 
@@ -156,7 +156,7 @@ def test_a_try_that_fails_is_no_better_than_one_that_did_not(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("noise", ["lattice", "coordinates"])
-def test_a_hop_starts_from_the_best_end_so_far(noise: Noise, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hop_starts_from_the_best_model_so_far(noise: Noise, monkeypatch: pytest.MonkeyPatch) -> None:
     """And other tries from the start. The second descent of four comes to nothing."""
     real, begun = recipes.descend, []
 
@@ -182,7 +182,7 @@ def test_a_hop_starts_from_the_best_end_so_far(noise: Noise, monkeypatch: pytest
             np.testing.assert_allclose(away - np.round(away), 0, atol=1e-3)
 
 
-def test_a_hop_is_relaxed_where_the_recipe_relaxes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hop_is_relaxed_where_the_method_relaxes(monkeypatch: pytest.MonkeyPatch) -> None:
     """From a place beside the best end, and not from the end itself."""
     reference, seen = load_structure("U2Ti"), []
 
@@ -231,7 +231,7 @@ def test_a_weight_of_the_pattern_is_felt_by_every_relaxation(monkeypatch: pytest
     assert tight_match(reference, result.ends[0])
 
 
-def test_records_are_named_by_what_a_recipe_uses() -> None:
+def test_records_are_named_by_what_a_method_uses() -> None:
     """By the name that recipes without a weight had before there was one."""
     alone = METHODS["energy_adam"]
     assert repr(alone).startswith("Recipe(noise='coordinates', narrowing=Narrowing(")
@@ -241,7 +241,7 @@ def test_records_are_named_by_what_a_recipe_uses() -> None:
     assert repr(replace(alone, label="x")) == repr(alone)
 
 
-def test_impossible_recipes_are_refused() -> None:
+def test_impossible_methods_are_refused() -> None:
     with pytest.raises(DescentError, match="unknown objective 'charm'"):
         Method("x", objective="charm")
     with pytest.raises(DescentError, match="at least one try"):

@@ -78,7 +78,7 @@ def test_a_shift_may_be_limited() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"taper_deg": 4.0}, {"wavelength_angstrom": 1.5418}])
-def test_a_descent_may_have_another_instrument_but_is_judged_with_the_standard_one(changes: dict[str, float]) -> None:
+def test_a_descent_may_have_another_instrument_but_the_standard_one_evaluates(changes: dict[str, float]) -> None:
     # Strong enough for reflections past the edge to count.
     shard = replace(SHARD, structure="Au2S", levels=(0.1,), max_steps=200, **changes)
     row, reference = compute(shard).iloc[0], load_structure("Au2S")
@@ -143,7 +143,7 @@ def record_relaxations(folder: Path, changes: dict[str, object] | None = None) -
     records.write(folder / "study" / "U2Ti.parquet", pd.DataFrame([{**row, "copy": copy} for copy in range(2)]), {})
 
 
-def test_a_search_is_recorded_with_its_tries(quick: None) -> None:
+def test_a_search_is_recorded_with_its_restarts(quick: None) -> None:
     shard = search_shard("restarts")
     rows = compute(shard)
     assert rows["tries"].tolist() == [2, 2]

@@ -20,7 +20,7 @@ def u2ti():
     return load_structure("U2Ti")
 
 
-def test_slice_is_least_at_the_truth_and_agrees_with_a_single_simulation(u2ti):
+def test_slice_is_least_at_the_reference_and_agrees_with_a_single_simulation(u2ti):
     landscape = xrd_slice(u2ti, "a", "c", n=7, instrument=COARSE)
     assert landscape.value.shape == (7, 7)
     assert landscape.value[3, 3] == pytest.approx(-1)
@@ -31,7 +31,7 @@ def test_slice_is_least_at_the_truth_and_agrees_with_a_single_simulation(u2ti):
     assert landscape.value[5, 1] == pytest.approx(float(loss[0]), abs=1e-12)
 
 
-def test_an_even_number_of_values_is_raised_so_that_the_truth_is_one_of_them(u2ti):
+def test_an_even_number_of_values_is_raised_so_that_the_reference_is_one_of_them(u2ti):
     landscape = xrd_slice(u2ti, "a", "c", n=4, instrument=COARSE)
     assert len(landscape.x) == 5
     assert landscape.reference == (landscape.x[2], landscape.y[2])
@@ -72,7 +72,7 @@ def test_projected_descent_ties_lengths_and_fixes_angles():
     assert path["x"].nunique() > 1
 
 
-def test_energy_slice_is_in_ev_per_atom_and_least_near_the_truth(u2ti):
+def test_energy_slice_is_in_ev_per_atom_and_least_near_the_reference(u2ti):
     landscape = energy_slice(u2ti, "a", "c", n=3, length_span=0.1)
     assert landscape.value.shape == (3, 3)
     assert np.argmin(landscape.value) == 4

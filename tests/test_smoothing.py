@@ -35,7 +35,7 @@ def test_of_two_equal_bowls_each_has_half() -> None:
     assert basin_share(made_up_slice(lambda x, y: y**2 - np.cos(2 * np.pi * x))) == pytest.approx(0.5, abs=0.05)
 
 
-def test_where_the_truth_is_a_summit_nothing_leads_to_it() -> None:
+def test_where_the_reference_is_a_summit_nothing_leads_to_it() -> None:
     assert basin_share(made_up_slice(lambda x, y: -(x**2) - y**2)) == 0
 
 
@@ -62,7 +62,7 @@ def test_a_blur_is_of_both_patterns_and_none_changes_nothing() -> None:
     assert float(loss) != pytest.approx(float(cosine.loss(pattern[None], target)), abs=1e-3)
 
 
-def test_a_blur_takes_traps_away_and_leaves_the_truth_where_it_is() -> None:
+def test_a_blur_takes_local_minima_away_and_leaves_the_reference_where_it_is() -> None:
     maps = smoothed_slices(load_structure("U2Ti"), "a", "c", [10.0, 0.0], n=21)
     counts = smoothing_counts(maps)
     assert list(counts["width_deg"]) == [10, 0]
@@ -72,13 +72,13 @@ def test_a_blur_takes_traps_away_and_leaves_the_truth_where_it_is() -> None:
         assert shown.landscape.value[10, 10] == pytest.approx(-1) == shown.landscape.value.min()
 
 
-def test_traps_below_the_least_share_are_not_counted() -> None:
+def test_local_minima_below_the_least_share_are_not_counted() -> None:
     """A ripple of some hundredths of the bowl that it is on."""
     rippled = Smoothed(0.0, made_up_slice(lambda x, y: x**2 + y**2 - 0.04 * np.cos(8 * np.pi * x)))
     assert smoothing_counts([rippled], 0.001)["traps"].item() > 0 == smoothing_counts([rippled], 0.5)["traps"].item()
 
 
-def test_a_graduated_path_ends_at_the_truth_where_no_plain_one_does() -> None:
+def test_a_graduated_path_ends_at_the_reference_where_no_plain_one_does() -> None:
     reference = load_structure("U2Ti")
     narrowing = Narrowing(widest_deg=10.0, stages=6, steps=25, last_steps=60)
     a, _, c = reference.lattice.abc

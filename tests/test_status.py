@@ -41,7 +41,7 @@ def test_nothing_done_is_all_waiting(store: Store) -> None:
     )
 
 
-def test_flawed_patterns_are_counted_like_a_plan(store: Store) -> None:
+def test_patterns_with_artefacts_are_counted_like_a_plan(store: Store) -> None:
     told = status_text(flaw_shards(("U2Ti",), copies=2), store)
     assert "162 searches: 0 done, 0 running, 0 failed, 162 waiting" in told
 

@@ -86,7 +86,7 @@ def test_what_the_width_hides_is_counted(records: pd.DataFrame) -> None:
     assert text.endswith("under coordinate noise, 24 of 48 match and 8 match tightly.")
 
 
-def test_trap_is_counted_over_starts(records: pd.DataFrame) -> None:
+def test_local_minimum_is_counted_over_starts(records: pd.DataFrame) -> None:
     lost = (records["noise"] == "coordinates") & (records["copy"] == 0)
     gained = (records["noise"] == "lattice") & (records["level"] == 0.1)
     changed = records.assign(match_pymatgen_start=(records["match_pymatgen_start"] & ~lost) | gained)
@@ -174,7 +174,7 @@ def test_roughness_counts_what_one_must_climb_out_of() -> None:
         tables.roughness_table([replace(smooth, x=smooth.x + 1)], [smooth])
 
 
-def test_energy_minimum_is_seen_from_the_truth() -> None:
+def test_energy_minimum_is_seen_from_the_reference() -> None:
     row = tables.energy_minima_table([a_slice(bowl(at=(0.5, -0.25)))]).iloc[0]
     assert row["Off the truth"] == "a\u00a0+0.25\u00a0Å, γ\u00a0−2.50°"
     assert row["Grid"] == "a\u00a00.12\u00a0Å, γ\u00a02.5°"

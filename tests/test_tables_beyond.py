@@ -59,7 +59,7 @@ def test_costs_read_method_by_method_and_level_by_level(records: pd.DataFrame) -
     assert list(costs_table(long, "lattice")["Seconds"]) == ["134"] * 4
 
 
-def test_the_pattern_is_judged_by_what_it_said(records: pd.DataFrame) -> None:
+def test_the_pattern_is_assessed_by_what_it_said(records: pd.DataFrame) -> None:
     searches = records[records["method"].isin(METHODS)]
     table = judge_table(searches).set_index(["Noise", "The end"])
     for noise in ("lattice", "coordinates"):
@@ -127,7 +127,7 @@ def test_a_start_that_is_recorded_twice_is_refused(records: pd.DataFrame) -> Non
         difference_text(pd.concat([records, records]), "lattice", 0.1, "graduated", ["cosine"])
 
 
-def test_recipes_are_told_as_they_are() -> None:
+def test_methods_are_described_as_they_are() -> None:
     table = recipes_table(tuple(ALL_METHODS)).set_index("Method")
     assert len(table) == len(ALL_METHODS)
     graduated, adam = (table.loc[METHODS[name].label] for name in ("graduated", "alternation"))

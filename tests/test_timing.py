@@ -68,7 +68,7 @@ from xrdscape.timing.tables import (
 # Cases and contenders
 
 
-def test_case_is_a_batch_of_the_studys_own_starts() -> None:
+def test_case_is_a_batch_of_the_studys_starts() -> None:
     case = make_case("U2Ti", 3)
     assert case.lattice.shape == (3, 6)
     assert case.lattice.dtype == case.target.dtype == torch.float32

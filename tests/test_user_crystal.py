@@ -157,7 +157,7 @@ def test_every_family_has_slices_over_what_it_leaves_free_and_then_over_what_it_
         assert set(pairs[-1]) & fixed or family == "triclinic", family
 
 
-def test_slices_have_the_truth_at_their_lowest() -> None:
+def test_slices_have_the_reference_at_their_lowest() -> None:
     slices = own_slices(own_crystal("U2Ti"), OBJECTIVES["entropy"], grid=5, progress=False)
     assert [(s.x_name, s.y_name) for s in slices] == list(PAIRS["hexagonal"])
     assert all(s.label == "Entropy loss" and np.nanmin(s.value) == s.value[2, 2] for s in slices)
@@ -172,7 +172,7 @@ def bowl(bump: float, scale: float = 1.0) -> Slice:
     return Slice("X", "a", "b", 5 + axis, 5 + axis, scale * value, (5.0, 5.0), "loss")
 
 
-def test_climbs_are_those_of_the_lines() -> None:
+def test_barriers_are_those_of_the_lines() -> None:
     found = climbs([bowl(0.0), bowl(9.0)]).set_index("line")
     assert list(found.index) == ["a = b", "a alone", "b alone"]
     assert found["climb"].tolist() == [0, 0, 0], "a line counts where it occurs first"
@@ -182,7 +182,7 @@ def test_climbs_are_those_of_the_lines() -> None:
     assert uphill.loc["a alone"].tolist() == [1.0, 5.0, 0.2]
 
 
-def test_traps_count_by_the_range_of_their_map() -> None:
+def test_local_minima_count_by_the_range_of_their_map() -> None:
     for scale in (1.0, 0.001):
         landscape = bowl(3.0, scale)
         assert len(prominent_traps(landscape, 0.9)) == 0
@@ -238,7 +238,7 @@ def test_the_defaults_of_the_chapter_are_those_of_the_experiment() -> None:
         ("adam_entropy", {"noise": "coordinates", "level": 0.05, "objective": "entropy"}),
     ],
 )
-def test_the_recommended_method_is_a_recipe(recipe: str, chosen: dict[str, object]) -> None:
+def test_the_recommended_method_is_one_of_the_methods(recipe: str, chosen: dict[str, object]) -> None:
     """With nothing else chosen; and its records are what that recipe finds."""
     own, experiment = own_crystal("U2Ti"), Experiment(copies=2, **chosen)  # type: ignore[arg-type]
     assert experiment.recipe == METHODS[recipe]
@@ -249,7 +249,7 @@ def test_the_recommended_method_is_a_recipe(recipe: str, chosen: dict[str, objec
     assert (records["steps"] <= experiment.steps).all()
 
 
-def test_choices_reach_the_recipe() -> None:
+def test_choices_reach_the_method() -> None:
     chosen = Experiment(objective="entropy", blur_deg=0.1).recipe
     assert chosen is not None
     assert (chosen.objective, chosen.narrowing.widest_deg, chosen.narrowing.narrowest_deg) == ("entropy", 0.1, 0.1)
