@@ -12,7 +12,7 @@ from tolerances import ROUNDING
 from xrdscape.diffraction.scattering import (
     form_factor_table,
     form_factors,
-    geometric_sums,
+    geometrical_structure_factors,
     lorentz_polarisation,
     structure_factor_squared,
 )
@@ -55,25 +55,25 @@ def random_crystal(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 def test_structure_factors_against_complex_exponentials() -> None:
     hkl, sites, occupancy = random_crystal(1)
     factors = torch.rand(3, 2, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 50
-    result = structure_factor_squared(factors, geometric_sums(hkl, sites, occupancy))
+    result = structure_factor_squared(factors, geometrical_structure_factors(hkl, sites, occupancy))
     phases = np.exp(2j * np.pi * np.einsum("bmi,bni->bmn", hkl.numpy(), sites.numpy()))
     amplitude = np.einsum("bmn,ne,bem->bm", phases, occupancy.numpy(), factors.numpy())
     np.testing.assert_allclose(result, np.abs(amplitude) ** 2, rtol=ROUNDING, atol=ROUNDING)
 
 
-def test_geometric_sums_do_not_see_whole_turns() -> None:
+def test_geometrical_structure_factors_do_not_see_whole_turns() -> None:
     hkl, sites, occupancy = random_crystal(2)
     shift = torch.randint(-5, 6, sites.shape, generator=torch.Generator().manual_seed(2)).double()
     for here, there in zip(
-        geometric_sums(hkl, sites, occupancy), geometric_sums(hkl, sites + shift, occupancy), strict=True
+        geometrical_structure_factors(hkl, sites, occupancy), geometrical_structure_factors(hkl, sites + shift, occupancy), strict=True
     ):
         torch.testing.assert_close(here, there, rtol=ROUNDING, atol=ROUNDING)
 
 
-def test_geometric_sums_are_differentiable_in_the_coordinates() -> None:
+def test_geometrical_structure_factors_are_differentiable_in_the_coordinates() -> None:
     hkl, sites, occupancy = random_crystal(3)
     sites = sites[:1, :3].requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: geometric_sums(hkl[:1, :6], x, occupancy[:3]), sites)
+    assert torch.autograd.gradcheck(lambda x: geometrical_structure_factors(hkl[:1, :6], x, occupancy[:3]), sites)
 
 
 def test_lorentz_polarisation_against_angles() -> None:

@@ -134,7 +134,7 @@ def _move_cells(
         )
         behind = torch.from_numpy((done < until) & (kept["status"] == RUNNING))
         if not bool(behind.any()):
-            return {"reflections": reflections, "sums": geometrical}
+            return {"reflections": reflections, "geometrical": geometrical}
         cells = torch.from_numpy(kept["parameters"])[behind]
         fresh = simulator.reflections(cells, REACH, allow_empty=True)
         own = simulator.geometrical(fresh, parameterisation.frac_coords[behind])
