@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 from torch import Tensor
 
-from xrdscape.crystal import distortion as noise
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
 from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.study.starts import start
 from xrdscape.timing.measure import LATTICE_LEVEL
 
 INSTRUMENT = Instrument()
@@ -75,7 +75,7 @@ class Peer:
 def cells(crystal: str, batch: int) -> list[Structure]:
     """The same distorted copies that the engine is timed on."""
     reference = load_structure(crystal)
-    return [noise.start(crystal, "lattice", LATTICE_LEVEL, copy, 0, reference) for copy in range(batch)]
+    return [start(crystal, "lattice", LATTICE_LEVEL, copy, 0, reference) for copy in range(batch)]
 
 
 def difference(prepared: Prepared) -> float:

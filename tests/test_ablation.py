@@ -5,7 +5,7 @@ import pytest
 from made_up import made_up_searches
 from matplotlib.colors import to_rgba
 
-from xrdscape.crystal.cell import detect_family
+from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure
 from xrdscape.figures.ablation import ablation_figure
 from xrdscape.optimisation.variants import ALL_METHODS

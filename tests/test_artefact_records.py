@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from xrdscape.book import Book, chapter_parameters
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
 from xrdscape.errors import RecordError
@@ -28,6 +27,7 @@ from xrdscape.study.artefacts import (
 )
 from xrdscape.study.audit import IDENTICAL, audit
 from xrdscape.study.plan import Shard
+from xrdscape.study.starts import start
 from xrdscape.study.store import Store, store_of
 from xrdscape.tables.flaw_reasons import (
     background_text,

@@ -8,7 +8,7 @@ import torch
 from crystals import COARSE
 from tolerances import ROUNDING, STANDARD_ERRORS, SUMMED
 
-from xrdscape.crystal.cell import detect_family, project
+from xrdscape.crystal.families import detect_family, project
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
 from xrdscape.diffraction.artefacts import (
     BEAM_STOP_DEG,

@@ -68,7 +68,7 @@ def test_searches_are_computed_once_and_stand_beside_the_rest(
 ) -> None:
     plan = replace(SMALL, recipes=("adam",), relaxation_copies=0)
     assert all_shards(plan) == [*descent_shards(plan), *recipe_shards(plan)]
-    found = recipes(plan, progress=False, workers=1)
+    found = searches(plan, progress=False, workers=1)
     assert list(found["method"]) == ["adam"] * 2
     assert list(found["tries"]) == [1, 1]
     kept = [file.stat().st_mtime_ns for file in shard_files(book_records)]

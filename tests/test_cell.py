@@ -9,17 +9,15 @@ from scipy.spatial.transform import Rotation
 from tolerances import ROUNDING
 
 from xrdscape.crystal.cell import (
-    FAMILIES,
     check_lattice,
     closes,
-    detect_family,
     lattice_to_vectors,
     metric,
-    project,
     reciprocal_metric,
     unit_volume,
     vectors_to_lattice,
 )
+from xrdscape.crystal.families import FAMILIES, detect_family, project
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, reference_facts
 from xrdscape.errors import CellError, StructureError
 

@@ -15,11 +15,11 @@ from xrdscape.crystal.distortion import (
     LATTICE_LEVELS,
     distort_coordinates,
     distort_lattice,
-    start,
     strain_matrix,
 )
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import StructureError
+from xrdscape.study.starts import start
 
 
 def strain_of(structure, distorted):
@@ -102,7 +102,7 @@ def test_every_key_gives_another_draw():
 def test_draws_are_the_stored_ones_in_any_process():
     """Records name starts by their key: these literals may never change."""
     code = (
-        "from xrdscape.crystal.distortion import start;"
+        "from xrdscape.study.starts import start;"
         "print(start('U2Ti','lattice',0.1,7).lattice.matrix.ravel().tolist());"
         "print(start('U2Ti','coordinates',0.01,7).frac_coords.ravel().tolist())"
     )

@@ -6,11 +6,11 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from tolerances import ENERGY, RELAXED_ENERGY, SINGLE_PRECISION_ENERGY
 
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import EnergyError
 from xrdscape.evaluation.matching import matches
 from xrdscape.optimisation.energy import _calculator, _model, energies, relax
+from xrdscape.study.starts import start
 
 
 def test_energies_are_per_atom_and_batching_changes_nothing():

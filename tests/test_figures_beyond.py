@@ -23,7 +23,7 @@ from xrdscape.figures import (
     use_style,
 )
 from xrdscape.landscape.smoothing import Smoothed
-from xrdscape.optimisation.search import METHODS
+from xrdscape.optimisation.methods import METHODS
 from xrdscape.study.records import match_rates
 from xrdscape.tables.beyond import costs
 

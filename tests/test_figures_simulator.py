@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import load_structure
 from xrdscape.demonstrations.derivation import (
     edge_crossings,
@@ -33,6 +32,7 @@ from xrdscape.figures import (
     width_figure,
 )
 from xrdscape.figures.style import formula, joined_indices
+from xrdscape.study.starts import start
 
 COARSE = Instrument(step_deg=0.1)
 

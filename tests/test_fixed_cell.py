@@ -4,7 +4,6 @@ import pytest
 import torch
 from tolerances import FLOAT32_GRADIENT, FLOAT32_LOSS, FLOAT32_PATTERN, REDUCED_GRADIENT, REDUCED_LOSS, SUMMED
 
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument
@@ -12,6 +11,7 @@ from xrdscape.optimisation.descent import Descent, Schedule, constant, fixed_of,
 from xrdscape.optimisation.fixed_cell import fixed_cell, fixed_cell_loss
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
+from xrdscape.study.starts import start
 
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)

@@ -7,8 +7,7 @@ import pytest
 import torch
 from tolerances import STRIDE
 
-from xrdscape.crystal.cell import detect_family
-from xrdscape.crystal.distortion import start
+from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument
@@ -19,6 +18,7 @@ from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
 from xrdscape.runtime.threads import use_threads
 from xrdscape.study.records import PUBLISHED_METHODS
+from xrdscape.study.starts import start
 
 FAST = Instrument(two_theta_min_deg=10.0, step_deg=0.1)
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 from tolerances import COARSE_GRID, RULE
+from xrdscape.study.recover import crystals, recover
 
-from xrdscape.crystal.cell import detect_family
-from xrdscape.crystal.distortion import start
+from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import DescentError
@@ -20,7 +20,7 @@ from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters, ScaledLattice
 from xrdscape.optimisation.rules import Adam
-from xrdscape.study.recover import crystals, recover
+from xrdscape.study.starts import start
 
 NAME, LEVEL, COPIES = "U2Ti", 0.1, 4
 SHORT = Narrowing(stages=3, steps=4, last_steps=5)

@@ -9,7 +9,6 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from tolerances import COSINE_AT_TRUTH, FORCE_BY_DIFFERENCES
 
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import EnergyError
 from xrdscape.evaluation.matching import tight_match
@@ -17,6 +16,7 @@ from xrdscape.optimisation import energy
 from xrdscape.optimisation.energy import _sum, relax
 from xrdscape.optimisation.joint import pattern_energy
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.study.starts import start
 
 COSINE = OBJECTIVES["cosine"]
 TRUTH = load_structure("U2Ti")  # hexagonal: a force with the cell transposed would show

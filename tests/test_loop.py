@@ -12,7 +12,7 @@ from tolerances import RECOVERED, ROUNDING
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xrdscape.crystal.cell import project
+from xrdscape.crystal.families import project
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction import pattern, peaks
 from xrdscape.diffraction.pattern import Instrument, Simulator

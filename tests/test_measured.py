@@ -9,18 +9,18 @@ import torch
 from pymatgen.core import Lattice, Structure
 from tolerances import CELL_FROM_PATTERN
 
-from xrdscape.crystal.cell import project
-from xrdscape.crystal.distortion import start
+from xrdscape.crystal.families import project
 from xrdscape.crystal.structures import load_structure
+from xrdscape.crystal.symmetry import displacement_projector
 from xrdscape.diffraction.pattern import Instrument, simulate
 from xrdscape.errors import DescentError, PatternError
-from xrdscape.optimisation.symmetric import displacement_projector
 from xrdscape.patterns.measured import Measured, Profile
 from xrdscape.patterns.prepare import Prepared, prepare
 from xrdscape.patterns.reading import read_pattern
 from xrdscape.refinement.fit import Fit, Shape, debye_waller, fit_profile, fit_scale
 from xrdscape.refinement.refine import FREE, Settings, chosen_family, refine
 from xrdscape.refinement.residual import foreign_peaks, hump, residual, verdict, warnings_of
+from xrdscape.study.starts import start
 
 ANGLES = np.linspace(10, 20, 101)
 INTENSITIES = np.round(100 + 1000 * np.exp(-(((ANGLES - 15) / 0.3) ** 2)), 3)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from xrdscape.crystal.cell import FAMILIES, project
+from xrdscape.crystal.families import FAMILIES, project
 from xrdscape.errors import CellError
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from tolerances import FINISHED, FINISHED_ANGLE, RULE
 
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
+from xrdscape.crystal.symmetry import symmetry_of
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import DescentError, InstrumentError
 from xrdscape.evaluation.matching import tight_match
@@ -14,7 +14,8 @@ from xrdscape.optimisation.descent import Stage
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.parameters import ScaledLattice
 from xrdscape.optimisation.polish import polish
-from xrdscape.optimisation.symmetric import SymmetricCrystal, symmetry_of
+from xrdscape.optimisation.symmetric import SymmetricCrystal
+from xrdscape.study.starts import start
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from pymatgen.core import Lattice
 
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.evaluation.matching import MATCH_CRITERIA, jeffreys_interval
 from xrdscape.study import records
+from xrdscape.study.starts import start
 
 
 @pytest.fixture(scope="module")

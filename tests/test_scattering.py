@@ -65,7 +65,9 @@ def test_geometrical_structure_factors_do_not_see_whole_turns() -> None:
     hkl, sites, occupancy = random_crystal(2)
     shift = torch.randint(-5, 6, sites.shape, generator=torch.Generator().manual_seed(2)).double()
     for here, there in zip(
-        geometrical_structure_factors(hkl, sites, occupancy), geometrical_structure_factors(hkl, sites + shift, occupancy), strict=True
+        geometrical_structure_factors(hkl, sites, occupancy),
+        geometrical_structure_factors(hkl, sites + shift, occupancy),
+        strict=True,
     ):
         torch.testing.assert_close(here, there, rtol=ROUNDING, atol=ROUNDING)
 

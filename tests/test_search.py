@@ -5,18 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from xrdscape.study.recover import crystals
 
-from xrdscape.crystal.cell import detect_family
-from xrdscape.crystal.distortion import Noise, generator, start
+from xrdscape.crystal.distortion import Noise, generator
+from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import DescentError
 from xrdscape.evaluation.matching import tight_match
 from xrdscape.optimisation import search as recipes
 from xrdscape.optimisation.energy import Relaxation
 from xrdscape.optimisation.graduated import Narrowing
-from xrdscape.optimisation.search import ATOMS, METHODS, Method, SearchResult, descend, search
+from xrdscape.optimisation.methods import ATOMS, METHODS, Method
+from xrdscape.optimisation.search import SearchResult, descend, search
 from xrdscape.optimisation.variants import ALL_METHODS, VARIANTS
-from xrdscape.study.recover import crystals
+from xrdscape.study.starts import start
 
 SHORT = Narrowing(stages=2, steps=3, last_steps=4)
 

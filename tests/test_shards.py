@@ -8,20 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from tolerances import JUDGED_ALONE
+from xrdscape.study.shards import compute, objective_of
 
-from xrdscape.crystal.distortion import Noise, start
+from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import EnergyError
 from xrdscape.optimisation.energy import MAX_STEPS, Relaxation
 from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.optimisation.methods import METHODS
 from xrdscape.optimisation.objectives import OBJECTIVES
-from xrdscape.optimisation.search import METHODS
 from xrdscape.study import records, shards
 from xrdscape.study.plan import Plan, Shard, recipe_shards
 from xrdscape.study.records import CHGNET, PUBLISHED_METHODS, crystal, geometry
-from xrdscape.study.shards import compute, objective_of
+from xrdscape.study.starts import start
 
 SHARD = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3, check_every=1000,
               tolerance=1e-4, learning_rate=1e-2, clamp=True, dtype="float32")  # fmt: skip

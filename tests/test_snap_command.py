@@ -9,10 +9,10 @@ from click.testing import CliRunner, Result
 from tolerances import CELL_FROM_PATTERN
 
 from xrdscape.cli import app
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.matching import tight_match
 from xrdscape.refinement.refine import Settings
+from xrdscape.study.starts import start
 
 
 def call(*words: str | Path) -> Result:

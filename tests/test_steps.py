@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from tolerances import SUMMED
 
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import load_structure
 from xrdscape.demonstrations.derivation import loss_derivative, structure_factors
 from xrdscape.demonstrations.steps import (
@@ -24,6 +23,7 @@ from xrdscape.figures import (
     structure_factor_figure,
     use_style,
 )
+from xrdscape.study.starts import start
 
 COARSE = Instrument(step_deg=0.1)
 

@@ -7,17 +7,18 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tolerances import ROUNDING, RULE, SYMMETRIC
 
-from xrdscape.crystal.cell import TIED, detect_family, project
-from xrdscape.crystal.distortion import start
+from xrdscape.crystal.families import TIED, detect_family, project
 from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
+from xrdscape.crystal.symmetry import symmetric_coords, symmetry_of
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import DescentError, StructureError
 from xrdscape.optimisation.descent import Descent, Schedule, constant
 from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.rules import Adam
-from xrdscape.optimisation.symmetric import SymmetricCrystal, symmetric_coords, symmetry_of
+from xrdscape.optimisation.symmetric import SymmetricCrystal
 from xrdscape.paths import REFERENCE_NAMES
+from xrdscape.study.starts import start
 
 
 def distorted(name: str, copies: int = 3, level: float = 0.05):  # type: ignore[no-untyped-def]

@@ -11,7 +11,7 @@ from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.evaluation.matching import tight_match
 from xrdscape.figures.beyond import failures_figure
-from xrdscape.optimisation.search import METHODS
+from xrdscape.optimisation.methods import METHODS
 from xrdscape.optimisation.variants import ALL_METHODS, VARIANTS
 from xrdscape.study.records import geometry
 from xrdscape.tables.advice import QUOTED, RECOMMENDED, advice_table, fooled_text, quoted_rates, rate_text
@@ -23,7 +23,7 @@ from xrdscape.tables.beyond import (
     difference_text,
     failures,
     judge_table,
-    recipes_table,
+    methods_table,
 )
 from xrdscape.tables.results import LABELS, percent_text
 
@@ -128,7 +128,7 @@ def test_a_start_that_is_recorded_twice_is_refused(records: pd.DataFrame) -> Non
 
 
 def test_methods_are_described_as_they_are() -> None:
-    table = recipes_table(tuple(ALL_METHODS)).set_index("Method")
+    table = methods_table(tuple(ALL_METHODS)).set_index("Method")
     assert len(table) == len(ALL_METHODS)
     graduated, adam = (table.loc[METHODS[name].label] for name in ("graduated", "alternation"))
     assert re.fullmatch(r"\d+° to 0.2°", graduated["Blur"])

@@ -8,11 +8,11 @@ import numba
 import pytest
 import torch
 
-from xrdscape.crystal.distortion import start
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.runtime import threads
 from xrdscape.runtime.threads import over_samples, use_threads
+from xrdscape.study.starts import start
 
 
 @pytest.fixture(autouse=True)

@@ -9,33 +9,21 @@ import pytest
 import torch
 from crystals import DATA, carried
 from pymatgen.core import Lattice, Structure
+from xrdscape.study.shards import compute
 
 from xrdscape.book import Book
 from xrdscape.book.parameters import chapter_parameters
-from xrdscape.crystal.cell import FAMILIES, project
+from xrdscape.crystal.families import FAMILIES, project
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import XrdscapeError
 from xrdscape.figures import case_figure, own_slices_figure
 from xrdscape.landscape.roughness import climbs, prominent_traps, traps_by_slice
 from xrdscape.landscape.slices import Slice
 from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.optimisation.methods import METHODS
 from xrdscape.optimisation.objectives import OBJECTIVES
-from xrdscape.optimisation.search import METHODS, search
+from xrdscape.optimisation.search import search
 from xrdscape.study.plan import Shard, load_plan
-from xrdscape.study.shards import compute
-from xrdscape.study.user_crystal import (
-    APPROACHES,
-    PAIRS,
-    STUDY_RATES,
-    Experiment,
-    distorted,
-    ends_on,
-    expected_time,
-    experiment_records,
-    own_crystal,
-    own_slices,
-    records_by_method,
-)
 from xrdscape.tables.own import (
     best_and_worst,
     cases_table,
@@ -50,6 +38,19 @@ from xrdscape.tables.own import (
     ways_text,
 )
 from xrdscape.tables.results import number_text
+from xrdscape.user_crystal.experiment import (
+    APPROACHES,
+    PAIRS,
+    STUDY_RATES,
+    Experiment,
+    distorted,
+    ends_on,
+    expected_time,
+    experiment_records,
+    own_crystal,
+    own_slices,
+    records_by_method,
+)
 
 # Reading
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xrdscape.diffraction.pattern import Instrument, Pattern
 
 
-RESUMED, KEPT = ("book", "campaign", "flaws"), "what is finished is kept, and the same command goes on from there"
+RESUMED, KEPT = ("book", "campaign", "artefacts"), "what is finished is kept, and the same command goes on from there"
 """Commands that go on where they were interrupted, and what they then say; the others leave nothing behind."""
 
 
@@ -257,9 +257,8 @@ def campaign(
     structures: tuple[str, ...],
 ) -> None:
     """Compute and store what is missing of a PLAN; interrupt it and go on whenever you like."""
-    from xrdscape.study.campaign import all_shards
     from xrdscape.study.campaign import run as run_campaign
-    from xrdscape.study.plan import load_plan
+    from xrdscape.study.plan import jobs, load_plan
     from xrdscape.study.records import CHGNET
     from xrdscape.study.status import status_text
     from xrdscape.study.store import store_of
@@ -270,49 +269,50 @@ def campaign(
         raise XrdscapeError(
             f"plan {plan} has no structure {', '.join(unknown)}; it has {', '.join(settings.structures)}"
         )
-    shards = [
-        shard
-        for shard in all_shards(settings)
-        if (not structures or shard.structure in structures)
-        and (only is None or (shard.method == CHGNET) == (only == "relaxations"))
+    chosen = [
+        job
+        for job in jobs(settings)
+        if (not structures or job.structure in structures)
+        and (only is None or (job.method == CHGNET) == (only == "relaxations"))
     ]
     if scheduler:
         # If it is lost, one sentence says so; dask's own account is pages long.
         logging.disable(logging.CRITICAL)
-    run_campaign(shards, store, workers, scheduler, title=plan)
-    click.echo(status_text(all_shards(settings), store))
+    run_campaign(chosen, store, workers, scheduler, title=plan)
+    click.echo(status_text(jobs(settings), store))
 
 
 @app.command()
 @click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes on this machine.")
 @click.option("--structure", "structures", multiple=True, metavar="NAME", help="Only this; may be given several times.")
 @click.option("--copies", type=click.IntRange(1), show_default="those of the book",
-              help="Distorted copies of each crystal.")  # fmt: skip
-def flaws(workers: int | None, structures: tuple[str, ...], copies: int | None) -> None:
-    """Compute and store what is missing of the recoveries from flawed patterns; interrupt and go on as you like."""
+              help="Realisations of the noise of each crystal.")  # fmt: skip
+def artefacts(workers: int | None, structures: tuple[str, ...], copies: int | None) -> None:
+    """Compute and store what is missing of the recoveries from patterns with artefacts; resumes where it was left."""
     from xrdscape.paths import REFERENCE_NAMES
-    from xrdscape.study.artefacts import COPIES, PLAN, flaw_shards
+    from xrdscape.study.artefacts import PLAN
     from xrdscape.study.campaign import run as run_campaign
+    from xrdscape.study.jobs.artefact import COPIES, artefact_jobs
     from xrdscape.study.store import store_of
 
-    shards, store = flaw_shards(structures or REFERENCE_NAMES, copies or COPIES), store_of(PLAN)
-    run_campaign(shards, store, workers, title=PLAN)
-    click.echo(f"{sum(shard.starts for shard in shards):,} descents from {len(shards):,} targets are recorded")
+    jobs, store = artefact_jobs(structures or REFERENCE_NAMES, copies or COPIES), store_of(PLAN)
+    run_campaign(jobs, store, workers, title=PLAN)
+    click.echo(f"{sum(job.starts for job in jobs):,} descents from {len(jobs):,} targets are recorded")
 
 
 @app.command()
 @click.argument("plan", default="study")
 @_PLANS_FILE
 def status(plan: str, plans: Path | None) -> None:
-    """Tell how far a PLAN is, setting by setting, and whether a run is under way; `flaws` is what that command runs."""
-    from xrdscape.study.artefacts import PLAN, flaw_shards
-    from xrdscape.study.campaign import all_shards
-    from xrdscape.study.plan import load_plan
+    """Tell how far a PLAN is, setting by setting, and whether a run is under way; `artefacts` names that command's."""
+    from xrdscape.study.artefacts import PLAN
+    from xrdscape.study.jobs import artefact_jobs
+    from xrdscape.study.plan import jobs, load_plan
     from xrdscape.study.status import status_text
     from xrdscape.study.store import store_of
 
-    shards = flaw_shards() if plan == PLAN and plans is None else all_shards(load_plan(plan, plans))
-    click.echo(status_text(shards, store_of(plan)))
+    every = artefact_jobs() if plan == PLAN and plans is None else jobs(load_plan(plan, plans))
+    click.echo(status_text(every, store_of(plan)))
 
 
 @app.command()

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
-from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import StructureError
 
 Noise = Literal["lattice", "coordinates"]
@@ -108,35 +107,3 @@ def generator(structure_name: str, noise: str, level: float, copy: int, seed: in
     words = f"{seed}|{structure_name}|{noise}|{level:.6g}|{copy}"
     digest = hashlib.sha256(words.encode()).digest()
     return np.random.default_rng(np.random.SeedSequence(int.from_bytes(digest)))
-
-
-def start(
-    structure_name: str,
-    noise: str,
-    level: float,
-    copy: int,
-    seed: int = 0,
-    structure: Structure | None = None,
-) -> Structure:
-    """Make one distorted start, alone.
-
-    Args:
-        structure_name: a reference name or a path; it seeds the draw.
-        noise: "lattice" or "coordinates".
-        level: the noise level.
-        copy: number of the distorted copy, from 0.
-        seed: number of the whole campaign.
-        structure: the crystal of that name, when it is loaded already.
-
-    Returns:
-        The distorted structure.
-
-    Raises:
-        StructureError: unknown noise, a level out of range, or a structure that cannot be loaded.
-    """
-    if noise not in ("lattice", "coordinates"):
-        raise StructureError(f"unknown noise {noise!r}: choose 'lattice' or 'coordinates'.")
-    reference = load_structure(structure_name) if structure is None else structure
-    rng = generator(structure_name, noise, level, copy, seed)
-    distort = distort_lattice if noise == "lattice" else distort_coordinates
-    return distort(reference, level, rng)

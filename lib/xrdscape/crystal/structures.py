@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
-from pymatgen.core import Composition, DummySpecies, Element, Lattice, Structure
+from pymatgen.core import Composition, DummySpecies, Lattice, Structure
 from pymatgen.io.cif import CifFile, CifParser
 from pymatgen.io.vasp import Poscar
 from torch import Tensor
 
+from xrdscape.crystal.contents import Contents, contents_of
 from xrdscape.errors import CellError, StructureError
 from xrdscape.paths import REFERENCE_NAMES, crystal_path, reference_path
 
@@ -85,20 +85,6 @@ def reference_facts() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def composition_matrix(structure: Structure) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Which element sits where, and how often.
-
-    Args:
-        structure: a crystal, fully or partially occupied.
-
-    Returns:
-        The elements in alphabetical order, and their occupancy [sites, elements], each in [0, 1].
-    """
-    elements = tuple(sorted({element.symbol for site in structure for element in site.species}))
-    occupancy = [[site.species[Element(e)] for e in elements] for site in structure]
-    return elements, np.array(occupancy, dtype=np.float64)
-
-
 def to_tensors(
     structures: Sequence[Structure], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
 ) -> tuple[Float[Tensor, "batch 6"], Float[Tensor, "batch sites 3"]]:
@@ -127,30 +113,38 @@ def to_tensors(
     return lattice.to(device), coords.to(device)
 
 
-def from_tensors(template: Structure, lattice: Float[Tensor, "6"], frac_coords: Float[Tensor, "sites 3"]) -> Structure:
-    """Put the template's atoms into a new geometry, in pymatgen's standard orientation.
+def from_tensors(
+    template: Structure | Contents, lattice: Float[Tensor, "6"], frac_coords: Float[Tensor, "sites 3"]
+) -> Structure:
+    """Return the template's species in a new geometry, in pymatgen's standard orientation.
 
     Args:
         template: gives the species and their order.
         lattice: a, b, c in angstrom; alpha, beta, gamma in degrees.
         frac_coords: fractional coordinates, one row a site.
 
-    Returns:
-        The new structure.
-
     Raises:
         StructureError: the number of sites differs, or a value is not finite.
     """
-    if len(template) != len(frac_coords):
+    species = contents_of(template).species
+    if len(species) != len(frac_coords):
         raise StructureError(
-            f"the template has {len(template)} sites, but coordinates came for {len(frac_coords)}: "
+            f"the template has {len(species)} sites, but coordinates came for {len(frac_coords)}: "
             "use the structure that the tensors were made from."
         )
     parameters = lattice.detach().double().cpu().numpy()
     coords = frac_coords.detach().double().cpu().numpy()
     if not (np.isfinite(parameters).all() and np.isfinite(coords).all()):
         raise StructureError(f"a structure needs finite numbers, but got lattice {parameters.tolist()}.")
-    return Structure(Lattice.from_parameters(*parameters.tolist()), template.species_and_occu, coords)
+    return Structure(Lattice.from_parameters(*parameters.tolist()), species, coords)
+
+
+def structures_from_tensors(
+    template: Structure | Contents, lattice: Float[Tensor, "batch 6"], frac_coords: Float[Tensor, "batch sites 3"]
+) -> list[Structure]:
+    """Return the structures of a batch of geometries; arguments as `from_tensors`, with a leading batch axis."""
+    pairs = zip(lattice.double(), frac_coords.double(), strict=True)
+    return [from_tensors(template, *pair) for pair in pairs]
 
 
 @lru_cache(maxsize=len(REFERENCE_NAMES))

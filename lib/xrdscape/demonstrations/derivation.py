@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pymatgen.analysis.diffraction.xrd import XRDCalculator
 from pymatgen.core import Structure
 
-from xrdscape.crystal.cell import FAMILIES, project
+from xrdscape.crystal.families import FAMILIES, project
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from xrdscape.crystal.distortion import Noise, start
+from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.pattern import Pattern, simulate
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.study.starts import start
 
 
 def lattice_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0) -> pd.DataFrame:

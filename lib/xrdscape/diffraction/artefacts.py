@@ -16,6 +16,7 @@ from pymatgen.core import Structure
 from torch import Tensor
 
 from xrdscape.crystal.cell import reciprocal_metric
+from xrdscape.crystal.families import Family
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.pattern import Peaks, Simulator
 from xrdscape.diffraction.peaks import peaks_to_pattern
@@ -91,7 +92,7 @@ FLAWS: Mapping[str, Flaw] = MappingProxyType(
 )
 """By name. `FAMILY` is no flaw of the pattern but of what is taken for known."""
 
-FAMILIES_BY_ERROR: Mapping[str, Mapping[int, str]] = MappingProxyType(
+FAMILIES_BY_ERROR: Mapping[Family, Mapping[int, Family]] = MappingProxyType(
     {
         "cubic": {1: "tetragonal", 2: "orthorhombic", 3: "monoclinic", 5: "triclinic"},
         "hexagonal": {-2: "cubic", -1: "tetragonal", 4: "triclinic"},
@@ -241,7 +242,7 @@ def flawed(reference: Structure, flaw: str, size: float, rng: np.random.Generato
             raise XrdscapeError(f"Unknown flaw {flaw!r}. Use one of: {', '.join((NONE, *FLAWS))}.")
 
 
-def wrong_family(family: str, size: float) -> str:
+def wrong_family(family: Family, size: float) -> Family:
     """The family that is wrong by so much (see `FAMILIES_BY_ERROR`) for a crystal of another."""
     errors = FAMILIES_BY_ERROR.get(family, {})
     _demand(size in errors, f"the error in the family of a {family} crystal", f"one of {sorted(errors)}", size)

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from xrdscape.crystal.cell import check_lattice, reciprocal_metric
-from xrdscape.crystal.structures import composition_matrix, to_tensors
+from xrdscape.crystal.contents import Contents, contents_of
+from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.kernels import lattice_kernel
 from xrdscape.diffraction.peaks import apply_first_order, peaks_to_pattern
 from xrdscape.diffraction.profile import Instrument, edge_weight, fwhm_from_tangent_deg, two_theta_grid
@@ -108,8 +109,8 @@ class Simulator:
     """Powder patterns of one composition for any cell and coordinates: `(lattice, frac_coords) -> patterns`.
 
     Args:
-        structure: fixes which elements sit on which sites, with their occupancies; its cell and coordinates are
-            not kept.
+        contents: which elements sit on which sites, with their occupancies; of a structure, the cell and the
+            coordinates are not kept.
         instrument: wavelength, range and peak profile.
         dtype, device: of all that is computed.
         hkl_max: leave out reflections with an index beyond this (the paper's clipping for the MSE objective).
@@ -122,7 +123,7 @@ class Simulator:
 
     def __init__(
         self,
-        structure: Structure,
+        contents: Structure | Contents,
         instrument: Instrument | None = None,
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
@@ -130,8 +131,9 @@ class Simulator:
     ) -> None:
         self.instrument = instrument or Instrument()
         self.dtype, self.device, self.hkl_max = dtype, device, hkl_max
-        self.elements, occupancy = composition_matrix(structure)
-        self.occupancy = torch.as_tensor(occupancy, dtype=dtype, device=device)
+        known = contents_of(contents)
+        self.elements = known.elements
+        self.occupancy = torch.as_tensor(known.occupancy, dtype=dtype, device=device)
         self.form_factor_table = form_factor_table(self.elements, dtype, device)
         self.two_theta_deg = two_theta_grid(self.instrument, dtype, device)
 

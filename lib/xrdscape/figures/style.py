@@ -16,7 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from pymatgen.util.string import latexify
 
-from xrdscape.optimisation.search import METHODS
+from xrdscape.optimisation.methods import METHODS
 
 WIDTH_IN = 7.4
 """Width of a figure across the page: 710 pixels in the built book, whose text column is some 750 wide."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from xrdscape.crystal.cell import detect_family, project
+from xrdscape.crystal.families import detect_family, project
 from xrdscape.crystal.structures import from_tensors, load_structure
 from xrdscape.evaluation.estimates import paired_difference
 from xrdscape.evaluation.matching import MATCH_CRITERIA, matches, tight_match

@@ -8,9 +8,9 @@ import torch
 from pymatgen.core import Structure
 
 from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.crystal.symmetry import symmetry_of
 from xrdscape.optimisation.objectives import Objective
-from xrdscape.optimisation.symmetric import symmetry_of
-from xrdscape.study.recover import compared
+from xrdscape.study.problems import problem_of
 
 
 def without_free_coordinates(names: Sequence[str]) -> frozenset[str]:
@@ -54,7 +54,8 @@ def losses_beside(
     moved -= moved.mean(1, keepdims=True)
     moved /= np.sqrt((moved**2).sum((1, 2), keepdims=True) / len(reference))
     fractions = torch.from_numpy(moved @ np.linalg.inv(reference.lattice.matrix))
-    simulator, target = compared(reference, objective, None, torch.float64)
+    problem = problem_of(reference, hkl_max=objective.hkl_max)
+    simulator, target = problem.simulator(torch.float64), problem.target
     lattice, sites = to_tensors([reference])
     least = objective.loss(simulator(lattice, sites), target)
     cells = lattice.expand(directions, -1)

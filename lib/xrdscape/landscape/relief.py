@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xrdscape.crystal.cell import detect_family
+from xrdscape.crystal.families import detect_family
 from xrdscape.diffraction.pattern import Pattern
 from xrdscape.errors import CellError
 from xrdscape.landscape.slices import (

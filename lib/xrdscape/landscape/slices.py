@@ -9,13 +9,15 @@ import torch
 from pymatgen.core import Structure
 from torch import Tensor
 
-from xrdscape.crystal.cell import closes, project
+from xrdscape.crystal.cell import closes
+from xrdscape.crystal.families import Family, project
 from xrdscape.crystal.structures import from_tensors, to_tensors
 from xrdscape.diffraction.pattern import Pattern, Simulator
 from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import CellError, DescentError
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant
 from xrdscape.optimisation.energy import energies
-from xrdscape.optimisation.loop import Descent, Schedule, constant, run_descent
+from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import LatticeParameters
 
@@ -200,7 +202,7 @@ def slice_descent(
     y_name: str,
     start: tuple[float, float],
     schedule: Schedule,
-    family: str | None = None,
+    family: Family | None = None,
     objective: Objective = OBJECTIVES["cosine"],
     record_every: int = 1,
     instrument: Instrument | None = None,
@@ -217,7 +219,7 @@ def slice_descent(
     """
     simulator = Simulator(structure, instrument, hkl_max=objective.hkl_max)
     lattice, frac_coords = to_tensors([structure])
-    descent = Descent(constant(simulator, simulator(lattice, frac_coords)[0]), objective, schedule)
+    descent = Descent(constant(Stage(simulator, simulator(lattice, frac_coords)[0])), objective, schedule)
     parameters = SliceParameters(frac_coords, family, moving=moving_pair(x_name, y_name))
     return path_of(descent, parameters, lattice, start, record_every)
 

@@ -15,7 +15,7 @@ from xrdscape.errors import DescentError
 from xrdscape.landscape.roughness import prominent_traps
 from xrdscape.landscape.slices import Slice, SliceParameters, moving_pair, path_of, xrd_slice
 from xrdscape.optimisation.blur import blurred, half_width
-from xrdscape.optimisation.descent import Descent, Schedule
+from xrdscape.optimisation.descent import Descent, Schedule, Stage
 from xrdscape.optimisation.graduated import Narrowing, narrowing_stages
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.rules import Adam
@@ -126,7 +126,7 @@ def graduated_path(
         )
     simulator = Simulator(structure, hkl_max=objective.hkl_max)
     lattice, frac_coords = to_tensors([structure])
-    stages = narrowing_stages(simulator, simulator(lattice, frac_coords)[0], narrowing)
+    stages = narrowing_stages(Stage(simulator, simulator(lattice, frac_coords)[0]), narrowing)
     steps = narrowing.all_steps
     schedule = Schedule(narrowing.rate * float(lattice[0, moving[0]]), steps, check_every=steps, rule=Adam())
     parameters = SliceParameters(frac_coords, clamp=False, moving=moving)

@@ -15,8 +15,9 @@ from xrdscape.optimisation.blur import through_blur
 from xrdscape.optimisation.fixed_cell import FixedCellLoss, fixed_cell_loss
 from xrdscape.optimisation.log_axis import LogAxis
 from xrdscape.optimisation.moving_cell import moving_cell_gradient, moving_cell_loss
-from xrdscape.optimisation.objectives import Objective, refuse_empty
+from xrdscape.optimisation.objectives import Objective, refuse_empty, weighted
 from xrdscape.optimisation.parameters import LatticeParameters, Parameterisation
+from xrdscape.optimisation.problem import Problem
 from xrdscape.optimisation.rules import PLAIN, Rule
 
 # How far a cell may stretch before its reflection list is made anew: wide enough that this is rare, narrow
@@ -58,22 +59,44 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Stage:
-    """What the crystal is compared with at some step: a simulator, and the target pattern as it would record it.
+    """What models are compared with at some step: a simulator, and the target pattern as it would record it.
 
-    With a `blur` (bins, see `optimisation.blur`) the pattern is blurred before it is compared, on its own axis or on one of
-    ln d; the target must have been.
+    Args:
+        simulator: of the models' patterns.
+        target: on the simulator's grid and in its precision [n].
+        blur: bins (see `blur.half_width`) by which patterns are blurred before they are compared, on their own axis or
+            on one of ln d; the target must have been.
+        axis: of ln d; None for the patterns' own.
+        weights: of the squared differences at each point [n]; None where all count alike.
     """
 
     simulator: Simulator
     target: Float[Tensor, "n"]
     blur: int = 0
     axis: LogAxis | None = None
+    weights: Float[Tensor, "n"] | None = None
+
+    @classmethod
+    def of(cls, problem: Problem, simulator: Simulator) -> "Stage":
+        """The patterns of a problem as they are, in the simulator's precision."""
+        weights = None if problem.weights is None else problem.weights.to(simulator.dtype)
+        return cls(simulator, problem.target.to(simulator.dtype), weights=weights)
+
+    def seen(self, objective: Objective) -> Objective:
+        """The objective of an unblurred pattern against this stage's target."""
+        return weighted(through_blur(objective, self.blur, self.axis), self.weights)
 
 
 @dataclass(frozen=True)
 class Descent:
-    """A descent but for its start. `stage` gives the simulator and target of a step; they may change on the way
-    (a peak width that anneals, say). A new `Stage` object means a change, and best-seen values start afresh."""
+    """A descent but for its starts.
+
+    Args:
+        stage: gives the simulator and target of a step; they may change on the way (a peak width that anneals, say). A
+            new `Stage` object means a change, and best-seen values start afresh.
+        objective: what is descended.
+        schedule: how fast and how long.
+    """
 
     stage: Callable[[int], Stage]
     objective: Objective
@@ -108,9 +131,8 @@ class State:
     index: Tensor
 
 
-def constant(simulator: Simulator, target: Float[Tensor, "n"]) -> Callable[[int], Stage]:
-    """The published case: one instrument from first step to last."""
-    stage = Stage(simulator, target)
+def constant(stage: Stage) -> Callable[[int], Stage]:
+    """Return the published case: one stage from first step to last."""
     return lambda step: stage
 
 
@@ -179,13 +201,15 @@ def fixed_of(descent: Descent, stage: Stage, parameterisation: Parameterisation,
         return None
     if stage.blur or stage.axis is not None:
         raise DescentError("A blur is for cells that move: where the cell stays, so do the peaks. Leave it at 0.")
+    if stage.weights is not None:
+        return None
     return fixed_cell_loss(stage.simulator, cells[:1], descent.objective, stage.target)
 
 
 def evaluate(descent: Descent, state: State) -> tuple[Tensor, Tensor]:
     """Loss [B] of the current parameters and its gradient."""
     simulator, target = state.stage.simulator, state.stage.target
-    objective = through_blur(descent.objective, state.stage.blur, state.stage.axis)
+    objective = state.stage.seen(descent.objective)
     if type(state.parameterisation) is LatticeParameters and state.geometrical is not None:
         # The parameters are the cell itself.
         given = state.reflections, state.geometrical, objective, target
@@ -209,7 +233,7 @@ def step(descent: Descent, state: State, look: bool = True) -> State:
     """One step: evaluate, keep the best, test for convergence where one is due, and move what still runs.
 
     Args:
-        problem, state: what to descend, and where it stands.
+        descent, state: what to descend, and where it stands.
         look: ask the device whether a cell has left the reach of its reflection list, and renew the lists then. On a
             GPU each such question waits for all work under way. Unasked, a cell that has left stays where it is until
             the next look.

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xrdscape.crystal.cell import project
+from xrdscape.crystal.families import Family, project
 from xrdscape.diffraction.pattern import compiles, instrument_constants
 from xrdscape.diffraction.peaks import peak_constants
 from xrdscape.diffraction.reflections import RADIUS_SLACK, joined
@@ -45,7 +45,8 @@ _Places = NDArray[np.int64]
 
 def steps_at_once(descent: Descent, state: State, most: int) -> int:
     """How many of the next steps `fused_steps` can take, at most `most`: 0 or 1 where they must be taken singly."""
-    if descent.schedule.rule != PLAIN or state.stage.blur or state.stage.axis is not None:
+    stage = state.stage
+    if descent.schedule.rule != PLAIN or stage.blur or stage.axis is not None or stage.weights is not None:
         return 0
     if type(state.parameterisation) is LatticeParameters:
         compiled = (
@@ -142,7 +143,7 @@ def _move_cells(
 
 
 @lru_cache
-def _projector(family: str | None) -> np.ndarray:
+def _projector(family: Family | None) -> np.ndarray:
     """The projection onto a crystal family as a matrix, its constant part last [6, 7]; empty for none."""
     if family is None:
         return np.empty((0, 7))

@@ -1,16 +1,18 @@
 """Graduated descent: patterns are blurred widely at first and ever less, so that the landscape grows rough late.
 
-Nothing of the truth is needed but its pattern, which may be a measured one: the blur acts on both patterns alike.
+The blur acts on both patterns alike, so the target may be a measured one.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape.diffraction.pattern import Simulator
+from xrdscape.crystal.families import Family
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.blur import blurred, half_width, softened
 from xrdscape.optimisation.descent import Descent, Schedule, Stage
@@ -18,7 +20,10 @@ from xrdscape.optimisation.log_axis import LogAxis, log_axis
 from xrdscape.optimisation.loop import DescentResult, run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import Parameterisation, ScaledLattice
+from xrdscape.optimisation.problem import Problem
 from xrdscape.optimisation.rules import Adam, Rule
+
+BlurAxis = Literal["two_theta", "log_d"]
 
 # Points of the coarse grid to the width of the narrowest peak: a sum over a Lorentzian at such points is off by
 # 2 exp(-pi * 3.5), which is 3e-5.
@@ -45,7 +50,7 @@ class Narrowing:
     steps: int = 30
     last_steps: int = 200
     rate: float = 5e-3
-    axis: str = "two_theta"
+    axis: BlurAxis = "two_theta"
 
     def __post_init__(self) -> None:
         if not 0 < self.narrowest_deg <= self.widest_deg or self.stages < 0 or self.steps < 1 or self.last_steps < 1:
@@ -53,7 +58,7 @@ class Narrowing:
                 "A blur narrows from widest_deg to narrowest_deg, both above 0, in stages (0 for none) of steps, with "
                 f"last_steps after them, each at least 1. Received {self}."
             )
-        if self.axis not in ("two_theta", "log_d"):
+        if self.axis not in get_args(BlurAxis):
             raise DescentError(f"A blur has one width along 'two_theta' or 'log_d'. Received axis {self.axis!r}.")
 
     @property
@@ -70,36 +75,37 @@ class Narrowing:
         return [self.widest_deg * factor**stage for stage in range(self.stages)]
 
 
-def narrowing_stages(simulator: Simulator, target: Float[Tensor, "n"], narrowing: Narrowing) -> Callable[[int], Stage]:
-    """The stage of each step: simulator and target blurred alike, and in the end both as they are.
+def narrowing_stages(stage: Stage, narrowing: Narrowing) -> Callable[[int], Stage]:
+    """Return the stage of each step: simulator and target blurred alike, and in the end both as they are.
 
     Args:
-        simulator: of the unblurred patterns.
-        target: as measured or simulated, unblurred.
+        stage: simulator and target without blur.
+        narrowing: of the blur.
     """
-    fine = log_axis(simulator.instrument) if narrowing.axis == "log_d" else None
+    fine = log_axis(stage.simulator.instrument) if narrowing.axis == "log_d" else None
     stages = [
-        blurred_stage(simulator, target, width) if fine is None else _stage_on(fine, simulator, target, width)
-        for width in narrowing.widths_deg
+        blurred_stage(stage, width) if fine is None else _stage_on(fine, stage, width) for width in narrowing.widths_deg
     ]
-    stages.append(Stage(simulator, target))
+    stages.append(stage)
     return lambda step: stages[min(step // narrowing.steps, len(stages) - 1)]
 
 
-def _stage_on(axis: LogAxis, simulator: Simulator, target: Float[Tensor, "n"], width_deg: float) -> Stage:
-    """Simulator and target under a blur of one width on the axis. It is too fine at one end and too coarse at the other
-    for a coarser grid than the pattern's own."""
+def _stage_on(axis: LogAxis, stage: Stage, width_deg: float) -> Stage:
+    """Return a stage under a blur of one width on the axis. It is too fine at one end and too coarse at the other for a
+    coarser grid than the pattern's own."""
+    if stage.weights is not None:
+        raise DescentError("Points have weights on their own axis alone: give a narrowing along 'two_theta'.")
     half = half_width(axis.in_log_d(width_deg), axis.step)
-    return Stage(simulator, softened(target, half, axis), half, axis)
+    return replace(stage, target=softened(stage.target, half, axis), blur=half, axis=axis)
 
 
-def blurred_stage(simulator: Simulator, target: Float[Tensor, "n"], width_deg: float) -> Stage:
-    """Simulator and target under a blur of about this full width at half maximum, on as coarse a grid as peaks allow.
+def blurred_stage(stage: Stage, width_deg: float) -> Stage:
+    """Return a stage under a blur of about this full width at half maximum, on as coarse a grid as peaks allow.
 
     The target is averaged on its own grid, over as many bins as spread a peak by as much as the average on the coarse
-    grid does, and then thinned out: so all counts of a measured pattern are used.
+    grid does, and then thinned out: so all counts of a measured pattern are used. Weights are thinned out with it.
     """
-    fine = simulator.instrument
+    fine = stage.simulator.instrument
     every = max(1, int(fine.least_fwhm_deg / POINTS_PER_FWHM / fine.step_deg))
     every -= every % 2 == 0  # an odd number, so that there is a bin in the middle
     middle = every // 2
@@ -108,41 +114,43 @@ def blurred_stage(simulator: Simulator, target: Float[Tensor, "n"], width_deg: f
     half = max(1, half_width(width_deg, coarse.step_deg))
     # A moving average over m bins of width w has the variance w^2 (m^2 - 1) / 12.
     bins = math.sqrt(every**2 * ((2 * half + 1) ** 2 - 1) + 1)
-    seen = blurred(target, round((bins - 1) / 2))[middle::every]
-    return Stage(simulator.with_instrument(coarse), seen, half)
+    seen = blurred(stage.target, round((bins - 1) / 2))[middle::every]
+    weights = None if stage.weights is None else stage.weights[middle::every]
+    return Stage(stage.simulator.with_instrument(coarse), seen, half, weights=weights)
 
 
 def graduated(
-    simulator: Simulator,
-    target: Float[Tensor, "n"],
+    problem: Problem,
     lattice: Float[Tensor, "batch 6"],
     frac_coords: Float[Tensor, "batch sites 3"],
     objective: Objective = OBJECTIVES["cosine"],
-    family: str | None = None,
+    family: Family | None = None,
     narrowing: Narrowing | None = None,
+    dtype: torch.dtype = torch.float32,
     progress: bool = False,
     record_every: int = 0,
 ) -> DescentResult:
     """Descend cells by Adam in parameters of one scale while the blur of both patterns narrows.
 
     Args:
-        simulator: of the crystal's composition and the instrument.
-        target: the pattern to be explained, on the simulator's grid.
-        lattice, frac_coords: the starts.
+        problem: the pattern to be explained.
+        lattice, frac_coords: the starting models, sites in the problem's order.
         objective: what is descended.
         family: of crystals, to project onto at the start and after each step; None leaves the cell free.
         narrowing: of the blur.
+        dtype: precision of the descent.
         progress: show a bar with the remaining time.
-        record_every: stride of the trajectory; 0 records none.
+        record_every: steps between two points of the trajectory; 0 records none.
     """
-    cells, sites = lattice.to(simulator.dtype), frac_coords.to(simulator.dtype)
-    start = ScaledLattice.of(cells, sites, family), cells, sites
-    return narrowed(simulator, target, *start, objective, narrowing or Narrowing(), Adam(), progress, record_every)
+    stage = Stage.of(problem, problem.simulator(dtype))
+    cells, sites = lattice.to(dtype), frac_coords.to(dtype)
+    moving = ScaledLattice.of(cells, sites, family)
+    narrowing = narrowing or Narrowing()
+    return narrowed(stage, moving, cells, sites, objective, narrowing, Adam(), progress, record_every)
 
 
 def narrowed(
-    simulator: Simulator,
-    target: Float[Tensor, "n"],
+    stage: Stage,
     parameterisation: Parameterisation,
     lattice: Float[Tensor, "batch 6"],
     frac_coords: Float[Tensor, "batch sites 3"],
@@ -152,13 +160,14 @@ def narrowed(
     progress: bool = False,
     record_every: int = 0,
 ) -> DescentResult:
-    """A descent while a blur narrows, whatever moves and by whichever rule; arguments else as `graduated`.
+    """Descend while a blur narrows, whatever moves and by whichever rule; arguments else as `graduated`.
 
     Args:
+        stage: simulator and target without blur.
         parameterisation: what moves.
         rule: what turns gradients into moves.
     """
     # No test for convergence: while there is a blur, standing still is no sign of an end.
     schedule = Schedule(narrowing.rate, narrowing.all_steps, check_every=narrowing.all_steps, rule=rule)
-    descent = Descent(narrowing_stages(simulator, target, narrowing), objective, schedule)
+    descent = Descent(narrowing_stages(stage, narrowing), objective, schedule)
     return run_descent(descent, parameterisation, lattice, frac_coords, record_every, progress)

@@ -265,6 +265,22 @@ def cross_correlation_within(max_shift: int) -> Objective:
     )
 
 
+def weighted(objective: Objective, weights: Target | None) -> Objective:
+    """Return the objective of patterns whose squared differences count with these weights at each point.
+
+    Both patterns are multiplied by the weights' square roots first: points of weight 0 are left out.
+    """
+    if weights is None:
+        return objective
+    root = weights.sqrt()
+    return replace(
+        objective,
+        loss=lambda pattern, target: objective.loss(pattern * root, target * root),
+        similarity=lambda pattern, target: objective.similarity(pattern * root, target * root),
+        kernel_id=None,
+    )
+
+
 def refuse_empty(target: Target) -> None:
     """Raise InstrumentError for a target that is zero everywhere or not a number."""
     if not bool((target.amax(-1) > 0).all()):

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape.crystal.cell import project, unit_volume
+from xrdscape.crystal.cell import unit_volume
+from xrdscape.crystal.families import Family, project
 
 # StructSnap's clamps, which the paper neither keeps nor drops (they are ours to switch): a lattice parameter that
 # would move by more than a tenth of itself moves by 1 %; a coordinate that would move by more than 0.1 moves by
@@ -65,7 +66,7 @@ class LatticeParameters:
     """
 
     frac_coords: Float[Tensor, "batch sites 3"]
-    family: str | None = None
+    family: Family | None = None
     clamp: bool = True
     moves_cell = True
     moves_sites = False
@@ -116,12 +117,12 @@ class ScaledLattice:
 
     frac_coords: Float[Tensor, "batch sites 3"]
     unit: Float[Tensor, "batch 6"]
-    family: str | None = None
+    family: Family | None = None
     moves_cell = True
     moves_sites = False
 
     @classmethod
-    def of(cls, lattice: Tensor, frac_coords: Tensor, family: str | None = None) -> "ScaledLattice":
+    def of(cls, lattice: Tensor, frac_coords: Tensor, family: Family | None = None) -> "ScaledLattice":
         """For these starts [B, 6]."""
         unit = lattice.clone()
         unit[:, 3:] = 180 / math.pi

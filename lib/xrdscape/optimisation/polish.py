@@ -59,8 +59,10 @@ def polish(
     Source: Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963).
     """
     if max_steps < 1 or tolerance < 0:
-        raise DescentError(f"A finish needs max_steps >= 1 and tolerance >= 0. Received {max_steps} and {tolerance}.")
+        raise DescentError(f"A polish needs max_steps >= 1 and tolerance >= 0. Received {max_steps} and {tolerance}.")
     refuse_empty(stage.target)
+    if stage.weights is not None:
+        raise DescentError("A polish weighs all points alike: give a stage without weights.")
     target = _scaled(stage.target)
     parameters = parameterisation.project(parameterisation.start(lattice, frac_coords)).detach().clone()
     pattern = _patterns(stage, parameterisation, parameters[:, None])[:, 0]

@@ -8,104 +8,14 @@ import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
-from pymatgen.core import Structure
-from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
-from scipy.linalg import qr
 from torch import Tensor
 
-from xrdscape.crystal.cell import TIED, detect_family, project
-from xrdscape.errors import DescentError, StructureError
+from xrdscape.crystal.families import TIED, Family, project
+from xrdscape.crystal.symmetry import Symmetry, symmetric_coords
+from xrdscape.errors import DescentError
 from xrdscape.optimisation.parameters import CoordinateParameters, possible_cells
-
-RANK = 1e-6
-"""Columns of the projector shorter than this, once the others are taken off, are rounding."""
-
-
-@dataclass(frozen=True)
-class Symmetry:
-    """What a space group asks of the sites of one crystal.
-
-    Args:
-        family: of its cell.
-        coords: of any crystal of this symmetry, [N, 3]: its own, made exact.
-        projector: displacements [N, 3], flattened, to those that keep the symmetry, [3 N, 3 N], fractional.
-        free: an orthonormal basis of the latter, fractional, without shifts of the crystal as a whole, which no pattern
-            shows; [K, N, 3].
-    """
-
-    family: str
-    coords: NDArray[np.float64]
-    projector: NDArray[np.float64]
-    free: NDArray[np.float64]
-
-
-def symmetry_of(structure: Structure, symprec: float = 0.01) -> Symmetry:
-    """The symmetry of a crystal in its conventional cell.
-
-    Args:
-        structure: its coordinates tell which operation takes which site where.
-        symprec: distance tolerance of the symmetry search by spglib, angstrom.
-
-    Raises:
-        StructureError: for a cell that is not the conventional one, or sites that do not map onto one another.
-    """
-    family = detect_family(structure, symprec)
-    projector, exact = displacement_projector(structure, symprec)
-    return Symmetry(family, exact, projector, _free(projector, len(exact)))
-
-
-def displacement_projector(structure: Structure, symprec: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean over the space group of how it turns displacements [3 N, 3 N], and the sites' places made exact [N, 3].
-
-    A displacement that the projector keeps breaks no symmetry.
-
-    Args:
-        structure: N sites, in any setting.
-        symprec: distance tolerance of the symmetry search by spglib, angstrom.
-
-    Raises:
-        StructureError: for sites that do not map onto one another.
-    """
-    coords = structure.frac_coords
-    n = len(coords)
-    operations = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_operations()
-    projector, exact = np.zeros((n, 3, n, 3)), np.zeros((n, 3))
-    for operation in operations:
-        image = coords @ operation.rotation_matrix.T + operation.translation_vector
-        there = _same_sites(structure, image, symprec)
-        projector[there, :, np.arange(n), :] += operation.rotation_matrix / len(operations)
-        # Shifted by whole cells to where the site lies that it falls upon.
-        exact[there] += (image + np.round(coords[there] - image)) / len(operations)
-    return projector.reshape(3 * n, 3 * n), exact
-
-
-def _same_sites(structure: Structure, image: NDArray[np.float64], symprec: float) -> NDArray[np.int64]:
-    """On which site each image falls."""
-    apart = structure.lattice.get_all_distances(image, structure.frac_coords)
-    kinds = np.array([str(site.species) for site in structure])
-    apart[kinds[:, None] != kinds] = np.inf
-    there = apart.argmin(1)
-    # spglib's own tolerance is for each direction; a site may be off by some of it before and after the operation.
-    if len(set(there.tolist())) < len(there) or apart.min(1).max() > 4 * symprec:
-        raise StructureError(
-            f"The symmetry of {structure.composition.reduced_formula} at symprec {symprec:g} angstrom does not take "
-            "its sites onto one another. Use a smaller symprec."
-        )
-    return there
-
-
-def _free(projector: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """An orthonormal basis of the projector's image without shifts of the whole, [K, n, 3]."""
-    # The mean of a displacement that keeps the symmetry keeps it, too, so it can be taken off.
-    columns = projector - np.tile(projector.reshape(n, 3, 3 * n).mean(0), (n, 1))
-    # Pivoted, so that the columns of one orbit of sites stay among themselves.
-    basis, triangle, _ = qr(columns, pivoting=True)
-    rank = int((np.abs(np.diag(triangle)) > RANK).sum())
-    return basis[:, :rank].T.reshape(rank, n, 3)
 
 
 @dataclass(frozen=True)
@@ -125,7 +35,7 @@ class SymmetricCrystal:
 
     lattice: Float[Tensor, "batch 6"]
     frac_coords: Float[Tensor, "batch sites 3"]
-    family: str
+    family: Family
     free: Float[Tensor, "free sites 3"]
     moves_cell: bool
     moves_sites: bool
@@ -209,7 +119,7 @@ class SymmetricCoordinates(CoordinateParameters):
     @classmethod
     def of(cls, symmetry: Symmetry, lattice: Float[Tensor, "batch 6"]) -> "SymmetricCoordinates":
         """At these cells; sites are to begin where `symmetric_coords` puts them."""
-        origin, projector = (torch.as_tensor(x, dtype=lattice.dtype) for x in (symmetry.coords, symmetry.projector))
+        origin, projector = (torch.as_tensor(x, dtype=lattice.dtype) for x in (symmetry.offset, symmetry.projector))
         return cls(lattice, clamp=False, origin=origin, projector=projector)
 
     def project(self, parameters: Tensor) -> Tensor:
@@ -218,15 +128,3 @@ class SymmetricCoordinates(CoordinateParameters):
 
     def select(self, keep: Tensor) -> "SymmetricCoordinates":
         return replace(self, lattice=self.lattice[keep])
-
-
-def symmetric_coords(symmetry: Symmetry, frac_coords: Float[Tensor, "batch sites 3"]) -> Float[Tensor, "batch sites 3"]:
-    """Coordinates averaged over the operations: the nearest that have the symmetry, if sites are off by less than half
-    a cell. Free coordinates of the crystal that the symmetry was found in do not enter."""
-    known, projector = (
-        torch.as_tensor(part, dtype=frac_coords.dtype, device=frac_coords.device)
-        for part in (symmetry.coords, symmetry.projector)
-    )
-    off = frac_coords - known
-    off = off - off.round()
-    return known + (off.flatten(1) @ projector.mT).reshape(off.shape)

@@ -5,8 +5,8 @@ from types import MappingProxyType
 from typing import Any
 
 from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.optimisation.methods import ATOMS, ATOMS_BY_ENTROPY, GRADUATED, METHODS, Method
 from xrdscape.optimisation.rules import PLAIN
-from xrdscape.optimisation.search import ATOMS, ATOMS_BY_ENTROPY, GRADUATED, METHODS, Method
 
 UNBLURRED = Narrowing(stages=0, last_steps=GRADUATED.all_steps)
 """As many steps as a graduated descent, without a blur."""
@@ -60,23 +60,23 @@ VARIANTS = MappingProxyType(
             newton=2,
             polish=8,
         ),
-        "hopping": _but("12 hops", tries=12, hops=True, spread=HOP),
+        "hopping": _but("12 hops", restarts=11, hops=True, spread=HOP),
         "atoms_plain": _atoms("atoms: plain steps", replace(ATOMS_BY_ENTROPY, rate=PLAIN_RATE_OF_ATOMS), rule=PLAIN),
         "atoms_slower": _atoms("atoms: a smaller rate", ATOMS),
         "atoms_cosine": _atoms("atoms: cosine for entropy", objective="cosine"),
         "atoms_mse": _atoms("atoms: mean squared error for entropy", objective="mse"),
         "atoms_cross": _atoms("atoms: cross-correlation for entropy", objective="cross_correlation"),
         "atoms_symmetric": _atoms("atoms: space group known", sites="symmetric"),
-        "atoms_hopping": _atoms("atoms: 12 hops", tries=12, hops=True, spread=HOP_OF_ATOMS),
+        "atoms_hopping": _atoms("atoms: 12 hops", restarts=11, hops=True, spread=HOP_OF_ATOMS),
         "joint_light": _at_once("pattern and CHGNet at once, 0.1 eV/atom", 0.1),
         "joint": _at_once("pattern and CHGNet at once, 1 eV/atom", 1.0),
         "joint_heavy": _at_once("pattern and CHGNet at once, 10 eV/atom", 10.0),
         "energy_hopping": replace(
-            METHODS["entropy_alternation"], label="CHGNet and entropy in turn, 12 hops", tries=12, hops=True
+            METHODS["entropy_alternation"], label="CHGNet and entropy in turn, 12 hops", restarts=11, hops=True
         ),
     }
 )
 """Graduated descent, or the descent of atoms, with one ingredient exchanged, each named by that."""
 ALL_METHODS = MappingProxyType({**METHODS, **VARIANTS})
-BOTH_SIGNALS = tuple(name for name, method in ALL_METHODS.items() if method.noise == "coordinates" and method.relaxed)
+BOTH_SIGNALS = tuple(name for name, method in ALL_METHODS.items() if method.moves == "coordinates" and method.relaxed)
 """Those that move atoms by energy and pattern."""

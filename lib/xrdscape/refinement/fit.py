@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 from scipy.optimize import least_squares
 
-from xrdscape.crystal.cell import TIED, project
+from xrdscape.crystal.families import TIED, Family, project
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument
@@ -132,7 +132,7 @@ def fit_scale(prepared: Prepared, crystal: Structure, shape: Shape) -> Fit:
 
 
 def fit_profile(
-    prepared: Prepared, crystal: Structure, shape: Shape, family: str | None = None, zero_shift: bool = False
+    prepared: Prepared, crystal: Structure, shape: Shape, family: Family | None = None, zero_shift: bool = False
 ) -> Fit:
     """Least squares on the profile: first its shape, then with it the cell.
 

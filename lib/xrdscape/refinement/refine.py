@@ -6,20 +6,24 @@ The pattern alone is the judge: no truth is known here.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xrdscape.crystal.cell import FAMILIES, detect_family
-from xrdscape.crystal.distortion import start as distorted
+from xrdscape.crystal.contents import Contents
+from xrdscape.crystal.distortion import distort_lattice, generator
+from xrdscape.crystal.families import FAMILIES, Family, detect_family
 from xrdscape.crystal.structures import from_tensors, to_tensors
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.errors import CellError, DescentError, PatternError, StructureError
+from xrdscape.optimisation.descent import IMPOSSIBLE, NOT_FINITE, STOP_REASONS, Descent, Schedule, Stage, constant
 from xrdscape.optimisation.graduated import Narrowing, graduated
-from xrdscape.optimisation.loop import IMPOSSIBLE, NOT_FINITE, STOP_REASONS, Descent, Schedule, constant, run_descent
+from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.problem import Problem
 from xrdscape.optimisation.rules import Adam
 from xrdscape.patterns.measured import Profile, Values
 from xrdscape.patterns.prepare import Prepared
@@ -51,7 +55,8 @@ SITES_SCHEDULE = Schedule(1e-3, 600, check_every=100, tolerance=1e-6, rule=Adam(
 
 _LOST = (STOP_REASONS[NOT_FINITE], STOP_REASONS[IMPOSSIBLE])
 
-AUTOMATIC, FREE = "auto", "free"
+AUTOMATIC: Final = "auto"
+FREE: Final = "free"
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Settings:
         seed: of the copies.
     """
 
-    family: str = AUTOMATIC
+    family: Family | Literal["auto", "free"] = AUTOMATIC
     # As recommended for simulated patterns. On ten measured ones the width matters little: of 273 starts strained by 2
     # to 20 % the first try brought 186, 184 and 183 within 0.5 % of the published cell from 10, 20 and 30 deg (by an
     # estimate of the background that followed less of a broad one).
@@ -129,7 +134,7 @@ class Refinement:
     end_fit: Fit
     before: Residual
     after: Residual
-    family: str | None
+    family: Family | None
     path: Path
     tries: int
     seconds: float
@@ -194,7 +199,7 @@ def refine(
     )
 
 
-def chosen_family(start: Structure, wanted: str) -> tuple[str | None, str]:
+def chosen_family(start: Structure, wanted: Family | Literal["auto", "free"]) -> tuple[Family | None, str]:
     """The crystal family to keep the cell in, or None, and a sentence that says why."""
     if wanted == FREE:
         return None, "The cell was free: six parameters."
@@ -227,13 +232,14 @@ def _refuse_blind(start: Structure, prepared: Prepared) -> None:
 
 
 def _restarted(
-    found: _Candidate, start: Structure, prepared: Prepared, family: str | None, settings: Settings, progress: bool
+    found: _Candidate, start: Structure, prepared: Prepared, family: Family | None, settings: Settings, progress: bool
 ) -> _Candidate:
     """The least Rwp of what was found and of further tries: near the find, near the start and farther from it."""
 
     def copies(crystal: Structure, level: float, which: range) -> list[Structure]:
         name = start.composition.reduced_formula
-        return [distorted(name, "lattice", level, copy, settings.seed, crystal) for copy in which]
+        draws = [generator(name, "lattice", level, number, settings.seed) for number in which]
+        return [distort_lattice(crystal, level, draw) for draw in draws]
 
     thirds = [range(first, settings.tries - 1, 3) for first in range(3)]
     near = [*copies(found.crystal, NARROW_LEVEL, thirds[0]), *copies(start, NARROW_LEVEL, thirds[1])]
@@ -252,15 +258,23 @@ def _best_of(
     starts: Sequence[Structure],
     template: Structure,
     prepared: Prepared,
-    family: str | None,
+    family: Family | None,
     settings: Settings,
     progress: bool,
 ) -> _Candidate:
     """Descend all, take the one of least loss, and fit its profile."""
-    simulator = Simulator(template, prepared.instrument, torch.float32)
-    target = torch.tensor(prepared.net, dtype=torch.float32)
-    cells = *to_tensors(starts), OBJECTIVES["cosine"], family, settings.narrowing
-    result = graduated(simulator, target, *cells, progress, RECORD_EVERY)
+    problem = Problem(torch.tensor(prepared.net), prepared.instrument, Contents.of(template))
+    lattice, sites = to_tensors(starts)
+    result = graduated(
+        problem,
+        lattice,
+        sites,
+        OBJECTIVES["cosine"],
+        family,
+        settings.narrowing,
+        progress=progress,
+        record_every=RECORD_EVERY,
+    )
     # One that lost its way early was last judged with a blur, so too kindly.
     lost = torch.tensor([reason in _LOST for reason in result.stop_reason])
     best = int(torch.where(lost, torch.inf, result.loss).argmin())
@@ -276,7 +290,7 @@ def _best_of(
 
 
 def _fitted(
-    crystal: Structure, shape: Shape, path: Path, prepared: Prepared, family: str | None, settings: Settings
+    crystal: Structure, shape: Shape, path: Path, prepared: Prepared, family: Family | None, settings: Settings
 ) -> _Candidate:
     fit = fit_profile(prepared, crystal, shape, family, settings.zero_shift)
     end = from_tensors(crystal, torch.tensor(fit.lattice), torch.tensor(crystal.frac_coords))
@@ -284,7 +298,7 @@ def _fitted(
 
 
 def _with_sites(
-    found: _Candidate, prepared: Prepared, family: str | None, settings: Settings, progress: bool
+    found: _Candidate, prepared: Prepared, family: Family | None, settings: Settings, progress: bool
 ) -> _Candidate:
     """Descend the coordinates at the cell found and fit the profile again; kept if that explains more."""
     shape = found.fit.shape
@@ -297,7 +311,7 @@ def _with_sites(
     # Thermal motion, which the descent does not know, is taken out of the measured pattern.
     weak = debye_waller(simulator.two_theta_deg.numpy(), shape.b_iso, instrument.wavelength_angstrom)
     target = torch.tensor((prepared.intensity - found.fit.background) / weak)
-    descent = Descent(constant(simulator, target), OBJECTIVES["cosine"], SITES_SCHEDULE)
+    descent = Descent(constant(Stage(simulator, target)), OBJECTIVES["cosine"], SITES_SCHEDULE)
     sites = symmetric_coordinates(found.crystal, LOOSE_ANGSTROM, torch.float64)
     result = run_descent(descent, sites, *to_tensors([found.crystal]), progress=progress)
     moved = from_tensors(found.crystal, result.lattice[0], result.frac_coords[0])

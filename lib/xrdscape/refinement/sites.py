@@ -3,7 +3,8 @@
 import torch
 from pymatgen.core import Structure
 
-from xrdscape.optimisation.symmetric import SymmetricCoordinates, displacement_projector
+from xrdscape.crystal.symmetry import displacement_projector
+from xrdscape.optimisation.symmetric import SymmetricCoordinates
 
 
 def symmetric_coordinates(crystal: Structure, symprec: float, dtype: torch.dtype) -> SymmetricCoordinates:

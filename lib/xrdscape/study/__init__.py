@@ -1,1 +1,1 @@
-"""The experiment at full scale: plan, shards, records, execution, audit."""
+"""The experiment at full scale: problems made from reference structures, jobs, plans, records, campaign, audit."""

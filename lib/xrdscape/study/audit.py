@@ -17,7 +17,7 @@ from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.runtime.provenance import provenance
-from xrdscape.study.artefacts import records_of, shard_of
+from xrdscape.study.jobs import job_of
 from xrdscape.study.records import crystal, evaluated, made_of
 from xrdscape.study.store import Store
 
@@ -53,12 +53,12 @@ def audit(store: Store, sample: int, seed: int = 0) -> Iterator[dict[str, Any]]:
         RecordError: there are no records.
     """
     made = store.provenance()
-    settings = {key: shard_of(entry["settings"]) for key, entry in made.items()}
+    settings = {key: job_of(entry["settings"]) for key, entry in made.items()}
     rows = store.load(settings.values())
     if rows.empty:
         raise RecordError("There are no records to audit. `xrdscape campaign` makes them.")
     for _, row in rows.sample(min(sample, len(rows)), random_state=seed).iterrows():
-        again = records_of(settings[row["shard"]], ((row["level"], row["copy"]),)).iloc[0]
+        again = settings[row["shard"]].compute(((row["level"], row["copy"]),)).iloc[0]
         verdict, told = compared(row, again, same_arithmetic(made_of(made[row["shard"]], row["copy"])))
         named = {name: row[name] for name in ("structure", "noise", "level", "copy", "method")}
         yield {**named, "verdict": verdict, "difference": told, "steps": row["steps"], "steps_again": again["steps"],

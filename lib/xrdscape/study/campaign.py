@@ -1,4 +1,4 @@
-"""The study: the shards of a plan, spread over workers, stored one by one, resumed where they were left.
+"""The study: the jobs of a plan, spread over workers, stored one by one, resumed where they were left.
 
 Workers are processes of this machine, or those of any dask scheduler. They compute and return records; this process
 alone writes files, so workers need no common disk.
@@ -23,14 +23,14 @@ from xrdscape.errors import RecordError
 from xrdscape.paths import BOOK_RECORDS, RECORDS
 from xrdscape.runtime.provenance import cores, provenance
 from xrdscape.runtime.threads import use_threads
-from xrdscape.study.artefacts import records_of
-from xrdscape.study.plan import Plan, Shard, descent_shards, recipe_shards, relaxation_shards
+from xrdscape.study.jobs import Job
+from xrdscape.study.plan import Plan, descent_jobs, relaxation_jobs, search_jobs
 from xrdscape.study.progress import Progress
 from xrdscape.study.store import Store, store_of
 
 # Dask has its workers give freed memory back to the system at once, and every step of a descent or relaxation asks for
 # it again: a third to a half of all time. Here they keep up to 1 GiB at hand. Nor need it look a hundred times a second
-# what its processes are doing: shards take minutes, and the looking takes each process a twentieth of a core.
+# what its processes are doing: jobs take minutes, and the looking takes each process a twentieth of a core.
 DASK = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
@@ -40,8 +40,14 @@ DASK = {
 }
 # Folders and modules of the package that decide what a record holds.
 DECISIVE = (
-    *("crystal", "diffraction", "optimisation", "evaluation"),
-    *("study/records.py", "study/plan.py", "study/recover.py", "study/shards.py"),
+    "crystal",
+    "diffraction",
+    "optimisation",
+    "evaluation",
+    "study/records.py",
+    "study/problems.py",
+    "study/starts.py",
+    "study/jobs",
 )
 _GONE = (
     "The scheduler is gone, or has dropped this run. What was finished is stored; start a scheduler and give the same "
@@ -52,51 +58,51 @@ LOOK_EVERY_S = 5.0
 
 
 class Outcome(NamedTuple):
-    """What a worker sends back: the rows of a shard, what made them, and the seconds it took."""
+    """What a worker sends back: the rows of a job, what made them, and the seconds it took."""
 
     rows: pd.DataFrame
     provenance: dict[str, Any]
     seconds: float
 
 
-def work(shard: Shard) -> Outcome:
-    """Compute one shard: the unit of work of a worker."""
+def work(job: Job) -> Outcome:
+    """Compute one job: the unit of work of a worker."""
     use_threads(1)
     begin = time.perf_counter()
-    rows = records_of(shard)
+    rows = job.compute()
     return Outcome(rows, provenance(), time.perf_counter() - begin)
 
 
 def run(
-    shards: Sequence[Shard],
+    jobs: Sequence[Job],
     store: Store,
     workers: int | None = None,
     scheduler: str | None = None,
     progress: bool = True,
-    title: str = "Shards",
+    title: str = "Jobs",
 ) -> None:
-    """Compute and store what is missing of some shards, in their order.
+    """Compute and store what is missing of some jobs, in their order.
 
     Args:
-        shards: what there should be.
+        jobs: what there should be.
         store: where it goes.
         workers: processes on this machine; one a core if left out.
         scheduler: a dask scheduler whose workers to use instead: its address ("tcp://host:8786") or its file (.json).
         progress: show a bar with the remaining time.
 
     Raises:
-        RecordError: when shards failed, a file could not be written, or the scheduler was lost. The message says what
+        RecordError: when jobs failed, a file could not be written, or the scheduler was lost. The message says what
             to do; what was finished is stored.
     """
     for told in store.repair():
         tqdm.write(f"set aside, to be computed again: {told}")
     finished = store.keys()
-    missing = [shard for shard in shards if shard.key not in finished]
-    state = Progress(store.fresh, {shard.key: shard for shard in missing})
+    missing = [job for job in jobs if job.key not in finished]
+    state = Progress(store.fresh, {job.key: job for job in missing})
     if missing:
         with (
             _client(min(workers or cores(), len(missing)), scheduler) as client,
-            _bar(shards, missing, progress, title) as bar,
+            _bar(jobs, missing, progress, title) as bar,
         ):
             try:
                 _compute(client, missing, store, state, bar)
@@ -104,35 +110,35 @@ def run(
                 raise RecordError(_GONE) from problem
     store.merge()
     if state.failed:
-        names = {shard.key: f"{shard.structure} {shard.noise} {shard.method}" for shard in missing}
+        names = {job.key: f"{job.structure} {job.noise} {job.method}" for job in missing}
         told = "; ".join(f"{names[key]}: {message}" for key, message in state.failed.items())
         raise RecordError(
-            f"{len(state.failed)} of {len(missing)} shards failed ({told}). The others are stored; run the same "
+            f"{len(state.failed)} of {len(missing)} jobs failed ({told}). The others are stored; run the same "
             "command again to retry these alone."
         )
 
 
-def _compute(client: Client, missing: Sequence[Shard], store: Store, state: Progress, bar: tqdm) -> None:
-    shards: dict[Future, Shard] = {
-        client.submit(work, shard, pure=False, priority=-place): shard for place, shard in enumerate(missing)
+def _compute(client: Client, missing: Sequence[Job], store: Store, state: Progress, bar: tqdm) -> None:
+    jobs: dict[Future, Job] = {
+        client.submit(work, job, pure=False, priority=-place): job for place, job in enumerate(missing)
     }
     try:
-        while shards:
-            for future in _finished(client, list(shards)):
-                shard = shards.pop(future)
+        while jobs:
+            for future in _finished(client, list(jobs)):
+                job = jobs.pop(future)
                 error = future.exception()
                 if error is None:
                     outcome: Outcome = future.result()
-                    store.add(shard, outcome.rows, outcome.provenance)
-                    state.done(shard, outcome.seconds)
+                    store.add(job, outcome.rows, outcome.provenance)
+                    state.done(job, outcome.seconds)
                 else:
-                    state.fail(shard, error)
-                bar.update(shard.starts)
-            state.look(_running(client, shards), len(client.nthreads()))
+                    state.fail(job, error)
+                bar.update(job.starts)
+            state.look(_running(client, jobs), len(client.nthreads()))
             bar.set_postfix_str(state.told)
     finally:
         with suppress(OSError, TimeoutError):
-            client.cancel(list(shards))
+            client.cancel(list(jobs))
         state.stop()
 
 
@@ -151,10 +157,10 @@ def _finished(client: Client, futures: list[Future]) -> list[Future]:
     return done
 
 
-def _running(client: Client, shards: dict[Future, Shard]) -> list[str]:
-    """Keys of the shards that workers have in hand."""
+def _running(client: Client, jobs: dict[Future, Job]) -> list[str]:
+    """Keys of the jobs that workers have in hand."""
     busy = {key for keys in client.processing().values() for key in keys}
-    return [shard.key for future, shard in shards.items() if future.key in busy]
+    return [job.key for future, job in jobs.items() if future.key in busy]
 
 
 @contextmanager
@@ -181,8 +187,8 @@ def _address(scheduler: str) -> dict[str, str]:
     return {"scheduler_file" if scheduler.endswith(".json") else "address": scheduler}
 
 
-def _bar(shards: Sequence[Shard], missing: Sequence[Shard], show: bool, title: str) -> tqdm:
-    total, left = (sum(shard.starts for shard in group) for group in (shards, missing))
+def _bar(jobs: Sequence[Job], missing: Sequence[Job], show: bool, title: str) -> tqdm:
+    total, left = (sum(job.starts for job in group) for group in (jobs, missing))
     return tqdm(
         total=total,
         initial=total - left,
@@ -203,20 +209,20 @@ def descents(plan: Plan, progress: bool = True, workers: int | None = None) -> p
         workers: processes; one a core if left out.
 
     Raises:
-        RecordError: when shards failed; it names them, and the others are stored.
+        RecordError: when jobs failed; it names them, and the others are stored.
     """
-    return _gather(descent_shards(plan), progress, workers, "Descents")
+    return _gather(descent_jobs(plan), progress, workers, "Descents")
 
 
 def relaxations(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
     """Records of all relaxations of a plan; everything else as `descents`."""
-    return _gather(relaxation_shards(plan), progress, workers, "Relaxations")
+    return _gather(relaxation_jobs(plan), progress, workers, "Relaxations")
 
 
-def recipes(*plans: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
+def searches(*plans: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
     """Records of the methods beyond the paper of one plan or more; everything else as `descents`."""
-    shards = [shard for plan in plans for shard in recipe_shards(plan)]
-    return _gather(shards, progress, workers, "Beyond the paper")
+    jobs = [job for plan in plans for job in search_jobs(plan)]
+    return _gather(jobs, progress, workers, "Beyond the paper")
 
 
 def studied(plan: Plan, *others: pd.DataFrame) -> pd.DataFrame:
@@ -224,25 +230,19 @@ def studied(plan: Plan, *others: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([descents(plan), relaxations(plan), *others], ignore_index=True)
 
 
-def _gather(shards: list[Shard], progress: bool, workers: int | None, title: str) -> pd.DataFrame:
+def _gather(jobs: Sequence[Job], progress: bool, workers: int | None, title: str) -> pd.DataFrame:
     stores = [store_of(folder.name) for folder in sorted(RECORDS.glob("*/"))]
-    frames = [rows for store in stores if len(rows := store.load(shards))]
+    frames = [rows for store in stores if len(rows := store.load(jobs))]
     found = {key for rows in frames for key in rows["shard"]}
-    missing = [shard for shard in shards if shard.key not in found]
+    missing = [job for job in jobs if job.key not in found]
     if missing:
         own = Store(BOOK_RECORDS / _code_digest())
         # The longest first, so that no core is left with a long one at the end.
-        run(sorted(missing, key=lambda shard: -shard.cost), own, workers, progress=progress, title=title)
+        run(sorted(missing, key=lambda job: -job.cost), own, workers, progress=progress, title=title)
         frames.append(own.load(missing))
-    order = {shard.key: place for place, shard in enumerate(shards)}
+    order = {job.key: place for place, job in enumerate(jobs)}
     rows = pd.concat(frames, ignore_index=True).drop_duplicates(["shard", "level", "copy"])
     return rows.sort_values("shard", key=lambda keys: keys.map(order), kind="stable", ignore_index=True)
-
-
-def all_shards(plan: Plan) -> list[Shard]:
-    """All of a plan: descents of cells, those of coordinates, relaxations, and what goes beyond the paper."""
-    descents = sorted(descent_shards(plan), key=lambda shard: shard.noise != "lattice")
-    return [*descents, *relaxation_shards(plan), *recipe_shards(plan)]
 
 
 @lru_cache

@@ -1,40 +1,25 @@
-"""What to run: a plan names every setting of a study; its shards are the pieces that are computed and stored as one."""
+"""Plans: every setting of a study by name, and the jobs that follow from it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from xrdscape.crystal.distortion import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.structures import REFERENCE_NAMES
 from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.paths import DATA
-from xrdscape.study.records import CHGNET, PUBLISHED_METHODS
+from xrdscape.study.jobs import DescentJob, Job, RelaxationJob, SearchJob
+from xrdscape.study.records import PUBLISHED_METHODS, Precision
 
 PLANS_FILE = DATA / "plans.yaml"
-# A shard holds about so many starts: enough for a step's fixed costs to be shared, few enough to finish in minutes.
-STARTS_PER_SHARD = 100
-# Means of the study's records.
-SECONDS_OF_A_DESCENT = {
-    "lattice": {"cosine": 3.3, "mse": 1.1, "entropy": 5.4, "cross_correlation": 4.8, "cosine_constrained": 1.0},
-    "coordinates": {"cosine": 0.3, "mse": 0.2, "entropy": 1.0, "cross_correlation": 1.4},
-}
-
-SECONDS_OF_A_RECIPE = {"lattice": 0.2, "coordinates": 0.05}
-"""Of one try."""
-
-# Settings that came after the first records: left at their defaults they do not enter a key, or those would change.
-INSTRUMENT = ("wavelength_angstrom", "taper_deg")
-ADDED = (*INSTRUMENT, "recipe")
-
+# A job holds about so many starts: enough for a step's fixed costs to be shared, few enough to finish in minutes.
+STARTS_PER_JOB = 100
 Rate = float | Mapping[str, float]
 Rates = Rate | tuple[Rate, ...]
 
@@ -70,7 +55,7 @@ class Plan:
     lattice_levels: tuple[float, ...] = LATTICE_LEVELS
     coordinate_levels: tuple[float, ...] = COORDINATE_LEVELS
     methods: tuple[str, ...] = tuple(PUBLISHED_METHODS)
-    recipes: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
     copies: int = 2
     relaxation_copies: int = 1
     relaxation_steps: int = 500
@@ -85,10 +70,13 @@ class Plan:
     clamp: bool = True
     wavelength_angstrom: float = Instrument.wavelength_angstrom
     taper_deg: float = Instrument.taper_deg
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Precision = "float32"
 
     def __post_init__(self) -> None:
-        for chosen, known, kind in ((self.methods, PUBLISHED_METHODS, "method"), (self.recipes, ALL_METHODS, "recipe")):
+        for chosen, known, kind in (
+            (self.methods, PUBLISHED_METHODS, "method"),
+            (self.searches, ALL_METHODS, "search"),
+        ):
             unknown = [name for name in chosen if name not in known]
             if unknown:
                 raise RecordError(f"Unknown {kind} {', '.join(unknown)}. Use some of: {', '.join(known)}.")
@@ -105,120 +93,70 @@ class Plan:
                     raise RecordError(f"A plan's {name} lacks {', '.join(missing)}.")
 
 
-@dataclass(frozen=True)
-class Shard:
-    """One structure under one noise and one method: all that its records depend on, but for the code."""
-
-    structure: str
-    noise: Noise
-    method: str
-    levels: tuple[float, ...]
-    copies: int
-    seed: int
-    max_steps: int = 0
-    check_every: int = 0
-    tolerance: float = 0.0
-    learning_rate: float = 0.0
-    mse_maximum: float = 1.0
-    max_shift: int | None = None
-    clamp: bool = False
-    dtype: str = "float64"
-    wavelength_angstrom: float = Instrument.wavelength_angstrom
-    taper_deg: float = Instrument.taper_deg
-    recipe: str = ""
-
-    @property
-    def key(self) -> str:
-        """Name of the records: it changes with any setting and with the crystal."""
-        return _key(self)
-
-    @property
-    def starts(self) -> int:
-        return len(self.levels) * self.copies
-
-    @property
-    def cost(self) -> float:
-        """Rough seconds, as the study took them: for the order of work and the first estimate of the remaining time."""
-        reference = load_structure(self.structure)
-        relaxations = 0.09 * len(reference) ** 1.5 * self.starts
-        if self.method == CHGNET:
-            return relaxations
-        if self.method in ALL_METHODS:
-            descents = SECONDS_OF_A_RECIPE[self.noise] * reference.volume / 200 * self.starts
-            # Those of CHGNet alone are taken from the study.
-            return descents + relaxations if ALL_METHODS[self.method].pattern_ev else descents
-        # A volume of 200 cubic angstrom reflects as often as the study's middle crystal, and few descents take longer
-        # than 4,000 steps.
-        size = reference.volume / 200 * min(self.max_steps, 4000) / 4000
-        return SECONDS_OF_A_DESCENT[self.noise][self.method] * size * self.starts
+def jobs(plan: Plan) -> list[Job]:
+    """All jobs of a plan: descents of cells, those of coordinates, relaxations, and searches beyond the paper."""
+    descents = sorted(descent_jobs(plan), key=lambda job: job.noise != "lattice")
+    return [*descents, *relaxation_jobs(plan), *search_jobs(plan)]
 
 
-@cache
-def _key(shard: Shard) -> str:
-    reference = load_structure(shard.structure)
-    default = {field.name: field.default for field in fields(Shard)}
-    settings = {
-        name: 1.0 * value if isinstance(value, int) else value
-        for name, value in asdict(shard).items()
-        if name not in ADDED or value != default[name]
-    }
-    told = json.dumps(settings, sort_keys=True) + repr(
-        (reference.lattice.matrix.tolist(), reference.frac_coords.tolist())
-    )
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
-
-
-def descent_shards(plan: Plan) -> list[Shard]:
+def descent_jobs(plan: Plan) -> list[DescentJob]:
     """The descents of a plan."""
-    settings = {
-        name: getattr(plan, name)
-        for name in ("copies", "seed", "max_steps", "check_every", "tolerance", "clamp", "dtype", *INSTRUMENT)
-    }
-    shards = []
-    for structure in plan.structures:
-        for noise, levels, rates in (
-            ("lattice", plan.lattice_levels, _several(plan.lattice_learning_rate)),
-            ("coordinates", plan.coordinate_levels, _several(plan.coordinate_learning_rate)),
-        ):
-            for group in _groups(levels, plan.copies):
-                for name, rate in product(plan.methods, rates):
-                    method = PUBLISHED_METHODS[name]
-                    if method.constrained and noise == "coordinates":
-                        continue
-                    own = {"learning_rate": rate[name] if isinstance(rate, Mapping) else rate}
-                    if method.objective == "mse":
-                        own["mse_maximum"] = plan.mse_maximum
-                    if method.objective == "cross_correlation":
-                        own["max_shift"] = plan.max_shift  # type: ignore[assignment]
-                    shards.append(Shard(structure, noise, name, group, **settings, **own))  # type: ignore[arg-type]
-    return shards
-
-
-def recipe_shards(plan: Plan) -> list[Shard]:
-    """What a plan does beyond the paper; a recipe that relaxes is slow, and has one level a shard."""
-    shards = []
-    for structure, name in product(plan.structures, plan.recipes):
-        recipe = ALL_METHODS[name]
-        levels = plan.lattice_levels if recipe.noise == "lattice" else plan.coordinate_levels
-        own = {"max_steps": recipe.narrowing.all_steps, "learning_rate": recipe.narrowing.rate, "recipe": repr(recipe)}
-        for group in [(level,) for level in levels] if recipe.relaxed else _groups(levels, plan.copies):
-            shards.append(
-                Shard(structure, recipe.noise, name, group, plan.copies, plan.seed, dtype="float32", **own)  # type: ignore[arg-type]
+    found = []
+    for structure, (noise, levels, rates) in product(plan.structures, _noises(plan)):
+        for group, name, rate in product(_groups(levels, plan.copies), plan.methods, rates):
+            method = PUBLISHED_METHODS[name]
+            if method.constrained and noise == "coordinates":
+                continue
+            job = DescentJob(
+                structure,
+                noise,
+                name,
+                group,
+                plan.copies,
+                plan.seed,
+                plan.max_steps,
+                plan.check_every,
+                plan.tolerance,
+                learning_rate=rate[name] if isinstance(rate, Mapping) else rate,
+                mse_maximum=plan.mse_maximum if method.objective == "mse" else 1.0,
+                max_shift=plan.max_shift if method.objective == "cross_correlation" else None,
+                clamp=plan.clamp,
+                dtype=plan.dtype,
+                wavelength_angstrom=plan.wavelength_angstrom,
+                taper_deg=plan.taper_deg,
             )
-    return shards
+            found.append(job)
+    return found
 
 
-def relaxation_shards(plan: Plan) -> list[Shard]:
-    """The CHGNet relaxations of a plan: one level a shard, for they are slow and share nothing."""
+def search_jobs(plan: Plan) -> list[SearchJob]:
+    """What a plan does beyond the paper; a method that relaxes is slow, and has one level a job."""
+    found = []
+    for structure, name in product(plan.structures, plan.searches):
+        method = ALL_METHODS[name]
+        levels = plan.lattice_levels if method.moves == "lattice" else plan.coordinate_levels
+        groups = [(level,) for level in levels] if method.relaxed else _groups(levels, plan.copies)
+        found += [SearchJob(structure, name, group, plan.copies, plan.seed) for group in groups]
+    return found
+
+
+def relaxation_jobs(plan: Plan) -> list[RelaxationJob]:
+    """The CHGNet relaxations of a plan: one level a job, for they are slow and share nothing."""
     copies = plan.relaxation_copies
-    if not copies:
-        return []
     return [
-        Shard(structure, noise, CHGNET, (level,), copies, plan.seed, plan.relaxation_steps)  # type: ignore[arg-type]
-        for structure in plan.structures
-        for noise, levels in (("lattice", plan.lattice_levels), ("coordinates", plan.coordinate_levels))
+        RelaxationJob(structure, noise, (level,), copies, plan.seed, plan.relaxation_steps)
+        for structure, (noise, levels, _) in product(plan.structures, _noises(plan))
         for level in levels
+        if copies
     ]
+
+
+def _noises(plan: Plan) -> tuple[tuple[Noise, tuple[float, ...], tuple[Rate, ...]], ...]:
+    """Both noises with their levels and learning rates."""
+    return (
+        ("lattice", plan.lattice_levels, _several(plan.lattice_learning_rate)),
+        ("coordinates", plan.coordinate_levels, _several(plan.coordinate_learning_rate)),
+    )
 
 
 def _several(rates: Rates) -> tuple[Rate, ...]:
@@ -226,8 +164,8 @@ def _several(rates: Rates) -> tuple[Rate, ...]:
 
 
 def _groups(levels: tuple[float, ...], copies: int) -> list[tuple[float, ...]]:
-    """Levels that share a shard."""
-    together = max(1, STARTS_PER_SHARD // copies)
+    """Return levels in the groups that share a job."""
+    together = max(1, STARTS_PER_JOB // copies)
     return [levels[i : i + together] for i in range(0, len(levels), together)]
 
 

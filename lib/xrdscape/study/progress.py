@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xrdscape.runtime.checkpoint import replace_file
-from xrdscape.study.plan import Shard
+from xrdscape.study.jobs import Job
 
 FILE = "progress.json"
 # A run on another machine that has said nothing for so long is taken to be dead.
@@ -23,27 +23,27 @@ class Progress:
 
     Args:
         folder: where the file goes.
-        missing: shards that are still to be done, by key.
+        missing: jobs that are still to be done, by key.
     """
 
     folder: Path
-    missing: dict[str, Shard]
+    missing: dict[str, Job]
     failed: dict[str, str] = field(default_factory=dict)
     running: list[str] = field(default_factory=list)
     workers: int = 1
     _spent: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
 
-    def done(self, shard: Shard, seconds: float) -> None:
-        """A shard is stored."""
-        del self.missing[shard.key]
-        spent = self._spent[_kind(shard)]
-        spent[0] += shard.cost
+    def done(self, job: Job, seconds: float) -> None:
+        """A job is stored."""
+        del self.missing[job.key]
+        spent = self._spent[_kind(job)]
+        spent[0] += job.cost
         spent[1] += seconds
 
-    def fail(self, shard: Shard, error: BaseException) -> None:
-        """A shard has failed; the run goes on."""
-        del self.missing[shard.key]
-        self.failed[shard.key] = f"{type(error).__name__}: {error}"
+    def fail(self, job: Job, error: BaseException) -> None:
+        """A job has failed; the run goes on."""
+        del self.missing[job.key]
+        self.failed[job.key] = f"{type(error).__name__}: {error}"
 
     def look(self, running: list[str], workers: int) -> None:
         """Take down who is at work, and tell others."""
@@ -63,7 +63,7 @@ class Progress:
         if not cost:
             return None
         rates = {kind: spent[1] / spent[0] for kind, spent in self._spent.items()}
-        left = sum(shard.cost * rates.get(_kind(shard), seconds / cost) for shard in self.missing.values())
+        left = sum(job.cost * rates.get(_kind(job), seconds / cost) for job in self.missing.values())
         return left / self.workers
 
     @property
@@ -71,7 +71,7 @@ class Progress:
         """The remaining time in words, and failures if there are any."""
         left = self.remaining_s
         words = "" if left is None else f", about {spoken(left)} to go"
-        return words + (f", {len(self.failed)} shards failed" if self.failed else "")
+        return words + (f", {len(self.failed)} jobs failed" if self.failed else "")
 
     def _write(self, active: bool) -> None:
         told = {
@@ -111,5 +111,5 @@ def spoken(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _kind(shard: Shard) -> str:
-    return f"{shard.noise} {shard.method}"
+def _kind(job: Job) -> str:
+    return f"{job.noise} {job.method}"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,9 @@ PUBLISHED_METHODS = {
     "cosine_constrained": PublishedMethod("Cosine + constraints", "cosine", constrained=True),
 }
 CHGNET = "chgnet"
+
+Precision = Literal["float32", "float64"]
+"""Of descents; results are evaluated in float64."""
 
 
 def label(structure: str) -> str:

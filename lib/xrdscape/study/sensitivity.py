@@ -11,7 +11,7 @@ from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.estimates import paired_difference
 from xrdscape.evaluation.information import BATCHED, ESTIMATORS, LEAST_CASES, shift
 from xrdscape.evaluation.matching import emd
-from xrdscape.study.plan import descent_shards, load_plan
+from xrdscape.study.plan import descent_jobs, load_plan
 from xrdscape.study.records import PUBLISHED_METHODS, crystal
 from xrdscape.study.store import store_of
 
@@ -24,7 +24,7 @@ Pair = tuple[pd.DataFrame, pd.DataFrame]
 
 def recorded(names: Iterable[str]) -> dict[str, pd.DataFrame]:
     """Records of some plans of `data/plans.yaml`, of those that have any."""
-    found = {name: store_of(name).load(descent_shards(load_plan(name))) for name in names}
+    found = {name: store_of(name).load(descent_jobs(load_plan(name))) for name in names}
     return {name: rows for name, rows in found.items() if len(rows)}
 
 

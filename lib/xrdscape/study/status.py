@@ -7,7 +7,7 @@ from typing import Any, cast
 import pandas as pd
 
 from xrdscape.optimisation.variants import ALL_METHODS
-from xrdscape.study.plan import Shard
+from xrdscape.study.jobs import Job
 from xrdscape.study.progress import read_progress, spoken
 from xrdscape.study.records import CHGNET, PUBLISHED_METHODS
 from xrdscape.study.store import Store
@@ -16,31 +16,31 @@ from xrdscape.study.store import Store
 FAILED_ENDS = ("loss not finite", "impossible cell", "broke down")
 
 
-def status_table(shards: Sequence[Shard], store: Store, rows: pd.DataFrame | None = None) -> pd.DataFrame:
+def status_table(jobs: Sequence[Job], store: Store, rows: pd.DataFrame | None = None) -> pd.DataFrame:
     """Results of each setting by where they stand.
 
     Args:
-        shards, store: what there should be, and where it is.
+        jobs, store: what there should be, and where it is.
         rows: the records, if they are at hand already.
 
     Returns:
-        DataFrame: noise, level, method, total, done, running, failed (the shard could not be computed), waiting, and of
+        DataFrame: noise, level, method, total, done, running, failed (the job could not be computed), waiting, and of
         those done broken (the descent or relaxation came to nothing: see `FAILED_ENDS`).
     """
     told = read_progress(store.fresh)
     done = store.keys()
     running = set(told["running"]) if told and told["active"] else set()
     failed = set(told["failed"]) if told else set()
-    rows = store.load(shards) if rows is None else rows
+    rows = store.load(jobs) if rows is None else rows
     broken: Counter[tuple[str, float, str]] = Counter()
     if len(rows):
         bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
         broken.update(zip(bad["noise"], bad["level"], bad["method"], strict=True))
     counts: dict[tuple[str, float, str], Counter[str]] = {}
-    for shard in shards:
-        where = _where(shard, done, running, failed)
-        for level in shard.levels:
-            counts.setdefault((shard.noise, level, shard.method), Counter())[where] += shard.copies
+    for job in jobs:
+        where = _where(job, done, running, failed)
+        for level in job.levels:
+            counts.setdefault((job.noise, level, job.method), Counter())[where] += job.copies
     columns = ("done", "running", "failed", "waiting")
     return pd.DataFrame(
         [(*key, sum(count.values()), *(count[name] for name in columns), broken[key]) for key, count in counts.items()],
@@ -48,17 +48,17 @@ def status_table(shards: Sequence[Shard], store: Store, rows: pd.DataFrame | Non
     )
 
 
-def _where(shard: Shard, done: set[str], running: set[str], failed: set[str]) -> str:
+def _where(job: Job, done: set[str], running: set[str], failed: set[str]) -> str:
     for name, keys in (("done", done), ("running", running), ("failed", failed)):
-        if shard.key in keys:
+        if job.key in keys:
             return name
     return "waiting"
 
 
-def status_text(shards: Sequence[Shard], store: Store) -> str:
+def status_text(jobs: Sequence[Job], store: Store) -> str:
     """The table, sums over each kind of work that there is, and what the last run said."""
-    rows = store.load(shards)
-    table = status_table(shards, store, rows)
+    rows = store.load(jobs)
+    table = status_table(jobs, store, rows)
     lines = [table.to_string(index=False), ""]
     for name, methods in (("descents", PUBLISHED_METHODS), ("relaxations", [CHGNET]), ("searches", ALL_METHODS)):
         part = table[table["method"].isin(methods)]
@@ -86,7 +86,7 @@ def _last_run(store: Store) -> list[str]:
     told = read_progress(store.fresh)
     if not told:
         return []
-    lines = [f"failed: shard {key}: {message}" for key, message in told["failed"].items()]
+    lines = [f"failed: job {key}: {message}" for key, message in told["failed"].items()]
     if told["active"]:
         left = "" if told["remaining_s"] is None else f", about {spoken(told['remaining_s'])} to go"
         return [*lines, f"a run is under way: process {told['pid']} on {told['host']}, {told['workers']} workers{left}"]

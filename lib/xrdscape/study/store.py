@@ -1,11 +1,11 @@
-"""Where records stand: one file a shard as soon as it is finished, and one file a structure once merged.
+"""Where records stand: one file a job as soon as it is finished, and one file a structure once merged.
 
-The merged files belong to the repository; a shard's own file is deleted when it has gone into one. Every file is either
+The merged files belong to the repository; a job's own file is deleted when it has gone into one. Every file is either
 whole or not there, so whatever kills a run leaves what was finished.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 from xrdscape.errors import RecordError
 from xrdscape.paths import CAMPAIGN, RECORDS
 from xrdscape.study import records
-from xrdscape.study.plan import Shard
+from xrdscape.study.jobs import Job
 
 ENDING = ".parquet"
 
@@ -24,7 +24,7 @@ class Store:
     """The records of one plan.
 
     Args:
-        fresh: folder of the shards' own files.
+        fresh: folder of the jobs' own files.
         merged: folder of one file a structure; None for records that are not merged.
     """
 
@@ -32,25 +32,25 @@ class Store:
     merged: Path | None = None
 
     def keys(self) -> set[str]:
-        """Keys of the shards that are finished; one whose file is damaged is not."""
+        """Keys of the jobs that are finished; one whose file is damaged is not."""
         return set(self.provenance())
 
-    def add(self, shard: Shard, rows: pd.DataFrame, provenance: dict[str, str]) -> None:
-        """Store a finished shard.
+    def add(self, job: Job, rows: pd.DataFrame, provenance: dict[str, str]) -> None:
+        """Store a finished job.
 
         Raises:
             RecordError: when it cannot be written (a full disk, say); nothing else is touched.
         """
-        made = {shard.key: {"settings": asdict(shard), **provenance}}
-        records.write(self.fresh / f"{shard.key}{ENDING}", rows, made)
+        made = {job.key: {"settings": job.record(), **provenance}}
+        records.write(self.fresh / f"{job.key}{ENDING}", rows, made)
 
-    def load(self, shards: Iterable[Shard]) -> pd.DataFrame:
-        """Rows of these shards, in their order; those of missing shards are left out.
+    def load(self, jobs: Iterable[Job]) -> pd.DataFrame:
+        """Rows of these jobs, in their order; those of missing jobs are left out.
 
         Raises:
             RecordError: for a damaged file, or one of an unknown schema.
         """
-        order = {shard.key: place for place, shard in enumerate(shards)}
+        order = {job.key: place for place, job in enumerate(jobs)}
         paths = [*self._merged_files(), *(path for path in self._sound_files() if path.stem in order)]
         frames = [records.read(path) for path in paths]
         if not frames:
@@ -73,14 +73,14 @@ class Store:
         return pd.concat(frames, ignore_index=True).drop_duplicates(["shard", "level", "copy"])
 
     def provenance(self) -> dict[str, dict[str, Any]]:
-        """By shard: its settings, and what made it (see `records.provenance`)."""
+        """By job: its settings, and what made it (see `runtime.provenance`)."""
         found: dict[str, dict[str, Any]] = {}
         for path in [*self._merged_files(), *self._sound_files()]:
             found |= records.made(path)
         return found
 
     def repair(self) -> list[str]:
-        """Set aside shards' files that cannot be read, so that they are made anew; what was set aside, in words."""
+        """Set aside jobs' files that cannot be read, so that they are made anew; what was set aside, in words."""
         told = []
         for path in self._fresh_files():
             try:
@@ -91,9 +91,9 @@ class Store:
         return told
 
     def merge(self) -> int:
-        """Move finished shards into the files of their structures; how many there were.
+        """Move finished jobs into the files of their structures; how many there were.
 
-        Interrupted between the two steps a shard is in both places, which does no harm.
+        Interrupted between the two steps a job is in both places, which does no harm.
         """
         if self.merged is None:
             return 0
@@ -117,7 +117,7 @@ class Store:
         return sorted(self.fresh.glob(f"[!.]*{ENDING}"))
 
     def _sound_files(self) -> list[Path]:
-        """Shards' own files that can be read, judged by their ends, where a file that was cut off is cut off."""
+        """Jobs' own files that can be read, judged by their ends, where a file that was cut off is cut off."""
         return [path for path in self._fresh_files() if _is_sound(path)]
 
     def _merged_files(self) -> list[Path]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from xrdscape.crystal.cell import FAMILIES, detect_family
+from xrdscape.crystal.families import FAMILIES, detect_family
 from xrdscape.crystal.structures import load_structure
 from xrdscape.tables.beyond import costs, costs_table, seconds_text
 from xrdscape.tables.results import LABELS

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.optimisation.graduated import Narrowing
-from xrdscape.optimisation.search import Method
+from xrdscape.optimisation.methods import Method
 from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.study.records import crystal, match_rates
 from xrdscape.tables.results import LABELS, percent_text
@@ -127,16 +127,16 @@ def difference_text(records: pd.DataFrame, noise: str, level: float, method: str
     return f"{LABELS[method]}: " + "; ".join(told)
 
 
-def recipes_table(names: Sequence[str]) -> pd.DataFrame:
-    """What each recipe does: a row each."""
+def methods_table(names: Sequence[str]) -> pd.DataFrame:
+    """Return what each method does, a row each."""
     rows = []
     for name in names:
-        recipe = ALL_METHODS[name]
-        narrowing, begin = recipe.narrowing, _begins_at(recipe)
+        method = ALL_METHODS[name]
+        narrowing, begin = method.narrowing, _begins_at(method)
         blur = f"{narrowing.widest_deg:g}° to {narrowing.narrowest_deg:g}°" if narrowing.stages else "none"
-        cell = recipe.cell if recipe.noise == "lattice" else "known"
-        rows.append((recipe.label, MOVES[recipe.noise], begin, blur, cell, recipe.steps_a_try, recipe.tries))
-    return pd.DataFrame(rows, columns=["Method", "Moves", "Begins at", "Blur", "Cell", "Steps a try", "Tries"])
+        cell = method.cell if method.moves == "lattice" else "known"
+        rows.append((method.label, MOVES[method.moves], begin, blur, cell, method.steps_a_descent, method.restarts))
+    return pd.DataFrame(rows, columns=["Method", "Moves", "Begins at", "Blur", "Cell", "Steps a descent", "Restarts"])
 
 
 def narrowing_text(narrowing: Narrowing) -> str:

@@ -7,19 +7,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from xrdscape.crystal.cell import detect_family, project
-from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.crystal.families import detect_family, project
+from xrdscape.crystal.structures import load_structure, structures_from_tensors, to_tensors
 from xrdscape.diffraction.artefacts import NONE, background, counted
 from xrdscape.diffraction.pattern import Simulator, simulate
 from xrdscape.evaluation.matching import tight_match
 from xrdscape.optimisation.blur import blurred, half_width
 from xrdscape.optimisation.graduated import graduated
-from xrdscape.optimisation.objectives import OBJECTIVES, cosine_similarity
+from xrdscape.optimisation.objectives import cosine_similarity
 from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.patterns.background import background as estimated_background
 from xrdscape.patterns.measured import Values
-from xrdscape.study.artefacts import DTYPE, NARROWING, flawed_target
-from xrdscape.study.recover import crystals
+from xrdscape.study.artefacts import flawed_target
+from xrdscape.study.jobs.artefact import DTYPE, NARROWING
+from xrdscape.study.problems import problem_of
 from xrdscape.tables.flaws import told_size
 
 
@@ -64,10 +65,11 @@ def kept_text(share: float, counts: float, seed: int = 0, structures: Sequence[s
     kept = 0
     for name in structures:
         noisy, _, estimate = _estimated(name, share, counts, seed)
-        reference, target = load_structure(name), torch.from_numpy(noisy - estimate).to(DTYPE)
-        start = to_tensors([reference], dtype=DTYPE)
-        result = graduated(Simulator(reference, dtype=DTYPE), target, *start, OBJECTIVES["cosine"], None, NARROWING)
-        kept += tight_match(reference, crystals(reference, result)[0])
+        reference, target = load_structure(name), torch.from_numpy(noisy - estimate)
+        lattice, sites = to_tensors([reference], dtype=DTYPE)
+        result = graduated(problem_of(reference, target=target), lattice, sites, narrowing=NARROWING, dtype=DTYPE)
+        refined = structures_from_tensors(reference, result.lattice, result.frac_coords)[0]
+        kept += tight_match(reference, refined)
     return f"{kept} of {len(structures)}"
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
 from xrdscape.errors import RecordError
 from xrdscape.evaluation.estimates import jeffreys_interval
-from xrdscape.study.artefacts import COPIES, PLAN, flaw_shards
+from xrdscape.study.artefacts import PLAN
 from xrdscape.study.audit import audit
+from xrdscape.study.jobs.artefact import COPIES, artefact_jobs
 from xrdscape.study.store import store_of
 
 SAME_LOSS = 1e-5
@@ -39,7 +40,7 @@ def flaw_records(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
     Raises:
         RecordError: there are none.
     """
-    rows = store_of(PLAN).load(flaw_shards(copies=copies, seed=seed))
+    rows = store_of(PLAN).load(artefact_jobs(copies=copies, seed=seed))
     if rows.empty:
         raise RecordError(
             f"No recoveries from flawed patterns are recorded for {copies} copies and seed {seed}. "

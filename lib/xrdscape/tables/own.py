@@ -9,9 +9,9 @@ from xrdscape.diffraction.pattern import reflection_table
 from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.study.records import crystal
-from xrdscape.study.user_crystal import APPROACHES, Experiment, OwnCrystal
 from xrdscape.tables.case import Case, Stage
 from xrdscape.tables.results import CRITERIA, number_text
+from xrdscape.user_crystal.experiment import APPROACHES, Experiment, OwnCrystal
 
 TOLD_CRITERIA = ("conventional", "tight")
 

@@ -8,15 +8,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from xrdscape.crystal import distortion as noise
 from xrdscape.crystal.cell import reciprocal_metric
-from xrdscape.crystal.distortion import LATTICE_LEVELS
+from xrdscape.crystal.distortion import LATTICE_LEVELS, generator
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.reflections import Reflections
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.descent import Descent, State, evaluate
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.study.starts import start
 from xrdscape.timing.measure import (
     Case,
     coordinate_descent,
@@ -57,11 +57,11 @@ class Pair:
 
 def cell_pairs(crystal: str, count: int, seed: int = 0) -> Iterator[Pair]:
     """Random strained cells of a crystal, a few at a time; each batch at a level of the paper's, drawn at random."""
-    reference, order = load_structure(crystal), noise.generator(crystal, "check", 0.0, 0, seed)
+    reference, order = load_structure(crystal), generator(crystal, "check", 0.0, 0, seed)
     for first in range(0, count, AT_A_TIME):
         level = float(order.choice(LATTICE_LEVELS))
         copies = range(first, min(first + AT_A_TIME, count))
-        starts = [noise.start(crystal, "lattice", level, copy, seed, reference) for copy in copies]
+        starts = [start(crystal, "lattice", level, copy, seed, reference) for copy in copies]
         lattice, sites = to_tensors(starts, dtype=torch.float32)
         exact = _case(crystal, Simulator(reference), lattice.double(), sites.double())
         lists = exact.reflections

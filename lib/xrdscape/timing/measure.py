@@ -10,20 +10,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xrdscape.crystal import distortion as noise
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.kernels import lattice_kernel, peaks_kernel
 from xrdscape.diffraction.pattern import GeometricalFactors, Simulator, instrument_constants
 from xrdscape.diffraction.peaks import peak_constants, peaks_to_pattern_reference
 from xrdscape.diffraction.reflections import Reflections
 from xrdscape.errors import DescentError
-from xrdscape.optimisation.descent import Descent, Schedule, State, constant, evaluate, init
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, State, constant, evaluate, init
 from xrdscape.optimisation.fused_steps import fused_steps
 from xrdscape.optimisation.kernels import loss_kernel
 from xrdscape.optimisation.moving_cell import moving_cell_gradient, search_constants
 from xrdscape.optimisation.objectives import COSINE, OBJECTIVES
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
 from xrdscape.runtime.threads import thread_count, use_threads
+from xrdscape.study.starts import start
 
 CRYSTALS = ("U2Ti", "Au2S", "Na3MnCoNiO6", "Nd(Al2Cu)4")
 """Those timed in every way: from the fewest to the most reflections of the ten."""
@@ -112,7 +112,7 @@ def make_case(
         raise DescentError(f"A case needs a batch of at least 1. Received {batch}.")
     reference = load_structure(crystal)
     simulator = Simulator(reference, dtype=dtype)
-    copies = [noise.start(crystal, "lattice", level, copy, seed, reference) for copy in range(batch)]
+    copies = [start(crystal, "lattice", level, copy, seed, reference) for copy in range(batch)]
     lattice, frac_coords = to_tensors(copies, dtype=dtype)
     reflections = simulator.reflections(lattice)
     target = Simulator(reference)(*to_tensors([reference]))[0].to(dtype)
@@ -160,7 +160,7 @@ def loss_and_gradient(case: Case) -> tuple[Tensor, Tensor]:
 def descent_of(case: Case) -> tuple[Descent, State]:
     """A descent of the case's cells (cosine), before its first step; its lists reach a little further."""
     schedule = Schedule(LEARNING_RATE)
-    descent = Descent(constant(case.simulator, case.target), OBJECTIVES["cosine"], schedule)
+    descent = Descent(constant(Stage(case.simulator, case.target)), OBJECTIVES["cosine"], schedule)
     return descent, init(descent, LatticeParameters(case.frac_coords), case.lattice, case.frac_coords)
 
 
@@ -172,9 +172,9 @@ def coordinate_descent(
     chosen = OBJECTIVES[objective]
     simulator = Simulator(reference, dtype=dtype, hkl_max=chosen.hkl_max)
     target = Simulator(reference, hkl_max=chosen.hkl_max)(*to_tensors([reference]))[0].to(dtype)
-    copies = [noise.start(crystal, "coordinates", COORDINATE_LEVEL, copy, seed, reference) for copy in range(batch)]
+    copies = [start(crystal, "coordinates", COORDINATE_LEVEL, copy, seed, reference) for copy in range(batch)]
     lattice, frac_coords = to_tensors(copies, dtype=dtype)
-    descent = Descent(constant(simulator, target), chosen, Schedule(1e-4))
+    descent = Descent(constant(Stage(simulator, target)), chosen, Schedule(1e-4))
     return descent, init(descent, CoordinateParameters(lattice), lattice, frac_coords)
 
 

@@ -6,31 +6,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Literal, get_args
 
 import pandas as pd
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tqdm.auto import tqdm
 
-from xrdscape.crystal.cell import detect_family
-from xrdscape.crystal.distortion import Noise, start
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.distortion import Noise
+from xrdscape.crystal.families import Family, detect_family
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, structures_from_tensors
 from xrdscape.errors import DescentError, StructureError, XrdscapeError
 from xrdscape.landscape.relief import endpoints
 from xrdscape.landscape.slices import Slice, xrd_slice
 from xrdscape.optimisation.loop import DescentResult, Schedule
+from xrdscape.optimisation.methods import GRADUATED, METHODS, Method
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
-from xrdscape.optimisation.search import GRADUATED, METHODS, Method
+from xrdscape.optimisation.published import published_descent
 from xrdscape.optimisation.search import descend as descend_by
+from xrdscape.study.problems import problem_of
 from xrdscape.study.progress import spoken
 from xrdscape.study.records import evaluated, geometry
-from xrdscape.study.recover import crystals, recover
+from xrdscape.study.starts import start
 
 SYMPREC_ANGSTROM = 0.01
 """Distance tolerance of the symmetry search, as in `detect_family`."""
 
-APPROACHES = ("recommended", "published")
+Approach = Literal["recommended", "published"]
+APPROACHES: tuple[Approach, ...] = get_args(Approach)
 """Ways to descend: what this book found to work best in one try, and what the paper did."""
 
 STUDY_RATES = {"lattice": 1e-2, "coordinates": 1e-4}
@@ -66,7 +69,7 @@ class OwnCrystal:
     reference: Structure
     space_group: str
     number: int
-    family: str
+    family: Family
     remark: str = ""
 
 
@@ -130,14 +133,14 @@ class Experiment:
     """
 
     objective: str = "cosine"
-    noise: str = "lattice"
+    noise: Noise = "lattice"
     level: float = 0.1
     project_family: bool = False
     copies: int = 16
     max_steps: int = 4000
     learning_rate: float = 0.0
     seed: int = 0
-    method: str = APPROACHES[0]
+    method: Approach = "recommended"
     blur_deg: float = GRADUATED.widest_deg
 
     def __post_init__(self) -> None:
@@ -198,8 +201,10 @@ def distorted(crystal: OwnCrystal, experiment: Experiment) -> list[Structure]:
     Raises:
         StructureError: a noise level out of range.
     """
-    named = (crystal.name, experiment.noise, experiment.level)
-    return [start(*named, copy, experiment.seed, crystal.reference) for copy in range(experiment.copies)]
+    return [
+        start(crystal.name, experiment.noise, experiment.level, copy, experiment.seed, crystal.reference)
+        for copy in range(experiment.copies)
+    ]
 
 
 def own_slices(
@@ -237,11 +242,13 @@ def descend(
         if probe:
             short = replace(recipe.narrowing, steps=1, last_steps=PROBE_STEPS - recipe.narrowing.stages)
             recipe = replace(recipe, narrowing=short)
-        return descend_by(recipe, crystal.reference, starts, progress)
-    return recover(
-        crystal.reference,
+        family = crystal.family if recipe.cell == "family" else None
+        problem = problem_of(crystal.reference, hkl_max=experiment.compared.hkl_max, family=family)
+        return descend_by(recipe, problem, starts, progress)
+    return published_descent(
+        problem_of(crystal.reference, hkl_max=experiment.compared.hkl_max),
         starts,
-        cast(Noise, experiment.noise),
+        experiment.noise,
         experiment.compared,
         Schedule(experiment.rate, PROBE_STEPS if probe else experiment.max_steps),
         crystal.family if experiment.project_family else None,
@@ -254,7 +261,7 @@ def experiment_records(
 ) -> pd.DataFrame:
     """Descend the starts and judge what came out: one row a copy, with columns as in the study's records."""
     result = descend(crystal, experiment, starts, progress=progress)
-    ends = crystals(crystal.reference, result)
+    ends = structures_from_tensors(crystal.reference, result.lattice, result.frac_coords)
     told = pd.DataFrame(
         {
             "structure": crystal.name,
