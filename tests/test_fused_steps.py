@@ -11,11 +11,12 @@ from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument
-from xrdscape.optimisation.descent import IMPOSSIBLE, Descent, Schedule, State, constant, init, step
+from xrdscape.optimisation.descent import Descent, Schedule, State, constant, init, step
 from xrdscape.optimisation.fused_steps import fused_steps, steps_at_once
 from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
+from xrdscape.optimisation.stopping import IMPOSSIBLE
 from xrdscape.runtime.threads import use_threads
 from xrdscape.study.records import PUBLISHED_METHODS
 from xrdscape.study.starts import start

@@ -18,7 +18,8 @@ from xrdscape.diffraction import pattern, peaks
 from xrdscape.diffraction.pattern import Instrument, Simulator
 from xrdscape.errors import CellError, DescentError, RecordError
 from xrdscape.optimisation import descent, fixed_cell, moving_cell
-from xrdscape.optimisation.loop import Descent, DescentResult, Schedule, Stage, State, constant, init, run_descent, step
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, State, constant, init, step
+from xrdscape.optimisation.loop import DescentResult, run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
 

@@ -23,7 +23,7 @@ from xrdscape.landscape.relief import (
     uphill,
 )
 from xrdscape.landscape.slices import Slice
-from xrdscape.optimisation.loop import Schedule
+from xrdscape.optimisation.descent import Schedule
 
 
 def slice_of(value, y_name="b", reference=None):

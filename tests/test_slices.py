@@ -9,7 +9,7 @@ from xrdscape.diffraction.pattern import simulate
 from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import CellError
 from xrdscape.landscape.slices import energy_slice, slice_descent, slice_pattern, xrd_slice
-from xrdscape.optimisation.loop import Schedule
+from xrdscape.optimisation.descent import Schedule
 from xrdscape.optimisation.objectives import OBJECTIVES
 
 COARSE = Instrument(step_deg=0.1)

@@ -1,4 +1,4 @@
-"""What a crystal is made of, site by site, without any geometry."""
+"""Contents of a cell: the species on each site, without any geometry."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +33,7 @@ class Contents:
 
     @cached_property
     def occupancy(self) -> Float[np.ndarray, "sites elements"]:
-        """How much of each element sits on each site, each in [0, 1]."""
+        """Occupancy of each site by each element, in [0, 1]."""
         return np.array([[site[Element(e)] for e in self.elements] for site in self.species], dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What a space group asks of the sites of a crystal, without the values that it leaves free."""
+"""Site symmetry: what a space group asks of the sites of a crystal, without the values that it leaves free."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ RANK = 1e-6
 
 @dataclass(frozen=True)
 class Symmetry:
-    """What a space group asks of the sites of a crystal: which operation takes which site where, and no free value.
+    """The constraints of a space group on the sites of a crystal, without any value that it leaves free.
 
     Coordinates x [3 N] have the symmetry exactly where projector @ x + offset = x. The offset holds what is fixed:
     translations of the operations, and in which cell each image lies.
@@ -56,7 +56,7 @@ def symmetry_of(structure: Structure, symprec: float = 0.01) -> Symmetry:
 
 
 def displacement_projector(structure: Structure, symprec: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean over the space group of how it turns displacements [3 N, 3 N], and the sites' places made exact [N, 3].
+    """Return the mean over the space group of how it turns displacements [3 N, 3 N], and exact coordinates [N, 3].
 
     A displacement that the projector keeps breaks no symmetry.
 
@@ -81,7 +81,7 @@ def displacement_projector(structure: Structure, symprec: float) -> tuple[NDArra
 
 
 def _same_sites(structure: Structure, image: NDArray[np.float64], symprec: float) -> NDArray[np.int64]:
-    """On which site each image falls."""
+    """Return the number of the site that each image falls on."""
     apart = structure.lattice.get_all_distances(image, structure.frac_coords)
     kinds = np.array([str(site.species) for site in structure])
     apart[kinds[:, None] != kinds] = np.inf
@@ -96,7 +96,7 @@ def _same_sites(structure: Structure, image: NDArray[np.float64], symprec: float
 
 
 def _free(projector: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """An orthonormal basis of the projector's image without shifts of the whole, [K, n, 3]."""
+    """Return an orthonormal basis of the projector's image without shifts of the whole, [K, n, 3]."""
     # The mean of a displacement that keeps the symmetry keeps it, too, so it can be taken off.
     columns = projector - np.tile(projector.reshape(n, 3, 3 * n).mean(0), (n, 1))
     # Pivoted, so that the columns of one orbit of sites stay among themselves.

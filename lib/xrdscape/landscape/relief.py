@@ -20,7 +20,7 @@ from xrdscape.landscape.slices import (
     slice_pattern,
     xrd_slice,
 )
-from xrdscape.optimisation.loop import Schedule
+from xrdscape.optimisation.descent import Schedule
 
 # Two amounts of climbing that differ by less than this factor are called alike.
 ALIKE_WITHIN = 1.5

@@ -1,1 +1,1 @@
-"""From a pattern to be explained to the crystals that explain it: objectives, parameters, steps, blurs and searches."""
+"""The way from a pattern to the crystals that explain it: objectives, parameters, steps, blurs and searches."""

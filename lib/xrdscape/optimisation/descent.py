@@ -1,4 +1,4 @@
-"""One descent, step by step: what is compared, where it stands, and how it moves. `init` and `step` are pure."""
+"""Descents, step by step: settings, states, and the pure functions `init` and `step`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,18 +19,16 @@ from xrdscape.optimisation.objectives import Objective, refuse_empty, weighted
 from xrdscape.optimisation.parameters import LatticeParameters, Parameterisation
 from xrdscape.optimisation.problem import Problem
 from xrdscape.optimisation.rules import PLAIN, Rule
+from xrdscape.optimisation.stopping import IMPOSSIBLE, NOT_FINITE, RUNNING, StoppingRule, tested
 
 # How far a cell may stretch before its reflection list is made anew: wide enough that this is rare, narrow
 # enough that few reflections are carried in vain (both grow with the cube of the reach).
 REACH = 1.05
 
-RUNNING, CONVERGED, OUT_OF_STEPS, NOT_FINITE, IMPOSSIBLE = range(5)
-STOP_REASONS = ("running", "converged", "out of steps", "loss not finite", "impossible cell")
-
 
 @dataclass(frozen=True)
 class Schedule:
-    """How fast and how long to descend.
+    """The speed and the length of a descent.
 
     Args:
         learning_rate: step per unit of gradient (angstrom, degree or fractional unit, squared).
@@ -39,8 +37,10 @@ class Schedule:
         tolerance: a sample has converged when its best loss fell by less than this between two tests.
         rule: what turns gradients into moves; the paper's is plain.
 
-    Source: SI 1.4. StructSnap tests the loss summed over a batch; here each sample is tested, so that its outcome does
-    not depend on its neighbours.
+    Raises:
+        DescentError: for values that allow no descent.
+
+    Source: SI 1.4.
     """
 
     learning_rate: float
@@ -56,10 +56,15 @@ class Schedule:
                 f"Received {self}."
             )
 
+    @property
+    def stopping(self) -> StoppingRule:
+        """The stopping rule."""
+        return StoppingRule(self.check_every, self.tolerance)
+
 
 @dataclass(frozen=True)
 class Stage:
-    """What models are compared with at some step: a simulator, and the target pattern as it would record it.
+    """The comparison at some step: a simulator, and the target pattern as it would record it.
 
     Args:
         simulator: of the models' patterns.
@@ -110,8 +115,7 @@ class State:
     `parameters` are to be evaluated next; `sums` are kept while the sites stay; `fixed`, while the cell stays and is
     one for all, is the loss as a function of the coordinates; `loss` belongs to the parameters evaluated last; `mark`
     is the best loss at the last test for convergence; `memory` is the rule's; `status` holds the codes of
-    `STOP_REASONS`; `steps` counts those that a sample took until it stopped; `index` is its place in the batch at the
-    start.
+    `STOP_REASONS`; `steps` counts those that a sample took until it stopped; `index` is its first place in the batch.
     """
 
     step: int
@@ -142,7 +146,7 @@ def init(
     lattice: Float[Tensor, "batch 6"],
     frac_coords: Float[Tensor, "batch sites 3"],
 ) -> State:
-    """State before the first step.
+    """Return the state before the first step.
 
     Raises:
         DescentError: for a start that is not finite or a target that does not fit the simulator.
@@ -196,7 +200,7 @@ def _check_target(stage: Stage) -> None:
 
 
 def fixed_of(descent: Descent, stage: Stage, parameterisation: Parameterisation, cells: Tensor) -> FixedCellLoss | None:
-    """The loss as a function of the coordinates alone, if the cell stays and all samples share it."""
+    """Return the loss as a function of the coordinates alone, if the cell stays and all samples share it."""
     if parameterisation.moves_cell or not bool((cells == cells[:1]).all()):
         return None
     if stage.blur or stage.axis is not None:
@@ -207,7 +211,7 @@ def fixed_of(descent: Descent, stage: Stage, parameterisation: Parameterisation,
 
 
 def evaluate(descent: Descent, state: State) -> tuple[Tensor, Tensor]:
-    """Loss [B] of the current parameters and its gradient."""
+    """Return the loss [B] of the current parameters and its gradient."""
     simulator, target = state.stage.simulator, state.stage.target
     objective = state.stage.seen(descent.objective)
     if type(state.parameterisation) is LatticeParameters and state.geometrical is not None:
@@ -230,7 +234,7 @@ def evaluate(descent: Descent, state: State) -> tuple[Tensor, Tensor]:
 
 
 def step(descent: Descent, state: State, look: bool = True) -> State:
-    """One step: evaluate, keep the best, test for convergence where one is due, and move what still runs.
+    """Take one step: evaluate, keep the best, test for convergence where that is due, and move what still runs.
 
     Args:
         descent, state: what to descend, and where it stands.
@@ -246,12 +250,8 @@ def step(descent: Descent, state: State, look: bool = True) -> State:
     best_loss = torch.where(better, loss, state.best_loss)
     best_parameters = torch.where(_spread(better, gradient), state.parameters, state.best_parameters)
 
-    status, mark = torch.where(taken & ~finite, NOT_FINITE, state.status), state.mark
-    if state.step and state.step % descent.schedule.check_every == 0:
-        settled = (status == RUNNING) & (mark - best_loss < descent.schedule.tolerance)
-        status, mark = torch.where(settled, CONVERGED, status), best_loss
-    elif state.step == 0:
-        mark = best_loss
+    status = torch.where(taken & ~finite, NOT_FINITE, state.status)
+    status, mark = tested(descent.schedule.stopping, state.step, status, state.mark, best_loss)
 
     moved, memory = _move(descent, state, gradient)
     moves = taken & (status == RUNNING)
@@ -271,12 +271,12 @@ def step(descent: Descent, state: State, look: bool = True) -> State:
 
 
 def _spread(mask: Tensor, like: Tensor) -> Tensor:
-    """A mask over the batch, shaped to broadcast against parameters."""
+    """Return a mask over the batch, shaped to broadcast against parameters."""
     return mask.reshape(-1, *[1] * (like.dim() - 1))
 
 
 def _move(descent: Descent, state: State, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the rule leads, with the parameterisation's limit and projection; and the rule's memory."""
+    """Return the parameters after a move of the rule, limited and projected, and the rule's memory."""
     schedule = descent.schedule
     move, memory = schedule.rule.move(schedule.learning_rate, gradient, state.memory, state.steps)
     move = state.parameterisation.limit(state.parameters, move)
@@ -284,8 +284,11 @@ def _move(descent: Descent, state: State, gradient: Tensor) -> tuple[Tensor, Ten
 
 
 def _renew(descent: Descent, state: State, look: bool) -> tuple[State, Tensor | None]:
-    """Follow a change of stage, and make the reflection lists anew when they may miss reflections: when a cell has
-    left their reach, or the new stage takes others into account. Also which samples their lists serve, if not all."""
+    """Return the state after a change of stage, and which samples its reflection lists serve (None for all).
+
+    The lists are made anew when they may miss reflections: when a cell has left their reach, or the new stage takes
+    others into account.
+    """
     stage, stale, within = descent.stage(state.step), False, None
     cells, sites = state.parameterisation.crystal(state.parameters)
     if stage is not state.stage:
@@ -308,12 +311,12 @@ def _renew(descent: Descent, state: State, look: bool) -> tuple[State, Tensor | 
 
 
 def _sphere(simulator: Simulator) -> tuple[float, int | None]:
-    """What decides, besides the cell, which reflections a simulator needs."""
+    """Return what decides, besides the cell, which reflections a simulator needs."""
     return simulator.instrument.max_reciprocal_length, simulator.hkl_max
 
 
 def select(state: State, keep: Tensor) -> State:
-    """The part of a state that belongs to some samples."""
+    """Return the part of a state that belongs to some samples."""
     return replace(
         state,
         parameterisation=state.parameterisation.select(keep),

@@ -17,7 +17,7 @@ from xrdscape.crystal.families import Family, project
 from xrdscape.diffraction.pattern import compiles, instrument_constants
 from xrdscape.diffraction.peaks import peak_constants
 from xrdscape.diffraction.reflections import RADIUS_SLACK, joined
-from xrdscape.optimisation.descent import CONVERGED, IMPOSSIBLE, NOT_FINITE, REACH, RUNNING, Descent, State
+from xrdscape.optimisation.descent import REACH, Descent, State
 from xrdscape.optimisation.kernels import steps_kernel
 from xrdscape.optimisation.moving_cell import search_constants
 from xrdscape.optimisation.parameters import (
@@ -31,6 +31,7 @@ from xrdscape.optimisation.parameters import (
     LatticeParameters,
 )
 from xrdscape.optimisation.rules import PLAIN
+from xrdscape.optimisation.stopping import CONVERGED, IMPOSSIBLE, NOT_FINITE, RUNNING
 from xrdscape.runtime.threads import over_samples
 
 # Steps at once, all samples together: some tenths of a second, after which a run may be saved or interrupted.

@@ -32,7 +32,7 @@ POINTS_PER_FWHM = 3.5
 
 @dataclass(frozen=True)
 class Narrowing:
-    """How a blur narrows: from the widest to the narrowest by equal factors, then none.
+    """The narrowing of a blur: from the widest to the narrowest by equal factors, then none.
 
     Args:
         widest_deg, narrowest_deg: full widths at half maximum of the first and the last blur.
@@ -63,12 +63,12 @@ class Narrowing:
 
     @property
     def all_steps(self) -> int:
-        """Steps at most."""
+        """Number of steps at most."""
         return self.stages * self.steps + self.last_steps
 
     @property
     def widths_deg(self) -> list[float]:
-        """Of the blurs, in their order."""
+        """Widths of the blurs, in their order."""
         if self.stages < 2:
             return [self.widest_deg] * self.stages
         factor = (self.narrowest_deg / self.widest_deg) ** (1 / (self.stages - 1))

@@ -1,6 +1,6 @@
-"""The descent of a batch to its end. Samples leave as they stop; a run can be interrupted and resumed.
+"""Runs: the descent of a batch until all of it has stopped, which can be interrupted and resumed.
 
-Named after StructSnap, whose update rule it follows.
+The update rule is that of StructSnap, the paper's program.
 """
 
 import time
@@ -13,54 +13,19 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xrdscape.diffraction.reflections import Reflections
-from xrdscape.optimisation.descent import (
-    CONVERGED,
-    IMPOSSIBLE,
-    NOT_FINITE,
-    OUT_OF_STEPS,
-    RUNNING,
-    STOP_REASONS,
-    Descent,
-    Schedule,
-    Stage,
-    State,
-    constant,
-    fixed_of,
-    init,
-    select,
-    step,
-)
+from xrdscape.optimisation.descent import Descent, State, fixed_of, init, select, step
 from xrdscape.optimisation.fused_steps import fused_steps, steps_at_once
 from xrdscape.optimisation.parameters import Parameterisation
+from xrdscape.optimisation.stopping import OUT_OF_STEPS, RUNNING, STOP_REASONS, StopReason
 from xrdscape.runtime import checkpoint
 
 # Steps between two questions to a device that works ahead of the interpreter; the CPU answers at once.
 LOOK_EVERY = 16
 
-__all__ = [
-    "CONVERGED",
-    "IMPOSSIBLE",
-    "NOT_FINITE",
-    "OUT_OF_STEPS",
-    "RUNNING",
-    "STOP_REASONS",
-    "Descent",
-    "DescentResult",
-    "Schedule",
-    "Stage",
-    "State",
-    "Trajectory",
-    "constant",
-    "init",
-    "run_descent",
-    "select",
-    "step",
-]
-
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Every so many steps of a descent: steps [R], parameters [R, B, ...], loss [R, B]; NaN once stopped."""
+    """The course of a descent at some steps: steps [R], parameters [R, B, ...], loss [R, B]; NaN once stopped."""
 
     steps: Tensor
     parameters: Tensor
@@ -80,14 +45,14 @@ class DescentResult:
     loss: Tensor
     start_loss: Tensor
     steps: Tensor
-    stop_reason: tuple[str, ...]
+    stop_reason: tuple[StopReason, ...]
     seconds: float
     trajectory: Trajectory | None = None
 
 
 @dataclass
 class _Ledger:
-    """What has been settled so far, by place in the batch; the one mutable thing of a run."""
+    """The outcome so far, by place in the batch; the one mutable thing of a run."""
 
     best_parameters: Tensor
     best_loss: Tensor
@@ -123,9 +88,9 @@ def run_descent(
     """Descend a batch of starts until each has converged, failed or used up its steps.
 
     Args:
-        problem, parameterisation: what to compare, how, and what to move.
+        descent, parameterisation: what to compare, how, and what to move.
         lattice, frac_coords: the starts; samples do not influence each other.
-        record_every: stride of the trajectory; 0 records none.
+        record_every: steps between two points of the trajectory; 0 records none.
         progress: show a bar with the remaining time.
         resume_file: where to keep the state of an unfinished run. If it exists the run goes on from there, to the same
             result; it is removed at the end.
@@ -172,8 +137,8 @@ def run_descent(
 
 
 def _advance(descent: Descent, state: State, ledger: _Ledger, record_every: int) -> State:
-    """One step or, where that is all the same, several, entered in the ledger; samples that have stopped leave the
-    state."""
+    """Take one step or, where that is all the same, several, and enter them in the ledger; samples that have stopped
+    leave the state."""
     look = state.parameters.device.type == "cpu" or state.step % LOOK_EVERY == 0
     recorded = record_every and state.step % record_every == 0
     most = descent.schedule.max_steps - state.step
@@ -213,7 +178,7 @@ def _result(parameterisation: Parameterisation, ledger: _Ledger) -> DescentResul
 
 
 def _fingerprint(descent: Descent, parameterisation: Parameterisation, start: State, record_every: int) -> str:
-    """The name of a run for its resume file: everything that its course depends on and that can be compared."""
+    """Return the name of a run for its resume file: everything that its course depends on and that can be compared."""
     simulator = start.stage.simulator
     return checkpoint.fingerprint(
         *(start.parameters, start.stage.target, descent.schedule, descent.objective.name, record_every),
@@ -244,7 +209,7 @@ def _save(path: Path, key: str, state: State, ledger: _Ledger) -> None:
 
 
 def _load(path: Path, key: str, descent: Descent, fresh: State, ledger: _Ledger) -> State:
-    """Take up a saved run: the ledger is filled in place, the state returned."""
+    """Return the state of a saved run, and fill the ledger in place."""
     stored = checkpoint.load(path, key)
     vars(ledger).update(stored["ledger"])
     running = stored["running"]

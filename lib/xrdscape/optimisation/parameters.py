@@ -1,4 +1,4 @@
-"""What a descent moves: each parameterisation turns its parameters into a crystal and knows its own limits."""
+"""Parameterisations: what a descent moves, how it becomes a crystal, and where its limits are."""
 
 import math
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FLATTEST_UNIT_VOLUME, LARGEST_VOLUME_ANGSTROM3 = 0.05, 5e4
 
 @runtime_checkable
 class Parameterisation(Protocol):
-    """The seam between descent and crystal. `parameters` has a leading batch axis; each sample stands alone."""
+    """The seam between a descent and a crystal. `parameters` has a leading batch axis; each sample stands alone."""
 
     @property
     def moves_cell(self) -> bool:
@@ -32,7 +32,7 @@ class Parameterisation(Protocol):
 
     @property
     def moves_sites(self) -> bool:
-        """Whether the coordinates depend on the parameters; if not, geometric sums are made once."""
+        """Whether the coordinates depend on the parameters; if not, geometrical structure factors are computed once."""
 
     def start(self, lattice: Tensor, frac_coords: Tensor) -> Tensor:
         """Parameters of a starting crystal."""
@@ -123,7 +123,7 @@ class ScaledLattice:
 
     @classmethod
     def of(cls, lattice: Tensor, frac_coords: Tensor, family: Family | None = None) -> "ScaledLattice":
-        """For these starts [B, 6]."""
+        """Return the parameterisation in units of these starting cells [B, 6]."""
         unit = lattice.clone()
         unit[:, 3:] = 180 / math.pi
         return cls(frac_coords, unit, family)

@@ -1,4 +1,4 @@
-"""The last steps to a minimum: Levenberg-Marquardt on the residual of scaled patterns, a batch at a time.
+"""A polish: the last steps to a minimum, by Levenberg-Marquardt on the residual of scaled patterns, a batch at a time.
 
 Half the squared difference of two patterns scaled to norm 1 is 1 minus their cosine, so what is made small is the
 cosine objective. Its curvature comes from the slopes of the patterns: a few steps take an end that a descent has come
@@ -27,7 +27,7 @@ REACH = 1.001
 
 @dataclass(frozen=True)
 class Polished:
-    """Where the steps led: `lattice` [B, 6] and `frac_coords` [B, N, 3]; `loss` [B], minus the cosine; `steps` [B],
+    """Polished models: `lattice` [B, 6] and `frac_coords` [B, N, 3]; `loss` [B], minus the cosine; `steps` [B],
     those that were tried."""
 
     lattice: Float[Tensor, "batch 6"]
@@ -44,7 +44,7 @@ def polish(
     max_steps: int = 10,
     tolerance: float = 1e-6,
 ) -> Polished:
-    """Take crystals to the minimum near by; none ends above where it began.
+    """Move models to the minimum nearby; none ends above where it began.
 
     Args:
         stage: simulator and target; with a blur, blurred patterns are compared.
@@ -89,7 +89,7 @@ def polish(
 
 
 def _scaled(pattern: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-    """To norm 1, in float64; a pattern that is zero everywhere stays so."""
+    """Return patterns scaled to norm 1, in float64; one that is zero everywhere stays so."""
     norm = torch.linalg.vector_norm(pattern.double(), dim=-1, keepdim=True)
     return pattern.double() / torch.where(norm > 0, norm, 1.0)
 
@@ -98,7 +98,7 @@ def _scaled(pattern: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
 def _patterns(
     stage: Stage, parameterisation: Parameterisation, parameters: Float[Tensor, "batch variants k"]
 ) -> Float[Tensor, "batch variants n"]:
-    """Of some variants of each sample, scaled; the first decides which reflections there are."""
+    """Return scaled patterns of some variants of each sample; the first decides which reflections there are."""
     batch, variants, _ = parameters.shape
     one_by_one = torch.arange(batch, device=parameters.device).repeat_interleave(variants)
     lattice, frac_coords = parameterisation.select(one_by_one).crystal(parameters.flatten(0, 1))
@@ -110,7 +110,7 @@ def _patterns(
 def _slopes(
     stage: Stage, parameterisation: Parameterisation, parameters: Tensor, pattern: Tensor
 ) -> Float[Tensor, "batch k n"]:
-    """Of scaled patterns, by forward differences."""
+    """Return slopes of scaled patterns, by forward differences."""
     offsets = DIFFERENCE * torch.eye(parameters.shape[-1], dtype=parameters.dtype, device=parameters.device)
     one_by_one = torch.arange(len(parameters), device=parameters.device).repeat_interleave(len(offsets))
     beside = parameterisation.select(one_by_one)
@@ -119,7 +119,7 @@ def _slopes(
 
 
 def _move(slopes: Tensor, pattern: Tensor, target: Tensor, damping: Tensor) -> Float[Tensor, "batch k"]:
-    """(J J^T + damping diag) move = -J (pattern - target), with slopes J."""
+    """Solve (J J^T + damping diag) move = -J (pattern - target), with slopes J, for the move."""
     square = slopes @ slopes.mT
     diagonal = square.diagonal(dim1=-2, dim2=-1)
     # A parameter without effect has no slope; it stays.

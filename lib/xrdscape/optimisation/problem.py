@@ -1,4 +1,4 @@
-"""What a solver is given: a pattern to be explained, and what is known of the crystal behind it."""
+"""Problems: a pattern to be explained, and what is known of the crystal behind it."""
 
 from dataclasses import dataclass
 

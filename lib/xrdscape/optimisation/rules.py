@@ -1,4 +1,4 @@
-"""How far a step goes: plain gradient descent, as published, or Adam. A rule is `begin` and `move`, both pure."""
+"""Rules for the size of a step: plain gradient descent, as published, or Adam; `begin` and `move` are pure."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -12,7 +12,7 @@ from xrdscape.errors import DescentError
 
 @runtime_checkable
 class Rule(Protocol):
-    """What turns gradients into moves; each sample has a memory of its own."""
+    """A rule that turns gradients into moves; each sample has a memory of its own."""
 
     def begin(self, parameters: Tensor) -> Tensor:
         """Memory [B, ...] before the first step."""

@@ -25,6 +25,7 @@ from xrdscape.optimisation.methods import DESCENDED, Method
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters, Parameterisation, ScaledLattice
 from xrdscape.optimisation.polish import polish
 from xrdscape.optimisation.problem import Problem
+from xrdscape.optimisation.stopping import OUT_OF_STEPS, STOP_REASONS
 from xrdscape.optimisation.symmetric import SymmetricCoordinates, SymmetricCrystal
 
 JOINT_STEPS = 150
@@ -144,7 +145,7 @@ def _newton(
         moving = _parameters(method, problem, lattice, frac_coords)
         end = polish(stage(number * narrowing.steps), moving, lattice, frac_coords, method.newton)
         lattice, frac_coords, loss, steps = end.lattice, end.frac_coords, end.loss, steps + end.steps
-    unknown, reasons = torch.full_like(loss, torch.nan), ("out of steps",) * len(lattice)
+    unknown, reasons = torch.full_like(loss, torch.nan), (STOP_REASONS[OUT_OF_STEPS],) * len(lattice)
     return DescentResult(lattice, frac_coords, loss, unknown, steps, reasons, time.monotonic() - begin)
 
 

@@ -49,7 +49,7 @@ class SymmetricCrystal:
         moves_cell: bool = True,
         moves_sites: bool = True,
     ) -> "SymmetricCrystal":
-        """For these starts, which need not have the symmetry.
+        """Return the parameters of these starting models, which need not have the symmetry.
 
         Raises:
             DescentError: nothing is to be moved, or the symmetry leaves nothing to move.
@@ -78,7 +78,7 @@ class SymmetricCrystal:
         return torch.cat([self.lattice[:, :3], torch.full_like(self.lattice[:, 3:], 180 / math.pi)], -1)
 
     def start(self, lattice: Tensor, frac_coords: Tensor) -> Tensor:
-        """Where it was made for; what is given is what it was made of."""
+        """Return the parameters of the models that it was made for."""
         cell = (self.lattice / self._unit) @ (self._tied / self._tied.sum(-1, keepdim=True)).mT
         return torch.cat([cell, cell.new_zeros(len(cell), len(self.free) if self.moves_sites else 0)], -1)
 
@@ -118,7 +118,7 @@ class SymmetricCoordinates(CoordinateParameters):
 
     @classmethod
     def of(cls, symmetry: Symmetry, lattice: Float[Tensor, "batch 6"]) -> "SymmetricCoordinates":
-        """At these cells; sites are to begin where `symmetric_coords` puts them."""
+        """Return coordinates at these cells; sites are to begin where `symmetric_coords` puts them."""
         origin, projector = (torch.as_tensor(x, dtype=lattice.dtype) for x in (symmetry.offset, symmetry.projector))
         return cls(lattice, clamp=False, origin=origin, projector=projector)
 

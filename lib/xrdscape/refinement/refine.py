@@ -19,12 +19,13 @@ from xrdscape.crystal.families import FAMILIES, Family, detect_family
 from xrdscape.crystal.structures import from_tensors, to_tensors
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.errors import CellError, DescentError, PatternError, StructureError
-from xrdscape.optimisation.descent import IMPOSSIBLE, NOT_FINITE, STOP_REASONS, Descent, Schedule, Stage, constant
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant
 from xrdscape.optimisation.graduated import Narrowing, graduated
 from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.problem import Problem
 from xrdscape.optimisation.rules import Adam
+from xrdscape.optimisation.stopping import IMPOSSIBLE, NOT_FINITE, STOP_REASONS
 from xrdscape.patterns.measured import Profile, Values
 from xrdscape.patterns.prepare import Prepared
 from xrdscape.refinement.fit import Fit, Shape, debye_waller, fit_profile, fit_scale, shifted

@@ -19,7 +19,8 @@ from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, structu
 from xrdscape.errors import DescentError, StructureError, XrdscapeError
 from xrdscape.landscape.relief import endpoints
 from xrdscape.landscape.slices import Slice, xrd_slice
-from xrdscape.optimisation.loop import DescentResult, Schedule
+from xrdscape.optimisation.descent import Schedule
+from xrdscape.optimisation.loop import DescentResult
 from xrdscape.optimisation.methods import GRADUATED, METHODS, Method
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.published import published_descent

@@ -11,7 +11,8 @@ from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure, structures_from_tensors
 from xrdscape.diffraction.profile import Instrument
-from xrdscape.optimisation.loop import DescentResult, Schedule
+from xrdscape.optimisation.descent import Schedule
+from xrdscape.optimisation.loop import DescentResult
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective, cross_correlation_within
 from xrdscape.optimisation.published import published_descent
 from xrdscape.study.jobs.job import Named, all_named, starts_of, whole_rows
@@ -106,7 +107,7 @@ class DescentJob:
 
     @property
     def objective(self) -> Objective:
-        """What is descended."""
+        """The objective that is descended."""
         objective = OBJECTIVES[PUBLISHED_METHODS[self.method].objective]
         return objective if self.max_shift is None else cross_correlation_within(self.max_shift)
 
@@ -129,7 +130,7 @@ class DescentJob:
 
 
 def descent_rows(result: DescentResult) -> pd.DataFrame:
-    """What records hold of the way of each descent."""
+    """Return what records hold of the course of each descent."""
     return pd.DataFrame(
         {
             "start_loss": result.start_loss.double().numpy(),

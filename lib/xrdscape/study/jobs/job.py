@@ -1,4 +1,4 @@
-"""What every job is, and what the jobs of a study share: starting models, and whole rows of records."""
+"""The protocol of jobs, and what the jobs of a study share: starting models, and whole rows of records."""
 
 import time
 from functools import lru_cache
@@ -54,14 +54,14 @@ class Job(Protocol):
         """Rough seconds: for the order of work and the first estimate of the remaining time."""
 
     def record(self) -> dict[str, Any]:
-        """All settings as plain values, from which `job_of` makes the job again."""
+        """Return all settings as plain values, from which `job_of` makes the job again."""
 
     def compute(self, named: Named | None = None) -> pd.DataFrame:
         """Records of the job, or of some of its realisations: one row each."""
 
 
 def all_named(levels: tuple[float, ...], copies: int) -> Named:
-    """All realisations of some levels."""
+    """Return the names of all realisations of some levels."""
     return tuple((level, copy) for level in levels for copy in range(copies))
 
 

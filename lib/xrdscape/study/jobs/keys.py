@@ -43,7 +43,7 @@ def _key(settings: str) -> str:
 
 
 def method_text(record: dict[str, Any]) -> str:
-    """How a method enters keys: as the first records wrote it or, for a later one, as its record."""
+    """Return the text of a method in keys: as the first records wrote it or, for a later one, its record."""
     written = json.dumps(record, sort_keys=True)
     return _first_texts().get(written, written)
 

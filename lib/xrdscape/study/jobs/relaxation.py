@@ -98,8 +98,10 @@ def known_relaxations(job: Job, starts: list[Structure], named: Named) -> list[R
 
 @lru_cache(maxsize=4)
 def _recorded(structure: str, noise: str, seed: int) -> dict[tuple[float, int], Relaxation]:
-    """By level and realisation: those that `relax` would give again, not those that another limit cut short or let go
-    on."""
+    """Return recorded relaxations by level and realisation: those that `relax` would give again.
+
+    Others were cut short by another limit, or let go on.
+    """
     path = RECORDS / "study" / f"{label(structure)}.parquet"
     if not path.exists():
         return {}

@@ -110,7 +110,7 @@ class SearchJob:
 
 
 def method_record(method: Method) -> dict[str, Any]:
-    """All settings of a method as plain values; its label decides nothing."""
+    """Return all settings of a method as plain values; its label decides nothing."""
     written = asdict(method)
     del written["label"]
     return {**written, "rule": {"name": type(method.rule).__name__, **written["rule"]}}
