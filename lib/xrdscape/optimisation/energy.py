@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from threadpoolctl import threadpool_limits
 
+from xrdscape.crystal.distortion import Noise
 from xrdscape.errors import EnergyError
 from xrdscape.optimisation.joint import Potential
 
@@ -35,7 +36,7 @@ stopped, for neighbour lists of a collapsing cell grow without bound."""
 
 @dataclass(frozen=True)
 class Relaxation:
-    """Outcome of one relaxation.
+    """The outcome of one relaxation.
 
     Attributes:
         structure: last structure with finite energy and sensible volume.
@@ -56,7 +57,7 @@ class Relaxation:
 
 def relax(
     structure: Structure,
-    noise: str,
+    noise: Noise,
     fmax: float = FMAX_EV_PER_ANGSTROM,
     max_steps: int = MAX_STEPS,
     record: Callable[[int, Structure, float], None] | None = None,
@@ -84,7 +85,7 @@ def relax(
 
     Source: SI 1.4; Deng et al., Nature Machine Intelligence 5, 1031 (2023).
     """
-    if noise not in ("lattice", "coordinates"):
+    if noise not in get_args(Noise):
         raise EnergyError(f"unknown noise {noise!r}: choose 'lattice' or 'coordinates'.")
     if other is not None and noise == "lattice":
         raise EnergyError("a further potential gives forces and no stress: relax 'coordinates' with it.")
@@ -118,7 +119,7 @@ def relax(
 
 
 def energies(structures: Sequence[Structure], batch: int = 16) -> NDArray[np.float64]:
-    """CHGNet energies of structures as they are.
+    """Return CHGNet energies of structures as they are.
 
     Args:
         structures: fully occupied, finite.
@@ -147,7 +148,7 @@ _BREAKDOWNS = (ValueError, RuntimeError, ArithmeticError, np.linalg.LinAlgError)
 
 @lru_cache
 def _calculator(stress: bool) -> Any:
-    """A calculator of energy, forces and, if asked for, stress.
+    """Return a calculator of energy, forces and, if asked for, stress.
 
     CHGNet's own takes forces and stress from two backward passes that could be differentiated again, as training needs.
     Here both come from one plain pass to the fractional coordinates f and the lattice L (vectors as rows), E(f, L):
@@ -159,9 +160,9 @@ def _calculator(stress: bool) -> Any:
         from chgnet.model import CHGNetCalculator
 
         class OnePass(CHGNetCalculator):
-            # Without the last argument of CHGNet's own, which asks for parts of all this.
-            def calculate(  # type: ignore[override]
-                self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes
+            # The last argument is CHGNet's: which parts of all this to compute.
+            def calculate(
+                self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes, task: Any = None
             ) -> None:
                 Calculator.calculate(self, atoms, properties, system_changes)
                 graph = self.model.graph_converter(AseAtomsAdaptor.get_structure(atoms))
@@ -180,7 +181,7 @@ def _calculator(stress: bool) -> Any:
 
 
 def _sum(calculator: Any, other: Potential) -> Any:
-    """A calculator of two potentials together."""
+    """Return a calculator of two potentials together."""
     from ase.calculators.calculator import Calculator, all_changes
     from ase.calculators.mixing import SumCalculator
 
@@ -197,7 +198,7 @@ def _sum(calculator: Any, other: Potential) -> Any:
 
 @lru_cache(maxsize=1)
 def _model() -> Any:
-    """The pretrained model on the CPU; its weights come with the package."""
+    """Return the pretrained model on the CPU; its weights come with the package."""
     from chgnet.model import CHGNet
 
     model = CHGNet.load(verbose=False, use_device="cpu")

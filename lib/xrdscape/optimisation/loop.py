@@ -102,8 +102,12 @@ def run_descent(
     """
     state = init(descent, parameterisation, lattice, frac_coords)
     ledger = _Ledger(
-        *(state.best_parameters.clone(), state.best_loss.clone(), state.best_loss.clone()),
-        *(torch.zeros_like(state.index), state.status.clone(), []),
+        best_parameters=state.best_parameters.clone(),
+        best_loss=state.best_loss.clone(),
+        start_loss=state.best_loss.clone(),
+        steps=torch.zeros_like(state.index),
+        status=state.status.clone(),
+        trace=[],
     )
     key = _fingerprint(descent, parameterisation, state, record_every)
     if resume_file is not None and resume_file.exists():
@@ -180,11 +184,20 @@ def _result(parameterisation: Parameterisation, ledger: _Ledger) -> DescentResul
 def _fingerprint(descent: Descent, parameterisation: Parameterisation, start: State, record_every: int) -> str:
     """Return the name of a run for its resume file: everything that its course depends on and that can be compared."""
     simulator = start.stage.simulator
-    return checkpoint.fingerprint(
-        *(start.parameters, start.stage.target, descent.schedule, descent.objective.name, record_every),
-        *(simulator.instrument, simulator.hkl_max, simulator.elements, simulator.occupancy),
-        *(type(parameterisation).__name__, *vars(parameterisation).values()),
+    decisive = (
+        start.parameters,
+        start.stage.target,
+        start.stage.weights,
+        descent.schedule,
+        descent.objective.name,
+        record_every,
+        simulator.instrument,
+        simulator.hkl_max,
+        simulator.elements,
+        simulator.occupancy,
+        type(parameterisation).__name__,
     )
+    return checkpoint.fingerprint(*decisive, *vars(parameterisation).values())
 
 
 def _save(path: Path, key: str, state: State, ledger: _Ledger) -> None:
