@@ -51,10 +51,10 @@ lint: $(STAMP) ## ruff (style and format) and mypy (types)
 lab: $(STAMP) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
 
-lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml
+lock: ## add what pyproject.toml asks for to requirements.lock; UPGRADE=--upgrade resolves all of it anew
 	$(PYTHON) -m venv _build/uv
 	_build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	_build/uv/bin/uv pip compile pyproject.toml --extra dev --extra lab --quiet --upgrade \
+	_build/uv/bin/uv pip compile pyproject.toml --extra dev --quiet $(UPGRADE) \
 	  --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --constraints requirements/torch.txt --excludes requirements/excluded.txt --no-emit-package torch \
 	  --output-file requirements.lock

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 from xrdscape.errors import RecordError
-from xrdscape.paths import STRUCTURES
 from xrdscape.study import campaign, records
 from xrdscape.study.campaign import all_shards, descents, recipes, run, studied
 from xrdscape.study.plan import Plan, Shard, descent_shards, load_plan, recipe_shards
@@ -149,8 +148,6 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.processes = folder, list[subprocess.Popen[str]]()
-        (folder / "data").mkdir()
-        (folder / "data" / "structures").symlink_to(STRUCTURES)
         (folder / "plans.yaml").write_text(PLANS)
         self.store = Store(folder / "_build" / "campaign" / "tiny", folder / "data" / "records" / "tiny")
 

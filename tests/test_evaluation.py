@@ -9,16 +9,8 @@ from tolerances import KNOWN_DISTANCE, MI_BIAS, QUANTILE, SIMILARITY
 from xrdscape.crystal.distortion import distort_coordinates, distort_lattice
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import RecordError, XrdscapeError
-from xrdscape.evaluation.matching import (
-    MATCH_CRITERIA,
-    emd,
-    jeffreys_interval,
-    matches,
-    mutual_information,
-    pearson,
-    spearman,
-    tight_match,
-)
+from xrdscape.evaluation.estimates import jeffreys_interval, mutual_information, pearson, spearman
+from xrdscape.evaluation.matching import MATCH_CRITERIA, emd, matches, tight_match
 from xrdscape.study.published import published_table
 
 

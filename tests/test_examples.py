@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from xrdscape.book import Book
-from xrdscape.book.parameters import chapter_path
+from xrdscape.book.pages import chapter_path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "run-it-yourself"
@@ -35,7 +35,7 @@ def test_there_are_three_and_one_of_them_is_of_papermill_itself() -> None:
 @pytest.mark.parametrize("session", sessions(), ids=lambda session: session[-1][0].split()[-1])
 def test_a_session_gives_what_stands_on_the_page(session: list[tuple[str, str]], tmp_path: Path) -> None:
     """In a folder that looks like the repository's and takes the files that the commands write."""
-    for name in ("chapters", "data"):
+    for name in ("chapters", "data", "lib"):
         (tmp_path / name).symlink_to(ROOT / name)
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": scripts, "PYTHONPATH": str(ROOT / "lib"), "PYTHONIOENCODING": "utf8"}

@@ -7,7 +7,8 @@ from pymatgen.core import Lattice
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
-from xrdscape.evaluation.matching import MATCH_CRITERIA, jeffreys_interval
+from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.evaluation.matching import MATCH_CRITERIA
 from xrdscape.study import records
 from xrdscape.study.starts import start
 

@@ -11,6 +11,7 @@ import click
 from xrdscape import __version__
 from xrdscape.errors import XrdscapeError
 from xrdscape.paths import crystal_path
+from xrdscape.runtime.extras import needs
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -61,7 +62,9 @@ def app() -> None:
 @click.option("--force", is_flag=True, help="Execute even what is up to date.")
 def book(chapter: str | None, force: bool) -> None:
     """Execute every chapter that is out of date and build the site into _build/html."""
-    from xrdscape.book import Book, build_book
+    with needs("book"):
+        from xrdscape.book.build import build_book
+        from xrdscape.book.pages import Book
 
     build_book(Book(), chapter=chapter, force=force, say=click.echo)
 
@@ -69,7 +72,9 @@ def book(chapter: str | None, force: bool) -> None:
 @app.command()
 def chapters() -> None:
     """List the chapters with their parameters, the default values and what they mean."""
-    from xrdscape.book import Book, chapter_names, chapter_parameters
+    with needs("book"):
+        from xrdscape.book.pages import Book, chapter_names
+        from xrdscape.book.parameters import chapter_parameters
 
     for name in chapter_names(Book()):
         click.echo(name)
@@ -90,7 +95,9 @@ def run(chapter: str, pairs: tuple[tuple[str, str], ...], output: Path | None, f
 
     A crystal may be given by a file, whose path is that from the folder where you are.
     """
-    from xrdscape.book import Book, parse_parameters
+    with needs("book"):
+        from xrdscape.book.pages import Book
+        from xrdscape.book.parameters import parse_parameters
 
     for name, _ in pairs:
         if [n for n, _ in pairs].count(name) > 1:
@@ -99,7 +106,8 @@ def run(chapter: str, pairs: tuple[tuple[str, str], ...], output: Path | None, f
     target = _free(output or Path(f"{chapter}.ipynb"), (".ipynb",), force)
     shown = ", ".join(f"{name} = {value!r}" for name, value in values.items()) or "its defaults"
     click.echo(f"{chapter}: executing with {shown} ...", err=True)
-    from xrdscape.book import run_chapter
+    with needs("book"):
+        from xrdscape.book.execute import run_chapter
 
     seconds = run_chapter(chapter, values, target.resolve(), Book(), progress=sys.stderr.isatty())
     click.echo(f"executed in {seconds:.1f} s: {target}")
@@ -110,7 +118,7 @@ def run(chapter: str, pairs: tuple[tuple[str, str], ...], output: Path | None, f
 @click.argument("table", required=False)
 def show(notebook: Path, table: str | None) -> None:
     """Print the tables of an executed chapter's NOTEBOOK, or only the TABLE of this label."""
-    from xrdscape.book import results_text
+    from xrdscape.book.results import results_text
 
     click.echo(results_text(notebook, table))
 
@@ -257,11 +265,12 @@ def campaign(
     structures: tuple[str, ...],
 ) -> None:
     """Compute and store what is missing of a PLAN; interrupt it and go on whenever you like."""
-    from xrdscape.study.campaign import run as run_campaign
-    from xrdscape.study.plan import jobs, load_plan
-    from xrdscape.study.records import CHGNET
-    from xrdscape.study.status import status_text
-    from xrdscape.study.store import store_of
+    with needs("study"):
+        from xrdscape.study.campaign import run as run_campaign
+        from xrdscape.study.plan import jobs, load_plan
+        from xrdscape.study.records import CHGNET
+        from xrdscape.study.status import status_text
+        from xrdscape.study.store import store_of
 
     settings, store = load_plan(plan, plans), store_of(plan)
     unknown = [name for name in structures if name not in settings.structures]
@@ -289,11 +298,12 @@ def campaign(
               help="Realisations of the noise of each crystal.")  # fmt: skip
 def artefacts(workers: int | None, structures: tuple[str, ...], copies: int | None) -> None:
     """Compute and store what is missing of the recoveries from patterns with artefacts; resumes where it was left."""
-    from xrdscape.paths import REFERENCE_NAMES
-    from xrdscape.study.artefacts import PLAN
-    from xrdscape.study.campaign import run as run_campaign
-    from xrdscape.study.jobs.artefact import COPIES, artefact_jobs
-    from xrdscape.study.store import store_of
+    with needs("study"):
+        from xrdscape.paths import REFERENCE_NAMES
+        from xrdscape.study.artefacts import PLAN
+        from xrdscape.study.campaign import run as run_campaign
+        from xrdscape.study.jobs.artefact import COPIES, artefact_jobs
+        from xrdscape.study.store import store_of
 
     jobs, store = artefact_jobs(structures or REFERENCE_NAMES, copies or COPIES), store_of(PLAN)
     run_campaign(jobs, store, workers, title=PLAN)
@@ -305,11 +315,12 @@ def artefacts(workers: int | None, structures: tuple[str, ...], copies: int | No
 @_PLANS_FILE
 def status(plan: str, plans: Path | None) -> None:
     """Tell how far a PLAN is, setting by setting, and whether a run is under way; `artefacts` names that command's."""
-    from xrdscape.study.artefacts import PLAN
-    from xrdscape.study.jobs import artefact_jobs
-    from xrdscape.study.plan import jobs, load_plan
-    from xrdscape.study.status import status_text
-    from xrdscape.study.store import store_of
+    with needs("study"):
+        from xrdscape.study.artefacts import PLAN
+        from xrdscape.study.jobs import artefact_jobs
+        from xrdscape.study.plan import jobs, load_plan
+        from xrdscape.study.status import status_text
+        from xrdscape.study.store import store_of
 
     every = artefact_jobs() if plan == PLAN and plans is None else jobs(load_plan(plan, plans))
     click.echo(status_text(every, store_of(plan)))
@@ -326,9 +337,11 @@ def audit(plan: str, sample: int, seed: int) -> None:
     with these packages, its end. Records from elsewhere may end elsewhere; too many of them fail, too.
     """
     from xrdscape.runtime.threads import use_threads
-    from xrdscape.study.audit import ELSEWHERE, elsewhere_allowed, passes
-    from xrdscape.study.audit import audit as audit_store
-    from xrdscape.study.store import store_of
+
+    with needs("study"):
+        from xrdscape.study.audit import ELSEWHERE, elsewhere_allowed, passes
+        from xrdscape.study.audit import audit as audit_store
+        from xrdscape.study.store import store_of
 
     use_threads(1)
     verdicts = []
@@ -351,7 +364,7 @@ def _draw(pattern: "Pattern", title: str, picture: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from xrdscape.figures import pattern_figure
+    from xrdscape.figures.simulator import pattern_figure
 
     pattern_figure(pattern, title).savefig(picture)
 

@@ -35,3 +35,7 @@ class ChapterError(XrdscapeError):
 
 class PatternError(XrdscapeError):
     """A measured pattern that cannot be read or used."""
+
+
+class ExtraError(XrdscapeError):
+    """A package is needed that the light install leaves out."""

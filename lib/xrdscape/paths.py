@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
-from xrdscape.errors import StructureError
+from xrdscape.errors import StructureError, XrdscapeError
 
-ROOT = Path(os.environ.get("XRDSCAPE_HOME", Path(__file__).resolve().parents[2]))
+_PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = _PACKAGE.parents[1] if (_PACKAGE.parents[1] / "pyproject.toml").is_file() else None
+"""The copy of the repository that this code stands in; None where the package is installed apart from one."""
+
+ROOT = Path(os.environ.get("XRDSCAPE_HOME") or CHECKOUT or Path.cwd())
 DATA = ROOT / "data"
-STRUCTURES = DATA / "structures"
 PUBLISHED = DATA / "published"
 RECORDS = DATA / "records"
 BUILD = ROOT / "_build"
@@ -34,7 +37,21 @@ def reference_path(name: str) -> Path:
     >>> reference_path("Nd(Al2Cu)4").name
     'Nd_Al2Cu_4.cif'
     """
-    return STRUCTURES / f"{name.replace('(', '_').replace(')', '_')}.cif"
+    return _PACKAGE / "crystal" / "references" / f"{name.replace('(', '_').replace(')', '_')}.cif"
+
+
+def from_checkout(path: Path) -> Path:
+    """The path of a file that the repository has and an installed package has not.
+
+    Raises:
+        XrdscapeError: it is not there.
+    """
+    if not path.exists():
+        raise XrdscapeError(
+            f"{path} is not there: it comes with the repository, not with the installed package. Give the command in a "
+            "full copy of the repository, or set XRDSCAPE_HOME to one."
+        )
+    return path
 
 
 def crystal_path(name_or_path: str | Path) -> Path:

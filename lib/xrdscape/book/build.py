@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from xrdscape.book.execute import cache_key, run_chapter, write_json
-from xrdscape.book.parameters import Book, chapter_names, chapter_parameters, toc_pages, unknown_chapter
+from xrdscape.book.pages import Book, chapter_names, toc_pages, unknown_chapter
+from xrdscape.book.parameters import chapter_parameters
 from xrdscape.book.records import environment, read_timings, timings_path
 from xrdscape.book.site import build_site
 from xrdscape.errors import ChapterError

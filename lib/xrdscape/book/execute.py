@@ -18,7 +18,8 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from xrdscape import errors
-from xrdscape.book.parameters import Book, chapter_path, check_parameters, read_chapter
+from xrdscape.book.pages import Book, chapter_path
+from xrdscape.book.parameters import check_parameters, read_chapter
 from xrdscape.errors import ChapterError
 
 KERNEL = "xrdscape"
@@ -156,7 +157,7 @@ def cache_key(chapter: str, parameters: Mapping[str, Any], book: Book, extra: st
     digest = hashlib.sha256()
     text = json.dumps(dict(parameters), sort_keys=True) + sys.version + extra
     digest.update(text.encode())
-    code = [p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".js", ".css", ".mplstyle", ".json")]
+    code = [p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".js", ".css", ".json", ".cif")]
     data = [
         p
         for folder in ("data", "benchmarks")

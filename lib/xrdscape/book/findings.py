@@ -1,13 +1,13 @@
 """What the chapters find, left in their executed notebooks and gathered from there by the page of verdicts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import nbformat
 import pandas as pd
 from IPython.display import Markdown
 
-from xrdscape.book.parameters import Book
+from xrdscape.book.pages import Book
 from xrdscape.book.tables import numbered_table
 from xrdscape.errors import ChapterError
 from xrdscape.findings.finding import Finding, findings_frame, from_record, summary_text, to_record
@@ -53,8 +53,8 @@ def gathered(chapters: Sequence[str], book: Book | None = None) -> dict[str, lis
 
 
 def _held(chapter: str, book: Book) -> list[Finding]:
-    notebook = nbformat.read(book.executed / f"{chapter}.ipynb", as_version=4)
-    outputs = [output.get("metadata", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    cells = json.loads((book.executed / f"{chapter}.ipynb").read_text(encoding="utf8"))["cells"]
+    outputs = [output.get("metadata", {}) for cell in cells for output in cell.get("outputs", [])]
     records = [record for metadata in outputs for record in metadata.get(FINDINGS, [])]
     if not records:
         raise ChapterError(

@@ -1,46 +1,24 @@
-"""Chapters of the book and their parameters: finding, reading the defaults, checking what a user asks for."""
+"""The parameters of chapters: reading their defaults, checking what a user asks for."""
 
 import ast
 import io
+import re
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jupytext
-import yaml
+import pandas as pd
 from nbformat import NotebookNode
 
+from xrdscape.book.pages import Book, chapter_names, chapter_path
 from xrdscape.errors import ChapterError
-from xrdscape.paths import REFERENCE_NAMES, ROOT, crystal_path
+from xrdscape.paths import REFERENCE_NAMES, crystal_path
 
-
-@dataclass(frozen=True)
-class Book:
-    """The folders of one book; every place is named from its root."""
-
-    root: Path = ROOT
-
-    @property
-    def chapters(self) -> Path:
-        return self.root / "chapters"
-
-    @property
-    def build(self) -> Path:
-        return self.root / "_build"
-
-    @property
-    def executed(self) -> Path:
-        return self.build / "executed"
-
-    @property
-    def source(self) -> Path:
-        return self.build / "source"
-
-    @property
-    def site(self) -> Path:
-        return self.build / "html"
+CRYSTAL = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in REFERENCE_NAMES))
+"""Names of crystals as they are typed."""
 
 
 @dataclass(frozen=True)
@@ -63,49 +41,6 @@ class Parameter:
         """What values it may take; empty where the comment does not say."""
         _, semicolon, rest = self.comment.rpartition(";")
         return rest.strip() if semicolon else ""
-
-
-def toc_pages(book: Book) -> list[str]:
-    """Every page of the table of contents in reading order: paths from the book's root, without extension."""
-    toc = yaml.safe_load((book.root / "_toc.yml").read_text(encoding="utf8"))
-
-    def walk(node: dict[str, Any]) -> list[str]:
-        own = [node[key] for key in ("root", "file") if key in node]
-        parts = [child for key in ("parts", "chapters", "sections") for child in node.get(key, [])]
-        return own + [page for part in parts for page in walk(part)]
-
-    return walk(toc)
-
-
-def chapter_names(book: Book) -> list[str]:
-    """Names of the chapters that can be executed, in reading order; those outside the contents come last."""
-    notebooks = {path.stem for path in book.chapters.glob("*.md") if is_notebook(path)}
-    listed = [Path(page).name for page in toc_pages(book) if Path(page).parent == Path("chapters")]
-    ordered = [name for name in listed if name in notebooks]
-    return ordered + sorted(notebooks - set(ordered))
-
-
-def is_notebook(path: Path) -> bool:
-    """Whether a Markdown file is a MyST notebook, which its jupytext header tells."""
-    head, _, rest = path.read_text(encoding="utf8").partition("\n")
-    return head.strip() == "---" and "jupytext:" in rest.partition("\n---")[0]
-
-
-def unknown_chapter(chapter: str, names: Sequence[str]) -> ChapterError:
-    """The error for a name that no chapter has."""
-    return ChapterError(f"no chapter is called {chapter!r}; the chapters are: {', '.join(names) or 'none'}")
-
-
-def chapter_path(chapter: str, book: Book) -> Path:
-    """The source file of a chapter.
-
-    Raises:
-        ChapterError: no chapter of that name; the message lists those there are.
-    """
-    names = chapter_names(book)
-    if chapter not in names:
-        raise unknown_chapter(chapter, names)
-    return book.chapters / f"{chapter}.md"
 
 
 def read_chapter(path: Path) -> NotebookNode:
@@ -246,3 +181,17 @@ def _describe(default: Any) -> str:
         kinds = " or ".join(sorted({type(item).__name__ for item in default}))
         return f"a {type(default).__name__}" + (f" of {kinds}" if kinds else "")
     return names.get(type(default), f"a {type(default).__name__}")
+
+
+def parameters_table(book: Book | None = None) -> pd.DataFrame:
+    """Every parameter of every chapter, as its `parameters` cell declares it: one row each, in reading order.
+
+    Names of crystals are code in the ranges: they are to be typed, and the page would set their digits as subscripts.
+    """
+    book = book or Book()
+    rows = [
+        (chapter, f"`{p.name}`", f"`{p.default!r}`", p.meaning, CRYSTAL.sub(r"`\g<0>`", p.range))
+        for chapter in chapter_names(book)
+        for p in chapter_parameters(chapter, book).values()
+    ]
+    return pd.DataFrame(rows, columns=["Chapter", "Parameter", "Default", "Meaning and unit", "Range"])

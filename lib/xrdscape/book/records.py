@@ -2,14 +2,13 @@
 
 import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from xrdscape.book.parameters import Book
-from xrdscape.runtime.provenance import machine
+from xrdscape.book.pages import Book
+from xrdscape.runtime.provenance import machine, package_versions
 
 # The packages whose version can change a number in the book.
 PACKAGES = (
@@ -31,17 +30,7 @@ def read_timings(book: Book) -> dict[str, dict[str, Any]]:
 
 def environment() -> dict[str, Any]:
     """Versions and hardware of the running interpreter."""
-    return {"python": platform.python_version(), "packages": _package_versions(), **machine()}
-
-
-def _package_versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return {"python": platform.python_version(), "packages": package_versions(PACKAGES), **machine()}
 
 
 def timings_table(book: Book | None = None) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import files as package_files
 from pathlib import Path
 
-from xrdscape.book.parameters import Book, toc_pages
+from xrdscape.book.pages import Book, toc_pages
 from xrdscape.errors import ChapterError
 
 MATHJAX_PACKAGE = "sphinx-mathjax-offline"

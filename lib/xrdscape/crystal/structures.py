@@ -149,12 +149,7 @@ def structures_from_tensors(
 
 @lru_cache(maxsize=len(REFERENCE_NAMES))
 def _reference(name: str) -> Structure:
-    path = reference_path(name)
-    if not path.is_file():
-        raise StructureError(
-            f"the reference file {path} is missing: work in a full copy of the project, or set XRDSCAPE_HOME to one."
-        )
-    return _checked(_read(path), name)
+    return _checked(_read(reference_path(name)), name)
 
 
 def _read(path: Path) -> Structure:

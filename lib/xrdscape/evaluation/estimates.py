@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
-from sklearn.feature_selection import mutual_info_regression
 
 from xrdscape.errors import XrdscapeError
+from xrdscape.runtime.extras import needs
 
 LEVEL = 0.95
 """Coverage of every interval, as in the paper."""
@@ -82,6 +82,16 @@ def paired_difference(before: NDArray[np.bool_], after: NDArray[np.bool_], level
     return Estimate((gained - lost) / n, max(-1.0, gain - loss - half), min(1.0, gain - loss + half), n)
 
 
+def nearest_neighbour_information(
+    x: NDArray[np.float64], y: NDArray[np.float64], n_neighbors: int, noise_seed: int
+) -> float:
+    """Mutual information in nats as scikit-learn estimates it; `noise_seed` is of what parts tied values."""
+    with needs("study"):
+        from sklearn.feature_selection import mutual_info_regression
+
+    return float(mutual_info_regression(x[:, None], y, n_neighbors=n_neighbors, random_state=noise_seed)[0])
+
+
 def mutual_information(
     x: ArrayLike, y: ArrayLike, n_neighbors: int = 3, seed: int = 0, n_resamples: int = 200
 ) -> Estimate:
@@ -116,9 +126,7 @@ def mutual_information(
     rng = np.random.default_rng(seed)
 
     def estimate(rows: NDArray[np.int64]) -> float:
-        noise_seed = int(rng.integers(2**31))
-        value = mutual_info_regression(x[rows, None], y[rows], n_neighbors=n_neighbors, random_state=noise_seed)
-        return float(value[0])
+        return nearest_neighbour_information(x[rows], y[rows], n_neighbors, int(rng.integers(2**31)))
 
     value = estimate(np.arange(n))
     halves = np.array([estimate(rng.permutation(n)[: n // 2]) for _ in range(n_resamples)])

@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 from scipy.stats import rankdata
-from sklearn.feature_selection import mutual_info_regression
-from sklearn.metrics import mutual_info_score
 
 from xrdscape.errors import XrdscapeError
-from xrdscape.evaluation.estimates import LEVEL, Estimate, coefficient, rank_coefficient
+from xrdscape.evaluation.estimates import (
+    LEVEL,
+    Estimate,
+    coefficient,
+    nearest_neighbour_information,
+    rank_coefficient,
+)
+from xrdscape.runtime.extras import needs
 
 Values = NDArray[np.float64]
 
@@ -25,11 +30,14 @@ LEAST_CASES = 4 * NEIGHBOURS
 
 def by_neighbours(x: Values, y: Values, neighbours: int) -> float:
     """Mutual information in nats by nearest neighbours, as `estimates.mutual_information` has it."""
-    return float(mutual_info_regression(x[:, None], y, n_neighbors=neighbours, random_state=0)[0])
+    return nearest_neighbour_information(x, y, neighbours, 0)
 
 
 def by_bins(x: Values, y: Values, bins: int = 10) -> float:
     """Mutual information in nats of a histogram of equal bins; biased upwards by about (bins - 1)^2 / 2n."""
+    with needs("study"):
+        from sklearn.metrics import mutual_info_score
+
     return float(mutual_info_score(None, None, contingency=np.histogram2d(x, y, bins)[0]))
 
 

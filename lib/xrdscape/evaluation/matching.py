@@ -10,20 +10,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.optimize import linear_sum_assignment
 
 from xrdscape.crystal.structures import MIN_SITE_DISTANCE_ANGSTROM
-from xrdscape.evaluation.estimates import Estimate, jeffreys_interval, mutual_information, pearson, spearman
-
-__all__ = [
-    "MATCH_CRITERIA",
-    "Estimate",
-    "MatchOptions",
-    "emd",
-    "jeffreys_interval",
-    "matches",
-    "mutual_information",
-    "pearson",
-    "spearman",
-    "tight_match",
-]
+from xrdscape.runtime.extras import needs
 
 TIGHT_LENGTH = 0.005
 """Relative tolerance of each length in a tight match."""
@@ -157,7 +144,8 @@ def emd(reference: Structure, result: Structure, k: int = 100) -> float:
 
     Source: Widdowson et al., MATCH 87, 529 (2022); package average-minimum-distance.
     """
-    import amd  # imports and compiles numba code: only those who ask for a distance wait for it
+    with needs("study"):
+        import amd  # imports and compiles numba code: only those who ask for a distance wait for it
 
     if not _is_finite(result):
         return float("nan")

@@ -4,16 +4,15 @@ Figures are made with `new_figure`, outside pyplot: they leave no global state b
 one exactly once, where a cell returns it.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
-from IPython.core.getipython import get_ipython
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 from pymatgen.util.string import latexify
 
 from xrdscape.optimisation.methods import METHODS
@@ -141,7 +140,9 @@ def use_style() -> None:
     A page shows the SVG; the PNG is for download (`xrdscape.book.downloads`).
     """
     mpl.rcParams.update(dict[Any, Any](RC_PARAMS))
-    if get_ipython() is not None:
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
         set_matplotlib_formats("svg", "png", metadata={"Date": None}, dpi=DOTS_PER_INCH)
 
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
-from threadpoolctl import threadpool_limits
 
 from xrdscape.crystal.distortion import Noise
 from xrdscape.errors import EnergyError
 from xrdscape.optimisation.joint import Potential
+from xrdscape.runtime.extras import needs
 
 FMAX_EV_PER_ANGSTROM = 0.02
 """Largest force at which a relaxation counts as converged (SI 1.4)."""
@@ -90,8 +90,10 @@ def relax(
     if other is not None and noise == "lattice":
         raise EnergyError("a further potential gives forces and no stress: relax 'coordinates' with it.")
     _refuse_unsuitable(structure)
-    from ase.filters import FrechetCellFilter
-    from ase.optimize import BFGS
+    with needs("energies"):
+        from ase.filters import FrechetCellFilter
+        from ase.optimize import BFGS
+        from threadpoolctl import threadpool_limits
 
     begin = time.perf_counter()
     atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
@@ -154,7 +156,7 @@ def _calculator(stress: bool) -> Any:
     Here both come from one plain pass to the fractional coordinates f and the lattice L (vectors as rows), E(f, L):
     force = -dE/df L^-T, stress = L^T dE/dL / V.
     """
-    with _quiet():
+    with _quiet(), needs("energies"):
         import torch
         from ase.calculators.calculator import Calculator, all_changes
         from chgnet.model import CHGNetCalculator
@@ -182,8 +184,9 @@ def _calculator(stress: bool) -> Any:
 
 def _sum(calculator: Any, other: Potential) -> Any:
     """Return a calculator of two potentials together."""
-    from ase.calculators.calculator import Calculator, all_changes
-    from ase.calculators.mixing import SumCalculator
+    with needs("energies"):
+        from ase.calculators.calculator import Calculator, all_changes
+        from ase.calculators.mixing import SumCalculator
 
     class Other(Calculator):
         implemented_properties = ["energy", "forces"]  # noqa: RUF012 - as ase declares it
@@ -199,7 +202,8 @@ def _sum(calculator: Any, other: Potential) -> Any:
 @lru_cache(maxsize=1)
 def _model() -> Any:
     """Return the pretrained model on the CPU; its weights come with the package."""
-    from chgnet.model import CHGNet
+    with needs("energies"):
+        from chgnet.model import CHGNet
 
     model = CHGNet.load(verbose=False, use_device="cpu")
     # Forces need no gradient of the weights, and without it they come a little faster.

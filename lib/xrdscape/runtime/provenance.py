@@ -3,13 +3,15 @@
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from xrdscape.paths import ROOT
+from xrdscape.paths import CHECKOUT
 
 PACKAGES = (
     "xrdscape",
@@ -27,21 +29,35 @@ PACKAGES = (
 
 @lru_cache
 def provenance() -> dict[str, Any]:
-    """Of this process: revision, packages, python, machine, date."""
+    """What made the numbers of this process: revision, packages (those installed), python, machine, date."""
     return {
         "revision": revision(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": package_versions(PACKAGES),
         "python": platform.python_version(),
         "machine": machine(),
         "date": datetime.now(UTC).date().isoformat(),
     }
 
 
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """The versions of those of some packages that are installed, by name."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def revision() -> str:
-    """The commit of the code in use, with a plus sign where the working tree differs from it; "unknown" without git."""
+    """The commit of the code in use, with a plus sign where the working tree differs from it; "unknown" without git or
+    outside a copy of the repository."""
+    if CHECKOUT is None:
+        return "unknown"
     asked = [["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--", "lib", "benchmarks/*.py"]]
     try:
-        answers = [subprocess.run(["git", *a], cwd=ROOT, capture_output=True, text=True, check=False) for a in asked]
+        answers = [
+            subprocess.run(["git", *a], cwd=CHECKOUT, capture_output=True, text=True, check=False) for a in asked
+        ]
     except OSError:
         return "unknown"
     if answers[0].returncode:

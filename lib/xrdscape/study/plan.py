@@ -13,7 +13,7 @@ from xrdscape.crystal.structures import REFERENCE_NAMES
 from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.variants import ALL_METHODS
-from xrdscape.paths import DATA
+from xrdscape.paths import DATA, from_checkout
 from xrdscape.study.jobs import DescentJob, Job, RelaxationJob, SearchJob
 from xrdscape.study.records import PUBLISHED_METHODS, Precision
 
@@ -184,7 +184,7 @@ def plans(path: Path | None = None) -> dict[str, dict[str, Any]]:
     Raises:
         RecordError: for a file that is not there or cannot be understood.
     """
-    path = path or PLANS_FILE
+    path = path or from_checkout(PLANS_FILE)
     try:
         found = yaml.safe_load(path.read_text(encoding="utf8"))
     except (OSError, yaml.YAMLError) as problem:

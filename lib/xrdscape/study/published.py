@@ -3,7 +3,7 @@
 import pandas as pd
 
 from xrdscape.errors import RecordError
-from xrdscape.paths import PUBLISHED
+from xrdscape.paths import PUBLISHED, from_checkout
 
 TABLES = {
     "table1": "table1_mutual_information.csv",
@@ -30,4 +30,4 @@ def published_table(name: str) -> pd.DataFrame:
     """
     if name not in TABLES:
         raise RecordError(f"no published table {name!r}: choose one of {', '.join(TABLES)}.")
-    return pd.read_csv(PUBLISHED / TABLES[name])
+    return pd.read_csv(from_checkout(PUBLISHED / TABLES[name]))

@@ -16,17 +16,8 @@ from pymatgen.core import Structure
 from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import RecordError
-from xrdscape.evaluation.matching import (
-    MATCH_CRITERIA,
-    Estimate,
-    emd,
-    jeffreys_interval,
-    matches,
-    mutual_information,
-    pearson,
-    spearman,
-    tight_match,
-)
+from xrdscape.evaluation.estimates import Estimate, jeffreys_interval, mutual_information, pearson, spearman
+from xrdscape.evaluation.matching import MATCH_CRITERIA, emd, matches, tight_match
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.runtime.checkpoint import replace_file
 
