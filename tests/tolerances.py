@@ -42,6 +42,8 @@ REDUCED_LOSS = 1e-10
 """Absolute. The same number in float64 by sums in another order; the project claims 1e-6."""
 REDUCED_GRADIENT = 1e-7
 """Relative to the largest, float64. As above; at small displacements the loss is nearly flat and terms cancel."""
+ONE_LINE = 1e-6
+"""Absolute; the project's claim. Reflections less than 1e-5 deg apart are drawn as one where the cell stays."""
 FLOAT32_GRADIENT = 1e-4
 """Relative to the largest; the project's claim. Sums of terms of both signs over the whole grid cancel in part."""
 CUDA = 1e-5
