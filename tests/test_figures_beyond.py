@@ -79,13 +79,6 @@ def test_an_animation_holds_all_frames_and_asks_no_network() -> None:
     assert f'max="{len(MAPS) - 1}"' in html
 
 
-def test_six_fine_frames_stay_small() -> None:
-    """Noise packs worse than any landscape."""
-    noise = np.random.default_rng(0)
-    rough = made_up_slice(lambda x, y: np.hypot(x, y) + 0.05 * noise.normal(size=x.shape), 81)
-    assert len(smoothing_animation([Smoothed(0.0, rough)], [PATH]).data) < 700_000 / 6
-
-
 @pytest.mark.parametrize("noise", ["lattice", "coordinates"])
 def test_methods_differ_without_colour_under_each_noise(noise: str) -> None:
     recipes = [name for name, recipe in METHODS.items() if recipe.noise == noise]

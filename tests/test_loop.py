@@ -607,11 +607,6 @@ def test_impossible_schedules_are_refused(settings: dict[str, float]) -> None:
         Schedule(**{"learning_rate": 1e-3, **settings})  # type: ignore[arg-type]
 
 
-def test_the_published_schedule_is_the_default() -> None:
-    schedule = Schedule(1e-3)
-    assert (schedule.max_steps, schedule.check_every, schedule.tolerance) == (30_000, 1_000, 1e-4)
-
-
 # Does it do its job?
 
 

@@ -233,16 +233,6 @@ def test_a_weight_of_the_pattern_is_felt_by_every_relaxation(monkeypatch: pytest
     assert tight_match(reference, result.ends[0])
 
 
-def test_records_are_named_by_what_a_method_uses() -> None:
-    """By the name that recipes without a weight had before there was one."""
-    alone = METHODS["energy_adam"]
-    assert repr(alone).startswith("Recipe(noise='coordinates', narrowing=Narrowing(")
-    assert repr(alone).endswith("relaxed=True, tries=1, spread=0.05, enough=0.99999)")
-    assert repr(replace(alone, pattern_ev=3.0)) == repr(alone)[:-1] + ", pattern_ev=3.0)"
-    assert repr(replace(alone, hops=True, sites="symmetric")) == repr(alone)[:-1] + ", hops=True, sites='symmetric')"
-    assert repr(replace(alone, label="x")) == repr(alone)
-
-
 def test_impossible_methods_are_refused() -> None:
     with pytest.raises(DescentError, match="unknown objective 'charm'"):
         Method("x", objective="charm")
@@ -250,7 +240,7 @@ def test_impossible_methods_are_refused() -> None:
         Method("x", tries=0)
     with pytest.raises(DescentError, match="nothing to blur"):
         Method("x", "coordinates")
-    for wrong in ({"finish": 0}, {"narrowing": replace(SHORT, stages=0)}):
+    for wrong in ({"polish": 0}, {"narrowing": replace(SHORT, stages=0)}):
         with pytest.raises(DescentError, match="Levenberg-Marquardt steps under blurs"):
             replace(VARIANTS["newton"], **wrong)  # type: ignore[arg-type]
     with pytest.raises(DescentError, match="no family"):

@@ -1,6 +1,5 @@
-"""The work of a shard: independent of company, recorded from start to end."""
+"""The work of a shard: independent of its batch, recorded from start to end."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,11 +117,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     short = Narrowing(stages=2, steps=3, last_steps=4)
     few = {name: replace(r, narrowing=short if r.narrowing.stages else replace(r.narrowing, last_steps=4),
                          tries=min(r.tries, 2), enough=2.0) for name, r in METHODS.items()}  # fmt: skip
-    monkeypatch.setattr(shards, "ALL_RECIPES", few)
+    monkeypatch.setattr(shards, "ALL_METHODS", few)
 
 
 @pytest.fixture
-def relaxations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def relaxations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where relaxations are recorded: none yet; and no new one can be made."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -130,9 +129,7 @@ def relaxations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
     monkeypatch.setattr(shards, "RECORDS", tmp_path)
     monkeypatch.setattr(shards, "relax", refuse)
-    shards._recorded_relaxations.cache_clear()
-    yield tmp_path
-    shards._recorded_relaxations.cache_clear()
+    return tmp_path
 
 
 def record_relaxations(folder: Path, changes: dict[str, object] | None = None) -> None:
