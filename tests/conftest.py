@@ -9,7 +9,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "4")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from jaxtyping import install_import_hook
+import pytest
+from jaxtyping import config, install_import_hook
 
 LIB = Path(__file__).resolve().parents[1] / "lib"
 
@@ -23,3 +24,9 @@ def checked_modules() -> list[str]:
 
 # Must come before the first import of these modules. The rewritten byte code is cached beside the usual one.
 install_import_hook(checked_modules(), "typecheck.checked")
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave types unchecked, as they are for users: what does the package itself say of a choice that there is not?"""
+    monkeypatch.setattr(config, "jaxtyping_disable", True)

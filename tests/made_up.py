@@ -8,15 +8,29 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
-from xrdscape.crystal import distortion as noise
 from xrdscape.crystal.structures import load_structure
 from xrdscape.landscape.slices import Slice
+from xrdscape.study.jobs import DescentJob
 from xrdscape.study.records import PUBLISHED_METHODS, geometry
+from xrdscape.study.starts import start
 from xrdscape.tables.results import STATISTICS
 
 STRUCTURES = ("U2Ti", "BPO4")
 LEVELS = {"lattice": (0.05, 0.1), "coordinates": (0.05, 0.1)}
 COPIES = 3
+TINY_JOB = DescentJob(
+    structure="U2Ti",
+    noise="lattice",
+    method="cosine",
+    levels=(0.05,),
+    copies=2,
+    seed=0,
+    max_steps=3,
+    check_every=1000,
+    tolerance=1e-4,
+    learning_rate=1e-2,
+)
+"""A descent of an instant."""
 
 
 def made_up_records() -> pd.DataFrame:
@@ -31,7 +45,7 @@ def made_up_records() -> pd.DataFrame:
         for kind, levels in LEVELS.items():
             for level in levels:
                 for copy in range(COPIES):
-                    begin = geometry(noise.start(name, kind, level, copy, structure=reference), "start")
+                    begin = geometry(start(name, kind, level, copy, structure=reference), "start")
                     for method in PUBLISHED_METHODS:
                         if kind == "lattice" or not PUBLISHED_METHODS[method].constrained:
                             key = {"structure": name, "noise": kind, "level": level, "copy": copy, "method": method}
@@ -93,16 +107,16 @@ def made_up_slice(function: Callable[[np.ndarray, np.ndarray], np.ndarray], n: i
 
 
 def made_up_searches() -> pd.DataFrame:
-    """Starts of two crystals under both noises, four copies at two levels, by two methods of the paper and two recipes.
+    """Starts of two crystals under both noises, four copies at two levels, two methods of the paper and two searches.
 
-    A recipe explains the pattern and matches tightly at the lower level and for copy 0 of the higher; there, copy 1 of
-    "restarts" and "adam_restarts" explains it without being the truth. Cosine finds copy 3 alone, at every level. A
-    recipe takes 0.5 s at the lower level and 1.5 s at the higher, everything else 20 s.
+    A search explains the pattern and matches tightly at the lower level and for copy 0 of the higher; there, copy 1 of
+    "restarts" and "adam_restarts" explains it without being the reference structure. Cosine finds copy 3 alone, at
+    every level. A search takes 0.5 s at the lower level and 1.5 s at the higher, everything else 20 s.
     """
     rows = []
-    for kind, recipes in (("lattice", ("graduated", "restarts")), ("coordinates", ("adam", "adam_restarts"))):
-        for name, level, copy, method in product(STRUCTURES, LEVELS[kind], range(4), ("cosine", "chgnet", *recipes)):
-            easy, searched = level < 0.1, method in recipes
+    for kind, searches in (("lattice", ("graduated", "restarts")), ("coordinates", ("adam", "adam_restarts"))):
+        for name, level, copy, method in product(STRUCTURES, LEVELS[kind], range(4), ("cosine", "chgnet", *searches)):
+            easy, searched = level < 0.1, method in searches
             tight = (easy or copy == 0) if searched else method == "cosine" and copy == 3
             enough = tight or (copy == 1 and method.endswith("restarts"))
             rows.append(

@@ -8,9 +8,6 @@ from matplotlib.colors import to_rgba
 from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure
 from xrdscape.figures.ablation import ablation_figure
-from xrdscape.optimisation.variants import ALL_METHODS
-from xrdscape.study.plan import load_plan, recipe_shards
-from xrdscape.study.store import store_of
 from xrdscape.tables.ablation import ablation_table, families_table
 from xrdscape.tables.beyond import costs, costs_table, same_starts
 from xrdscape.tables.results import LABELS
@@ -29,7 +26,7 @@ def test_an_ablation_is_what_each_variant_costs(records: pd.DataFrame, noise: st
 
 
 def test_families_are_those_of_the_crystals_and_told_with_their_starts(records: pd.DataFrame) -> None:
-    """Of four copies of each crystal at the higher level a recipe finds one."""
+    """Of four copies of each crystal at the higher level a search finds one."""
     assert [detect_family(load_structure(name)) for name in records["structure"].unique()] == [
         "hexagonal",
         "tetragonal",
@@ -73,11 +70,3 @@ def test_methods_are_compared_over_the_same_starts(records: pd.DataFrame) -> Non
     starts = [set(map(tuple, rows[["structure", "copy"]].to_numpy())) for _, rows in alike.groupby("method")]
     assert starts[0] == starts[1]
     assert set(alike["level"]) == {0.1}
-
-
-@pytest.mark.parametrize("plan", ["beyond", "in_turn", "at_once", "ablation"])
-def test_the_records_of_a_plan_are_all_there_and_no_others(plan: str) -> None:
-    chosen = load_plan(plan)
-    assert store_of(plan).keys() == {shard.key for shard in recipe_shards(chosen)}
-    noises = {ALL_METHODS[name].noise for name in chosen.recipes}
-    assert {row.noise for row in recipe_shards(chosen)} == noises

@@ -1,14 +1,15 @@
-"""Recovery from patterns with artefacts: its shards, its records, and what is read off them."""
+"""Recovery from patterns with artefacts: its jobs, its records, and what is read off them."""
 
 import math
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
 import pandas as pd
 import pytest
 import torch
+from made_up import TINY_JOB
 
 from xrdscape.book import Book, chapter_parameters
 from xrdscape.crystal.structures import load_structure
@@ -16,20 +17,11 @@ from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
 from xrdscape.errors import RecordError
 from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
 from xrdscape.optimisation.graduated import Narrowing
-from xrdscape.study.artefacts import (
-    COPIES,
-    PLAN,
-    flaw_shards,
-    from_reference,
-    middling_targets,
-    records_of,
-    shard_of,
-    target_of,
-)
+from xrdscape.study.artefacts import COPIES, from_reference, middling_targets
 from xrdscape.study.audit import IDENTICAL, audit
-from xrdscape.study.plan import Shard
+from xrdscape.study.jobs import ArtefactJob, artefact_jobs, job_of
 from xrdscape.study.starts import start
-from xrdscape.study.store import Store, store_of
+from xrdscape.study.store import Store
 from xrdscape.tables.flaw_reasons import (
     background_text,
     explained_text,
@@ -58,12 +50,12 @@ from xrdscape.tables.flaws import (
     tolerated_table,
 )
 
-SHARDS = flaw_shards(("U2Ti",), copies=2)
+JOBS = artefact_jobs(("U2Ti",), copies=2)
 SHORT = Narrowing(stages=2, steps=2, last_steps=3)
 
 
-def quick(flaw: str, size: float, projected: bool = False):  # type: ignore[no-untyped-def]
-    found = (s for s in SHARDS if (s.flaw, s.flaw_size, s.projected) == (flaw, size, projected))
+def quick(artefact: str, size: float, projected: bool = False) -> ArtefactJob:
+    found = (job for job in JOBS if (job.artefact, job.size, job.projected) == (artefact, size, projected))
     return replace(next(found), narrowing=SHORT)
 
 
@@ -74,35 +66,33 @@ def style():  # type: ignore[no-untyped-def]
         yield
 
 
-def test_each_setting_is_one_shard() -> None:
-    assert len({shard.key for shard in SHARDS}) == len(SHARDS)
+def test_each_setting_is_one_job() -> None:
+    assert len({job.key for job in JOBS}) == len(JOBS)
     for projected in (False, True):
-        for name, flaw in FLAWS.items():
-            sizes = {s.flaw_size for s in SHARDS if (s.flaw, s.projected) == (name, projected)}
-            assert sizes == ({-2, -1, 4} if projected else set()) if name == FAMILY else set(flaw.sizes)
-        assert sum((s.flaw, s.projected) == (NONE, projected) for s in SHARDS) == 1
-    assert all(s.starts == 2 and s.cost > 0 for s in SHARDS)
+        for name, artefact in FLAWS.items():
+            sizes = {job.size for job in JOBS if (job.artefact, job.projected) == (name, projected)}
+            assert sizes == ({-2, -1, 4} if projected else set()) if name == FAMILY else set(artefact.sizes)
+        assert sum((job.artefact, job.projected) == (NONE, projected) for job in JOBS) == 1
+    assert all(job.starts == 2 and job.cost > 0 for job in JOBS)
 
 
 def test_a_key_tells_artefact_size_and_narrowing() -> None:
-    one = SHARDS[0]
-    others = [replace(one, flaw="width"), replace(one, flaw_size=2.0), replace(one, projected=True),
+    one = JOBS[0]
+    others = [replace(one, artefact="width"), replace(one, size=2.0), replace(one, projected=True),
               replace(one, narrowing=SHORT)]  # fmt: skip
-    assert len({shard.key for shard in (one, *others)}) == 5
+    assert len({job.key for job in (one, *others)}) == 5
 
 
 def test_settings_come_back_from_a_file(tmp_path: Path) -> None:
-    store, shard = Store(tmp_path), quick("width", 2.0)
-    plain = Shard("U2Ti", "lattice", "cosine", (0.05,), copies=2, seed=0, max_steps=3)
-    for each in (shard, plain):
+    store, job = Store(tmp_path), quick("width", 2.0)
+    for each in (job, TINY_JOB):
         store.add(each, pd.DataFrame({"shard": [each.key]}), {})
-    made = {key: shard_of(entry["settings"]) for key, entry in store.provenance().items()}
-    assert made == {shard.key: shard, plain.key: plain}
-    assert shard_of(asdict(shard)) == shard
+    made = {key: job_of(entry["settings"]) for key, entry in store.provenance().items()}
+    assert made == {job.key: job, TINY_JOB.key: TINY_JOB}
 
 
 def test_records_hold_start_target_and_evaluation() -> None:
-    rows = records_of(quick("zero_shift", 0.3, projected=True))
+    rows = quick("zero_shift", 0.3, projected=True).compute()
     assert rows[["flaw", "flaw_size", "projected", "family"]].drop_duplicates().to_numpy().tolist() == [
         ["zero_shift", 0.3, True, "hexagonal"]
     ]
@@ -111,28 +101,28 @@ def test_records_hold_start_target_and_evaluation() -> None:
     assert {"match_tight_end", "match_conventional_start", "emd_end", "cosine_end"} <= set(rows)
     assert rows["end_lattice"][0][0] == pytest.approx(rows["end_lattice"][0][1])
     assert -1 < rows["truth_loss"][0] < -0.4
-    sound = records_of(quick(NONE, 0.0))
+    sound = quick(NONE, 0.0).compute()
     assert sound["truth_loss"][0] == pytest.approx(-1, abs=1e-6)
     assert set(sound["family"]) == {"none"}
 
 
 def test_a_wrong_family_is_projected_onto() -> None:
-    rows = records_of(quick(FAMILY, -1.0, projected=True))
+    rows = quick(FAMILY, -1.0, projected=True).compute()
     assert set(rows["family"]) == {"tetragonal"}
     assert rows["end_lattice"][0][5] == pytest.approx(90, abs=1e-4)
 
 
 def test_targets_follow_from_the_seed() -> None:
-    shard = quick("counts", 30.0)
-    assert torch.equal(target_of(shard), target_of(shard))
-    assert not torch.equal(target_of(shard), target_of(replace(shard, seed=1)))
-    mixed = {name: target_of(replace(quick("impurity", 0.5), structure=name)) for name in ("NdCoO3", "MnOF")}
+    job = quick("counts", 30.0)
+    assert torch.equal(job.target(), job.target())
+    assert not torch.equal(job.target(), replace(job, seed=1).target())
+    mixed = {name: replace(quick("impurity", 0.5), structure=name).target() for name in ("NdCoO3", "MnOF")}
     assert float(torch.cosine_similarity(*mixed.values(), dim=0)) < 0.9
 
 
 def test_artefact_records_pass_the_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, shard = Store(tmp_path), quick("background", 0.2)
-    store.add(shard, records_of(shard), {})
+    store, job = Store(tmp_path), quick("background", 0.2)
+    store.add(job, job.compute(), {})
     assert {row["verdict"] for row in audit(store, 2)} == {IDENTICAL}
     monkeypatch.setattr("xrdscape.tables.flaws.store_of", lambda name: store)
     assert re.findall(r"\d+", remade_text(1, 0)) == ["1", "1"], "one was made again, and one is identical"
@@ -141,19 +131,19 @@ def test_artefact_records_pass_the_audit(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def made_up() -> pd.DataFrame:
-    """Recovery of 1 up to the third size of each flaw, then of 1/4, those that fail misled; no family errs in vain."""
+    """Recovery of 1 up to the third size of each artefact, then of 1/4, failures misled; no family errs in vain."""
     rows = []
-    for shard in flaw_shards(("U2Ti", "NdCoO3"), copies=2):
-        place = 0 if shard.flaw == NONE else 1 + FLAWS[shard.flaw].sizes.index(shard.flaw_size)
+    for job in artefact_jobs(("U2Ti", "NdCoO3"), copies=2):
+        place = 0 if job.artefact == NONE else 1 + FLAWS[job.artefact].sizes.index(job.size)
         for copy in range(2):
-            found = shard.flaw_size > 0 if shard.flaw == FAMILY else place <= 3
-            found = found or (shard.flaw != FAMILY and copy == 0 and shard.structure == "U2Ti")
+            found = job.size > 0 if job.artefact == FAMILY else place <= 3
+            found = found or (job.artefact != FAMILY and copy == 0 and job.structure == "U2Ti")
             rows.append(
                 {
-                    **{"structure": shard.structure, "flaw": shard.flaw, "flaw_size": shard.flaw_size, "copy": copy},
-                    **{"projected": shard.projected, "match_tight_end": found, "match_conventional_end": True},
-                    **{"truth_loss": -0.8, "end_loss": -0.5 if shard.flaw == FAMILY else -0.9},
-                    "end_lattice": [*load_structure(shard.structure).lattice.abc, 90.0, 91.0, 90.0],
+                    **{"structure": job.structure, "flaw": job.artefact, "flaw_size": job.size, "copy": copy},
+                    **{"projected": job.projected, "match_tight_end": found, "match_conventional_end": True},
+                    **{"truth_loss": -0.8, "end_loss": -0.5 if job.artefact == FAMILY else -0.9},
+                    "end_lattice": [*load_structure(job.structure).lattice.abc, 90.0, 91.0, 90.0],
                 }
             )
     return pd.DataFrame(rows)
@@ -267,10 +257,6 @@ def test_a_background_drives_a_wide_blur_from_the_reference_and_no_other() -> No
     sound = from_reference(NONE, 0.0, (20.0,), structures=("U2Ti",))
     assert sound["tight"].all()
     assert sound["off"].max() < 1e-3
-
-
-def test_the_records_are_those_of_the_experiment() -> None:
-    assert store_of(PLAN).keys() == {shard.key for shard in flaw_shards()}
 
 
 def test_the_chapter_asks_for_what_is_recorded() -> None:

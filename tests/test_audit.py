@@ -1,6 +1,5 @@
 """An audit makes records again and says whether they are the same."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.energy import Relaxation
 from xrdscape.runtime.provenance import provenance
-from xrdscape.study import shards
 from xrdscape.study.audit import (
     DIFFERENT,
     ELSEWHERE,
@@ -22,8 +20,8 @@ from xrdscape.study.audit import (
     passes,
     same_arithmetic,
 )
-from xrdscape.study.plan import Plan, descent_shards, recipe_shards
-from xrdscape.study.shards import compute
+from xrdscape.study.jobs import relaxation
+from xrdscape.study.plan import Plan, descent_jobs, search_jobs
 from xrdscape.study.store import Store, store_of
 
 PLAN = Plan(structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.01,), copies=2, max_steps=20)
@@ -32,8 +30,8 @@ PLAN = Plan(structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.0
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(tmp_path_factory.mktemp("records"))
-    for shard in descent_shards(PLAN):
-        store.add(shard, compute(shard), {})
+    for job in descent_jobs(PLAN):
+        store.add(job, job.compute(), {})
     return store
 
 
@@ -61,7 +59,7 @@ def test_the_choice_follows_from_the_seed(store: Store) -> None:
     ],
 )
 def test_a_record_that_was_tampered_with_is_found(store: Store, column: str, change, told: str) -> None:  # type: ignore[no-untyped-def]
-    row = store.load(descent_shards(PLAN)[:1]).iloc[0]
+    row = store.load(descent_jobs(PLAN)[:1]).iloc[0]
     tampered = row.copy()
     tampered[column] = change(row[column])
     assert compared(row, row) == (IDENTICAL, "")
@@ -71,28 +69,26 @@ def test_a_record_that_was_tampered_with_is_found(store: Store, column: str, cha
 
 
 def test_an_end_that_is_a_little_off_is_the_same_result(store: Store) -> None:
-    row = store.load(descent_shards(PLAN)[:1]).iloc[0]
+    row = store.load(descent_jobs(PLAN)[:1]).iloc[0]
     other = row.copy()
     other["end_lattice"] = np.add(row["end_lattice"], 1e-9)
     assert compared(other, row)[0] == EQUAL
 
 
 @pytest.fixture
-def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """Records of two recipes, one of which begins with a relaxation: here one that finds a cell 2 % too large."""
+def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Records of two searches, one of which begins with a relaxation: here one that finds a cell 2 % too large."""
     reference = load_structure("U2Ti")
     relaxed = reference.copy()
     relaxed.scale_lattice(1.02**3 * reference.volume)
-    monkeypatch.setattr(shards, "RECORDS", tmp_path)
-    monkeypatch.setattr(shards, "relax", lambda start, noise: Relaxation(relaxed, -6.0, -5.0, 7, True, 0.1))
-    shards._recorded_relaxations.cache_clear()
+    monkeypatch.setattr(relaxation, "RECORDS", tmp_path)
+    monkeypatch.setattr(relaxation, "relax", lambda start, noise: Relaxation(relaxed, -6.0, -5.0, 7, True, 0.1))
     plan = Plan(structures=("U2Ti",), lattice_levels=(0.1,), coordinate_levels=(0.05,), methods=(), copies=1,
-                recipes=("energy_graduated", "adam"), relaxation_copies=0)  # fmt: skip
+                searches=("energy_graduated", "adam"), relaxation_copies=0)  # fmt: skip
     store = Store(tmp_path / "made")
-    for shard in recipe_shards(plan):
-        store.add(shard, compute(shard), {})
-    yield store
-    shards._recorded_relaxations.cache_clear()
+    for job in search_jobs(plan):
+        store.add(job, job.compute(), {})
+    return store
 
 
 def test_searches_are_made_again_too(searched: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +99,7 @@ def test_searches_are_made_again_too(searched: Store, monkeypatch: pytest.Monkey
     monkeypatch.setattr("xrdscape.study.audit.same_arithmetic", lambda made: True)
     far = load_structure("U2Ti")
     far.scale_lattice(3 * far.volume)
-    monkeypatch.setattr(shards, "relax", lambda start, noise: Relaxation(far, -6.0, -5.0, 7, True, 0.1))
+    monkeypatch.setattr(relaxation, "relax", lambda start, noise: Relaxation(far, -6.0, -5.0, 7, True, 0.1))
     verdicts = {row["method"]: row["verdict"] for row in audit(searched, 10)}
     assert verdicts["energy_graduated"] == DIFFERENT
     assert verdicts["adam"] in (IDENTICAL, EQUAL)
@@ -116,7 +112,7 @@ def test_nothing_to_audit_is_told(tmp_path: Path) -> None:
 
 def test_another_end_is_excused_by_another_arithmetic_alone(store: Store) -> None:
     """Two records of one setting are each true to themselves and end in different places."""
-    rows = store.load(descent_shards(PLAN)[:1])
+    rows = store.load(descent_jobs(PLAN)[:1])
     row, again = rows.iloc[0], rows.iloc[1].copy()
     for name in ("start_lattice", "start_coords"):
         again[name] = row[name]

@@ -15,8 +15,9 @@ import pytest
 
 from xrdscape.errors import RecordError
 from xrdscape.study import campaign, records
-from xrdscape.study.campaign import all_shards, descents, recipes, run, studied
-from xrdscape.study.plan import Plan, Shard, descent_shards, load_plan, recipe_shards
+from xrdscape.study.campaign import descents, run, searches, studied
+from xrdscape.study.jobs import descent
+from xrdscape.study.plan import Plan, descent_jobs, jobs, load_plan, search_jobs
 from xrdscape.study.progress import read_progress
 from xrdscape.study.status import status_table
 from xrdscape.study.store import Store
@@ -24,7 +25,7 @@ from xrdscape.study.store import Store
 SMALL = Plan(
     structures=("U2Ti",), lattice_levels=(0.05,), coordinate_levels=(0.01,), methods=("cosine",), copies=2, max_steps=3
 )
-# Twelve shards of about a second.
+# Twelve jobs of about a second.
 PLANS = """
 tiny:
   structures: [U2Ti]
@@ -36,7 +37,7 @@ tiny:
   max_steps: 200
   lattice_learning_rate: [1.0e-2, 5.0e-3, 2.0e-3, 1.0e-3]
 """
-SHARDS = 12
+JOBS = 12
 PATIENCE_S = 300.0
 
 
@@ -46,33 +47,33 @@ def book_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def shard_files(folder: Path) -> list[Path]:
+def record_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("[!.]*.parquet"))
 
 
-def test_missing_shards_are_computed_and_stored_ones_kept(book_records: Path) -> None:
+def test_missing_jobs_are_computed_and_stored_ones_kept(book_records: Path) -> None:
     rows = descents(SMALL, progress=False, workers=1)
     assert list(rows["noise"]) == ["lattice", "lattice", "coordinates", "coordinates"]
-    files = shard_files(book_records)
+    files = record_files(book_records)
     assert len(files) == 2
     files[0].unlink()
     kept = files[1].stat().st_mtime_ns
     descents(SMALL, progress=False, workers=1)
-    assert shard_files(book_records) == files
+    assert record_files(book_records) == files
     assert files[1].stat().st_mtime_ns == kept
 
 
 def test_searches_are_computed_once_and_stand_beside_the_rest(
     book_records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = replace(SMALL, recipes=("adam",), relaxation_copies=0)
-    assert all_shards(plan) == [*descent_shards(plan), *recipe_shards(plan)]
+    plan = replace(SMALL, searches=("adam",), relaxation_copies=0)
+    assert jobs(plan) == [*descent_jobs(plan), *search_jobs(plan)]
     found = searches(plan, progress=False, workers=1)
     assert list(found["method"]) == ["adam"] * 2
     assert list(found["tries"]) == [1, 1]
-    kept = [file.stat().st_mtime_ns for file in shard_files(book_records)]
-    pd.testing.assert_frame_equal(recipes(plan, progress=False, workers=1), found)
-    assert [file.stat().st_mtime_ns for file in shard_files(book_records)] == kept
+    kept = [file.stat().st_mtime_ns for file in record_files(book_records)]
+    pd.testing.assert_frame_equal(searches(plan, progress=False, workers=1), found)
+    assert [file.stat().st_mtime_ns for file in record_files(book_records)] == kept
     known = {"descents": pd.DataFrame({"method": ["cosine"]}), "relaxations": pd.DataFrame({"method": ["chgnet"]})}
     for name, rows in known.items():
         monkeypatch.setattr(campaign, name, lambda asked, rows=rows: rows if asked is plan else None)
@@ -85,7 +86,7 @@ def test_records_of_the_book_are_not_those_of_other_code(book_records: Path, mon
     descents(SMALL, progress=False, workers=1)
     monkeypatch.setattr(campaign, "_code_digest", lambda: "other")
     descents(SMALL, progress=False, workers=1)
-    assert len(shard_files(book_records)) == 4
+    assert len(record_files(book_records)) == 4
 
 
 def test_what_the_repository_has_is_not_computed_again(book_records: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,23 +101,22 @@ def test_what_the_repository_has_is_not_computed_again(book_records: Path, monke
         descents(replace(study, copies=1), progress=False)
 
 
-def test_a_failed_shard_is_told_and_the_others_are_stored(tmp_path: Path) -> None:
+def test_a_failed_job_is_told_and_the_others_are_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A method that no worker knows fails when it is computed."""
-    good = descent_shards(SMALL)
+    good = descent_jobs(SMALL)
     store, bad = Store(tmp_path / "fresh", tmp_path / "merged"), replace(good[0], method="magic")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Shard, "cost", property(lambda shard: 1.0))
-        with pytest.raises(RecordError, match=r"1 of 3 shards failed \(U2Ti lattice magic: KeyError: 'magic'"):
-            run([bad, *good], store, workers=1, progress=False)
-    assert store.keys() == {shard.key for shard in good}
+    monkeypatch.setitem(descent.SECONDS["lattice"], "magic", 1.0)
+    with pytest.raises(RecordError, match=r"1 of 3 jobs failed \(U2Ti lattice magic: KeyError: 'magic'"):
+        run([bad, *good], store, workers=1, progress=False)
+    assert store.keys() == {job.key for job in good}
     assert status_table(good, store)["done"].sum() == 4
 
 
 def test_a_full_disk_stops_the_run_with_advice_and_keeps_what_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shards, store = descent_shards(SMALL), Store(tmp_path / "fresh")
-    run(shards[:1], store, workers=1, progress=False)
+    planned, store = descent_jobs(SMALL), Store(tmp_path / "fresh")
+    run(planned[:1], store, workers=1, progress=False)
     write = records.pq.write_table
 
     def full(table: object, path: Path, **options: object) -> None:
@@ -127,17 +127,17 @@ def test_a_full_disk_stops_the_run_with_advice_and_keeps_what_is_stored(
     with pytest.raises(
         RecordError, match=r"No space left on device. Free some space .* what is already stored is kept"
     ):
-        run(shards, store, workers=1, progress=False)
+        run(planned, store, workers=1, progress=False)
     monkeypatch.undo()
-    assert store.keys() == {shards[0].key}
+    assert store.keys() == {planned[0].key}
     assert [path.name for path in store.fresh.iterdir() if path.name.startswith(".")] == []
-    run(shards, store, workers=1, progress=False)
-    assert len(store.load(shards)) == 4
+    run(planned, store, workers=1, progress=False)
+    assert len(store.load(planned)) == 4
 
 
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RecordError, match=r"No dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        run(descent_shards(SMALL), Store(tmp_path), scheduler="tcp://127.0.0.1:9", progress=False)
+        run(descent_jobs(SMALL), Store(tmp_path), scheduler="tcp://127.0.0.1:9", progress=False)
 
 
 # The program itself, killed.
@@ -211,12 +211,12 @@ def test_killing_everything_loses_nothing_that_was_finished(home: Home) -> None:
     assert read_progress(home.store.fresh)["active"]
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = {path.name: path.stat().st_mtime_ns for path in shard_files(home.store.fresh)}
-    assert 3 <= len(kept) < SHARDS
+    kept = {path.name: path.stat().st_mtime_ns for path in record_files(home.store.fresh)}
+    assert 3 <= len(kept) < JOBS
     # Half a file, as a machine that lost its power may leave it.
-    torn = shard_files(home.store.fresh)[0]
+    torn = record_files(home.store.fresh)[0]
     torn.write_bytes(torn.read_bytes()[:500])
-    before = pd.concat([records.read(path) for path in shard_files(home.store.fresh)[1:]])
+    before = pd.concat([records.read(path) for path in record_files(home.store.fresh)[1:]])
     told = home.text("status", "tiny")
     assert "under way" not in told
     assert f"120 descents: {10 * len(kept) - 10} done, 0 running" in told, "what is torn is not done"
@@ -266,7 +266,7 @@ def test_workers_of_a_scheduler_may_come_and_go_and_the_scheduler_may_die(home: 
     assert "The scheduler is gone" in told
     assert "Traceback" not in told
     done = len(home.store.keys())
-    assert 5 <= done < SHARDS
+    assert 5 <= done < JOBS
     os.killpg(second.pid, signal.SIGKILL)
     scheduler()
     worker()

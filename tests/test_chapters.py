@@ -7,8 +7,7 @@ import re
 import pytest
 
 from xrdscape.book import Book, chapter_names, chapter_parameters
-from xrdscape.study.plan import descent_shards, load_plan
-from xrdscape.study.store import store_of
+from xrdscape.study.plan import load_plan
 
 STUDY_CHAPTERS = ("03-optimisation", "04-landscapes", "05-amd", "06-chgnet")
 
@@ -19,10 +18,6 @@ def test_defaults_are_those_of_the_study(chapter: str) -> None:
     asked = {name: p.default for name, p in chapter_parameters(chapter, Book()).items() if hasattr(study, name)}
     assert {"copies", "max_steps", "seed"} <= set(asked)
     assert asked == {name: getattr(study, name) for name in asked}
-
-
-def test_every_descent_of_the_study_is_recorded() -> None:
-    assert {shard.key for shard in descent_shards(load_plan("study"))} <= store_of("study").keys()
 
 
 @pytest.mark.parametrize("chapter", [*STUDY_CHAPTERS, "08-crossing"])

@@ -15,8 +15,7 @@ from xrdscape.cli import app
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.pattern import Instrument, simulate
 from xrdscape.study import store
-from xrdscape.study.plan import descent_shards, load_plan
-from xrdscape.study.shards import compute
+from xrdscape.study.plan import descent_jobs, load_plan
 
 
 def call(*words: str | Path) -> Result:
@@ -141,30 +140,30 @@ def test_ctrl_c_ends_with_one_sentence(small_book: book.Book) -> None:
 
 
 @pytest.fixture
-def records_of_one_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.Store:
+def records_of_one_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.Store:
     """Ten descents of the plan "small", and nothing else."""
     some = store.Store(tmp_path / "fresh", tmp_path / "merged")
-    shard = descent_shards(load_plan("small"))[0]
-    some.add(shard, compute(shard), {"revision": "abc"})
+    job = descent_jobs(load_plan("small"))[0]
+    some.add(job, job.compute(), {"revision": "abc"})
     monkeypatch.setattr(store, "store_of", lambda plan: some)
     return some
 
 
-def test_status_counts_what_there_is(records_of_one_shard: store.Store) -> None:
+def test_status_counts_what_there_is(records_of_one_job: store.Store) -> None:
     result = call("status", "small")
     assert result.exit_code == 0
-    done = len(records_of_one_shard.load(descent_shards(load_plan("small"))))
+    done = len(records_of_one_job.load(descent_jobs(load_plan("small"))))
     assert f"descents: {done} done, 0 running, 0 failed" in result.output
     assert "noise  level" in result.output
 
 
-def test_audit_passes_what_is_right_and_fails_what_is_not(records_of_one_shard: store.Store) -> None:
+def test_audit_passes_what_is_right_and_fails_what_is_not(records_of_one_job: store.Store) -> None:
     result = call("audit", "small", "--sample", "2")
     assert result.exit_code == 0, result.output
     assert "2 records made again: 2 identical" in result.output
-    shard = descent_shards(load_plan("small"))[0]
-    rows = records_of_one_shard.load([shard])
-    records_of_one_shard.add(shard, rows.assign(cosine_end=0.5), {})
+    job = descent_jobs(load_plan("small"))[0]
+    rows = records_of_one_job.load([job])
+    records_of_one_job.add(job, rows.assign(cosine_end=0.5), {})
     result = call("audit", "small", "--sample", "1")
     assert result.exit_code == 1
     assert "different cosine_end is" in result.output

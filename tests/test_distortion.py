@@ -118,6 +118,7 @@ def test_impossible_lattice_levels_are_refused(level):
         strain_matrix(level, np.random.default_rng(0))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_impossible_settings_are_refused():
     with pytest.raises(StructureError, match="not a standard deviation"):
         distort_coordinates(load_structure("U2Ti"), -1, np.random.default_rng(0))

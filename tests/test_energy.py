@@ -83,5 +83,9 @@ def test_unsuitable_structures_are_refused():
             call(partial)
         with pytest.raises(EnergyError, match="not finite"):
             call(Structure(reference.lattice, reference.species, np.full((3, 3), np.nan)))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_another_noise_is_refused():
     with pytest.raises(EnergyError, match="unknown noise 'cell'"):
-        relax(reference, "cell")
+        relax(load_structure("U2Ti"), "cell")

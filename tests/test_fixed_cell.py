@@ -7,7 +7,7 @@ from tolerances import FLOAT32_GRADIENT, FLOAT32_LOSS, FLOAT32_PATTERN, REDUCED_
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument
-from xrdscape.optimisation.descent import Descent, Schedule, constant, fixed_of, init
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant, fixed_of, init
 from xrdscape.optimisation.fixed_cell import fixed_cell, fixed_cell_loss
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
@@ -51,12 +51,12 @@ def test_descents_take_it_only_where_all_share_one_cell() -> None:
     reference = load_structure("U2Ti")
     simulator = Simulator(reference, Instrument(step_deg=0.1))
     lattice, sites = to_tensors([reference, reference])
-    stage = constant(simulator, simulator(lattice, sites)[0])(0)
-    problem = Descent(lambda step: stage, OBJECTIVES["cosine"], Schedule(1e-4))
-    assert fixed_of(problem, stage, CoordinateParameters(lattice), lattice) is not None
-    assert fixed_of(problem, stage, LatticeParameters(sites), lattice) is None
+    stage = Stage(simulator, simulator(lattice, sites)[0])
+    descent = Descent(constant(stage), OBJECTIVES["cosine"], Schedule(1e-4))
+    assert fixed_of(descent, stage, CoordinateParameters(lattice), lattice) is not None
+    assert fixed_of(descent, stage, LatticeParameters(sites), lattice) is None
     other = lattice * torch.tensor([[1.0], [1.001]], dtype=torch.float64)
-    assert init(problem, CoordinateParameters(other), other, sites).fixed is None
+    assert init(descent, CoordinateParameters(other), other, sites).fixed is None
 
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)

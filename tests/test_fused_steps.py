@@ -11,7 +11,7 @@ from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument
-from xrdscape.optimisation.descent import Descent, Schedule, State, constant, init, step
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, State, constant, init, step
 from xrdscape.optimisation.fused_steps import fused_steps, steps_at_once
 from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
@@ -37,7 +37,7 @@ def make_case(
     target = simulator(*to_tensors([reference], dtype))[0]
     lattice, sites = to_tensors([start(name, "lattice", level, copy, structure=reference) for copy in range(4)], dtype)
     family = detect_family(reference) if PUBLISHED_METHODS[method].constrained else None
-    descent = Descent(constant(simulator, target), objective, Schedule(rate, 60, check_every=10, tolerance=1e-3))
+    descent = Descent(constant(Stage(simulator, target)), objective, Schedule(rate, 60, check_every=10, tolerance=1e-3))
     return descent, init(descent, LatticeParameters(sites, family, clamp), lattice, sites)
 
 
@@ -49,7 +49,7 @@ def make_sites_case(
     target = simulator(*to_tensors([reference], dtype))[0]
     copies = [start(name, "coordinates", 0.05, copy, structure=reference) for copy in range(4)]
     lattice, sites = to_tensors(copies, dtype)
-    descent = Descent(constant(simulator, target), chosen, Schedule(rate, 60, check_every=10, tolerance=1e-3))
+    descent = Descent(constant(Stage(simulator, target)), chosen, Schedule(rate, 60, check_every=10, tolerance=1e-3))
     return descent, init(descent, CoordinateParameters(lattice, clamp), lattice, sites)
 
 

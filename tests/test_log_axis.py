@@ -1,6 +1,7 @@
 """The axis of ln d: where peaks go, that a strain is a shift, areas, slopes, and descents along it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,15 +10,15 @@ from crystals import COARSE
 from tolerances import GRADCHECK, LOG_AXIS_AREA, LOG_AXIS_LOPSIDED, LOG_AXIS_PLACE
 
 from xrdscape.crystal.structures import load_structure, to_tensors
-from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument, two_theta_grid
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.blur import half_width, softened, through_blur
-from xrdscape.optimisation.descent import Descent, Schedule, init
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, init
 from xrdscape.optimisation.graduated import Narrowing, graduated, narrowing_stages
 from xrdscape.optimisation.log_axis import log_axis, on_log_axis
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.parameters import CoordinateParameters
+from xrdscape.study.problems import problem_of
 
 INSTRUMENT = Instrument()
 AXIS = log_axis(INSTRUMENT)
@@ -79,23 +80,27 @@ def test_slopes_and_single_patterns() -> None:
 
 def test_stages_along_it() -> None:
     reference = load_structure("U2Ti")
-    simulator = Simulator(reference, dtype=torch.float32)
-    target = Simulator(reference)(*to_tensors([reference]))[0].float()
+    problem = problem_of(reference)
+    exact = Stage.of(problem, problem.simulator())
     narrowing = Narrowing(widest_deg=4.0, stages=2, steps=3, last_steps=3, axis="log_d")
-    stage = narrowing_stages(simulator, target, narrowing)
+    stages = narrowing_stages(exact, narrowing)
     half = half_width(AXIS.in_log_d(4.0), AXIS.step)
-    assert (stage(0).blur, stage(0).axis, stage(6).blur, stage(6).axis) == (half, AXIS, 0, None)
-    assert torch.equal(stage(0).target, softened(target, half, AXIS))
-    assert torch.equal(stage(6).target, target)
+    assert (stages(0).blur, stages(0).axis, stages(6).blur, stages(6).axis) == (half, AXIS, 0, None)
+    assert torch.equal(stages(0).target, softened(exact.target, half, AXIS))
+    assert torch.equal(stages(6).target, problem.target.float())
 
     lattice, sites = to_tensors([reference], dtype=torch.float32)
-    ends = graduated(simulator, target, lattice * 1.002, sites, narrowing=narrowing)
+    ends = graduated(problem, lattice * 1.002, sites, narrowing=narrowing)
     assert torch.isfinite(ends.loss).all()
-    problem = Descent(stage, OBJECTIVES["cosine"], Schedule(1e-4, 5))
+    descent = Descent(stages, OBJECTIVES["cosine"], Schedule(1e-4, 5))
     with pytest.raises(DescentError, match="A blur is for cells that move"):
-        init(problem, CoordinateParameters(lattice), lattice, sites)
+        init(descent, CoordinateParameters(lattice), lattice, sites)
+    weighted = replace(problem, weights=torch.ones_like(problem.target))
+    with pytest.raises(DescentError, match="weights on their own axis alone"):
+        graduated(weighted, lattice, sites, narrowing=narrowing)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_another_axis_is_refused() -> None:
     with pytest.raises(DescentError, match="along 'two_theta' or 'log_d'"):
         Narrowing(axis="q")

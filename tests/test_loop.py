@@ -40,7 +40,7 @@ class Case:
 
     def descent(self, learning_rate: float = 1e-3, objective: Objective = COSINE, **schedule: float) -> Descent:
         return Descent(
-            constant(self.simulator, self.target),
+            constant(Stage(self.simulator, self.target)),
             objective,
             Schedule(learning_rate, **schedule),  # type: ignore[arg-type]
         )
@@ -591,7 +591,7 @@ def test_a_start_whose_cell_does_not_close_is_refused() -> None:
 def test_a_target_of_another_length_is_refused() -> None:
     case = make_case()
     with pytest.raises(DescentError, match=r"target has 399 values, the simulator 400"):
-        case.run_descent(replace(case.descent(), stage=constant(case.simulator, case.target[:-1])))
+        case.run_descent(replace(case.descent(), stage=constant(Stage(case.simulator, case.target[:-1]))))
     later = annealed(case, Stage(case.simulator, case.target), 2)
     shorter = Stage(case.simulator, case.target[:-1])
     with pytest.raises(DescentError, match=r"target has 399 values"):
@@ -631,7 +631,7 @@ def test_the_pattern_of_displaced_atoms_is_recovered() -> None:
     target = simulator(lattice, reference)[0]
     generator = torch.Generator().manual_seed(2)
     sites = reference + 0.02 * torch.randn(reference.shape, dtype=torch.float64, generator=generator)
-    descent = Descent(constant(simulator, target), COSINE, Schedule(0.05, 400, 100, 1e-9))
+    descent = Descent(constant(Stage(simulator, target)), COSINE, Schedule(0.05, 400, 100, 1e-9))
     result = run_descent(descent, CoordinateParameters(lattice), lattice, sites)
     assert 1 + result.loss.item() < (1 + result.start_loss.item()) / 100
     assert torch.equal(result.lattice, lattice)

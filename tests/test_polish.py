@@ -1,5 +1,7 @@
 """Finishing: to the true minimum in a few steps, in any parameters, and never up."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tolerances import FINISHED, FINISHED_ANGLE, RULE
@@ -104,4 +106,6 @@ def test_what_is_refused(reference, stage) -> None:  # type: ignore[no-untyped-d
     with pytest.raises(DescentError, match="max_steps >= 1"):
         polish(stage, ScaledLattice.of(lattice, sites), lattice, sites, max_steps=0)
     with pytest.raises(InstrumentError, match="zero everywhere"):
-        polish(Stage(stage.simulator, 0 * stage.target), ScaledLattice.of(lattice, sites), lattice, sites)
+        polish(replace(stage, target=0 * stage.target), ScaledLattice.of(lattice, sites), lattice, sites)
+    with pytest.raises(DescentError, match="weighs all points alike"):
+        polish(replace(stage, weights=stage.target), ScaledLattice.of(lattice, sites), lattice, sites)

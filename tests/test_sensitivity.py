@@ -11,7 +11,7 @@ from xrdscape.errors import XrdscapeError
 from xrdscape.evaluation.estimates import paired_difference
 from xrdscape.evaluation.matching import emd
 from xrdscape.study import sensitivity
-from xrdscape.study.plan import Plan, descent_shards
+from xrdscape.study.plan import Plan, descent_jobs
 from xrdscape.study.records import crystal
 from xrdscape.study.sensitivity import (
     batch_stopping,
@@ -26,7 +26,6 @@ from xrdscape.study.sensitivity import (
     start_statistics,
     with_neighbours,
 )
-from xrdscape.study.shards import compute
 from xrdscape.study.store import Store
 
 
@@ -92,8 +91,8 @@ def test_plans_without_records_are_left_out(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(sensitivity, "load_plan", lambda name: plan)
     monkeypatch.setattr(sensitivity, "store_of", lambda name: Store(tmp_path / name))
     assert recorded(["some", "none"]) == {}
-    (shard,) = descent_shards(plan)
-    store.add(shard, compute(shard), {})
+    (job,) = descent_jobs(plan)
+    store.add(job, job.compute(), {})
     found = recorded(["some", "none"])
     assert list(found) == ["some"]
     assert len(found["some"]) == 2
@@ -156,7 +155,7 @@ def test_a_shift_has_the_sign_of_the_change() -> None:
 
 
 def test_neighbours_change_the_distance_alone() -> None:
-    rows = compute(descent_shards(Plan(structures=("U2Ti",), max_steps=1))[0]).head(3)
+    rows = descent_jobs(Plan(structures=("U2Ti",), max_steps=1))[0].compute().head(3)
     again = with_neighbours(rows, 100)
     assert again["emd_end"].to_numpy() == pytest.approx(rows["emd_end"].to_numpy())
     few = with_neighbours(rows, 10)

@@ -7,25 +7,26 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from made_up import TINY_JOB
 
 from xrdscape.errors import RecordError
 from xrdscape.study import records
-from xrdscape.study.plan import Shard
+from xrdscape.study.jobs import Job
 from xrdscape.study.store import Store
 
-FIRST = Shard("U2Ti", "lattice", "cosine", (0.05, 0.1), copies=2, seed=0)
+FIRST = replace(TINY_JOB, levels=(0.05, 0.1))
 SECOND = replace(FIRST, method="mse")
 OTHER = replace(FIRST, structure="Nd(Al2Cu)4")
 MADE = {"revision": "abc"}
 
 
-def rows_of(shard: Shard, value: float = 0.0) -> pd.DataFrame:
-    named = [(level, copy) for level in shard.levels for copy in range(shard.copies)]
+def rows_of(job: Job, value: float = 0.0) -> pd.DataFrame:
+    named = [(level, copy) for level in job.levels for copy in range(job.copies)]
     rows = pd.DataFrame(named, columns=["level", "copy"])
     return rows.assign(
-        noise=shard.noise,
-        method=shard.method,
-        shard=shard.key,
+        noise=job.noise,
+        method=job.method,
+        shard=job.key,
         learning_rate=0.1,
         end_loss=value,
         stop_reason="converged",
@@ -37,9 +38,9 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "fresh", tmp_path / "merged")
 
 
-def fill(store: Store, *shards: Shard) -> None:
-    for shard in shards:
-        store.add(shard, rows_of(shard), MADE)
+def fill(store: Store, *jobs: Job) -> None:
+    for job in jobs:
+        store.add(job, rows_of(job), MADE)
 
 
 def test_an_empty_store_has_nothing(store: Store) -> None:
@@ -70,7 +71,7 @@ def test_merging_loses_and_doubles_nothing(store: Store) -> None:
 
 
 def test_a_merge_that_was_cut_off_does_no_harm(store: Store) -> None:
-    """Between writing the merged file and deleting the shard's own, both hold it."""
+    """Between writing the merged file and deleting the job's own, both hold it."""
     fill(store, FIRST)
     kept = (store.fresh / f"{FIRST.key}.parquet").read_bytes()
     store.merge()
@@ -81,7 +82,7 @@ def test_a_merge_that_was_cut_off_does_no_harm(store: Store) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all"])
-def test_a_damaged_shard_is_set_aside(store: Store, content: bytes) -> None:
+def test_a_damaged_file_is_set_aside(store: Store, content: bytes) -> None:
     fill(store, FIRST, SECOND)
     (store.fresh / f"{FIRST.key}.parquet").write_bytes(content)
     assert store.keys() == {SECOND.key}
@@ -92,7 +93,7 @@ def test_a_damaged_shard_is_set_aside(store: Store, content: bytes) -> None:
     assert store.repair() == []
 
 
-def test_half_a_shard_is_set_aside(store: Store) -> None:
+def test_half_a_file_is_set_aside(store: Store) -> None:
     fill(store, FIRST)
     path = store.fresh / f"{FIRST.key}.parquet"
     path.write_bytes(path.read_bytes()[:-200])
@@ -127,7 +128,7 @@ def test_a_damaged_merged_file_is_named_with_the_way_out(store: Store) -> None:
         store.keys()
 
 
-def test_a_file_tells_what_made_each_shard(store: Store) -> None:
+def test_a_file_tells_what_made_each_job(store: Store) -> None:
     fill(store, FIRST)
     told = json.loads(pq.read_schema(store.fresh / f"{FIRST.key}.parquet").metadata[b"made"])
     assert told[FIRST.key]["settings"]["levels"] == [0.05, 0.1]

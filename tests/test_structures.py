@@ -7,9 +7,9 @@ import torch
 from pymatgen.core import Lattice, Structure
 from tolerances import CIF_COORDINATE, CIF_FRACTION, TENSOR_ROUND_TRIP
 
+from xrdscape.crystal.contents import Contents
 from xrdscape.crystal.structures import (
     REFERENCE_NAMES,
-    composition_matrix,
     from_tensors,
     load_structure,
     reference_facts,
@@ -123,9 +123,9 @@ def test_poscar_keeps_orientation(tmp_path):
 def test_partial_occupancy_oxidation_and_deuterium(tmp_path):
     sites = "Fe1 Fe3+ 0 0 0 0.5\nNi1 Ni2+ 0 0 0 0.25\nD1 D 0.5 0.5 0.5 1\nH1 H1+ 0.5 0 0.5 1"
     structure = load_structure(write_cif(tmp_path, sites))
-    elements, occupancy = composition_matrix(structure)
-    assert elements == ("Fe", "H", "Ni")
-    np.testing.assert_allclose(sorted(occupancy.tolist()), [[0, 1, 0], [0, 1, 0], [0.5, 0, 0.25]])
+    contents = Contents.of(structure)
+    assert contents.elements == ("Fe", "H", "Ni")
+    np.testing.assert_allclose(sorted(contents.occupancy.tolist()), [[0, 1, 0], [0, 1, 0], [0.5, 0, 0.25]])
 
 
 def test_a_powder_cif_gives_its_crystal(tmp_path):

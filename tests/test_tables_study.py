@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from xrdscape.study.plan import Plan, descent_shards
+from xrdscape.study.plan import Plan, descent_jobs
 from xrdscape.study.records import write
-from xrdscape.study.shards import compute
 from xrdscape.study.store import Store
 from xrdscape.tables.study import CHOICES, learning_rates, machines_text, open_choices, records_made_again
 
@@ -30,7 +29,7 @@ def test_machines_are_counted_copy_by_copy(tmp_path: Path) -> None:
 
 
 def records(plan: Plan = PLAN) -> pd.DataFrame:
-    return pd.concat([compute(shard) for shard in descent_shards(plan)], ignore_index=True)
+    return pd.concat([job.compute() for job in descent_jobs(plan)], ignore_index=True)
 
 
 def test_every_rate_of_the_pilot_has_a_row_and_one_is_taken() -> None:
@@ -55,8 +54,8 @@ def test_a_choice_is_set_beside_the_studys() -> None:
 
 def test_records_made_again_are_a_table(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    for shard in descent_shards(PLAN)[:1]:
-        store.add(shard, compute(shard), {})
+    for job in descent_jobs(PLAN)[:1]:
+        store.add(job, job.compute(), {})
     table = records_made_again(store, 2)
     assert list(table["Outcome"]) == ["identical"] * 2
     assert (table["Steps then"] == table["Steps now"]).all()

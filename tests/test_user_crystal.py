@@ -10,7 +10,6 @@ import pytest
 import torch
 from crystals import DATA, carried
 from pymatgen.core import Lattice, Structure
-from xrdscape.study.shards import compute
 
 from xrdscape.book import Book
 from xrdscape.book.parameters import chapter_parameters
@@ -24,7 +23,9 @@ from xrdscape.optimisation.graduated import Narrowing
 from xrdscape.optimisation.methods import METHODS
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.search import search
-from xrdscape.study.plan import Shard, load_plan
+from xrdscape.study.jobs import DescentJob
+from xrdscape.study.plan import load_plan
+from xrdscape.study.problems import problem_of
 from xrdscape.tables.own import (
     best_and_worst,
     cases_table,
@@ -110,6 +111,7 @@ def test_what_is_no_crystal_is_refused(tmp_path: Path) -> None:
         own_crystal(broken)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -219,9 +221,9 @@ def test_the_experiment_is_that_of_the_study(method: str, chosen: dict[str, obje
     own = own_crystal("U2Ti")
     experiment = Experiment(copies=2, max_steps=40, method="published", **chosen)  # type: ignore[arg-type]
     records = experiment_records(own, experiment, distorted(own, experiment), progress=False)
-    shard = Shard("U2Ti", experiment.noise, method, (experiment.level,), 2, 0, 40, 1000, 1e-4, experiment.rate,
-                  clamp=True, dtype="float32")  # type: ignore[arg-type]  # fmt: skip
-    study = compute(shard)
+    job = DescentJob("U2Ti", experiment.noise, method, (experiment.level,), copies=2, seed=0, max_steps=40,
+                     check_every=1000, tolerance=1e-4, learning_rate=experiment.rate)  # fmt: skip
+    study = job.compute()
     shared = [name for name in records.columns if name not in ("method",)]
     pd.testing.assert_frame_equal(records[shared], study[shared], check_dtype=False)
 
@@ -234,7 +236,7 @@ def test_the_defaults_of_the_chapter_are_those_of_the_experiment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "chosen"),
+    ("name", "chosen"),
     [
         ("graduated", {}),
         ("graduated_family", {"project_family": True}),
@@ -242,14 +244,14 @@ def test_the_defaults_of_the_chapter_are_those_of_the_experiment() -> None:
         ("adam_entropy", {"noise": "coordinates", "level": 0.05, "objective": "entropy"}),
     ],
 )
-def test_the_recommended_method_is_one_of_the_methods(recipe: str, chosen: dict[str, object]) -> None:
-    """With nothing else chosen; and its records are what that recipe finds."""
+def test_the_recommended_method_is_one_of_the_methods(name: str, chosen: dict[str, object]) -> None:
+    """With nothing else chosen; and its records are what that method finds."""
     own, experiment = own_crystal("U2Ti"), Experiment(copies=2, **chosen)  # type: ignore[arg-type]
-    assert experiment.recipe == METHODS[recipe]
+    assert experiment.recipe == METHODS[name]
     starts = distorted(own, experiment)
     records = experiment_records(own, experiment, starts, progress=False)
-    found = search(METHODS[recipe], own.reference, starts, [np.random.default_rng(0)] * 2)
-    assert np.allclose(np.stack(records["end_lattice"]), [end.lattice.parameters for end in found.ends])
+    found = search(METHODS[name], problem_of(own.reference, family=own.family), starts, [np.random.default_rng(0)] * 2)
+    assert np.allclose(np.stack(records["end_lattice"]), [model.lattice.parameters for model in found.refined])
     assert (records["steps"] <= experiment.steps).all()
 
 

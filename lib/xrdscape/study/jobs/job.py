@@ -2,7 +2,7 @@
 
 import time
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 from pymatgen.core import Structure
@@ -16,6 +16,7 @@ Named = tuple[tuple[float, int], ...]
 """Noise level and number of some realisations."""
 
 
+@runtime_checkable
 class Job(Protocol):
     """A piece of work on one crystal: some realisations of a noise, and what is done with them.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,19 +91,19 @@ def relaxation_seconds(structure: str) -> float:
 
 def known_relaxations(job: Job, starts: list[Structure], named: Named) -> list[Relaxation]:
     """Relaxations of starting models: the study's where it has them, or else made now."""
-    known = _recorded(job.structure, job.noise, job.seed)
+    known = _recorded(RECORDS, job.structure, job.noise, job.seed)
     return [
         known[name] if name in known else relax(model, job.noise) for name, model in zip(named, starts, strict=True)
     ]
 
 
 @lru_cache(maxsize=4)
-def _recorded(structure: str, noise: str, seed: int) -> dict[tuple[float, int], Relaxation]:
-    """Return recorded relaxations by level and realisation: those that `relax` would give again.
+def _recorded(folder: Path, structure: str, noise: str, seed: int) -> dict[tuple[float, int], Relaxation]:
+    """Return relaxations recorded in a folder, by level and realisation: those that `relax` would give again.
 
     Others were cut short by another limit, or let go on.
     """
-    path = RECORDS / "study" / f"{label(structure)}.parquet"
+    path = folder / "study" / f"{label(structure)}.parquet"
     if not path.exists():
         return {}
     rows, reference = records.read(path), load_structure(structure)
