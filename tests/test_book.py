@@ -11,6 +11,7 @@ from fixture_book import HEADER, write_fixture_book
 
 from xrdscape.book import (
     Book,
+    build,
     build_book,
     chapter_names,
     chapter_parameters,
@@ -257,6 +258,40 @@ def test_book_is_built_once_and_then_only_what_changed(book: Book) -> None:
     assert (table["Seconds"] > 0).all()
 
 
+MEETING = """```{{code-cell}} ipython3
+import time
+from pathlib import Path
+Path("{own}").touch()
+for _ in range(1200):
+    time.sleep(0.1 * (not Path("{other}").exists()))
+assert Path("{other}").exists()
+```
+"""
+
+
+def test_two_chapters_are_executed_at_a_time_and_those_that_measure_time_alone(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of two chapters waits for the other to begin; a third begins when both are done."""
+    monkeypatch.setattr(build, "cores", lambda: 2)
+    monkeypatch.setattr(build, "TIMED", ("00-timed",))
+    for own, other in (("01-sum", "02-plot"), ("02-plot", "01-sum")):
+        (book.chapters / f"{own}.md").write_text(HEADER + MEETING.format(own=own, other=other))
+    (book.chapters / "00-timed.md").write_text(HEADER + "# A page\n")
+    toc = book.root / "_toc.yml"
+    toc.write_text(
+        toc.read_text().replace(
+            "      - file: chapters/01", "      - file: chapters/00-timed\n      - file: chapters/01"
+        )
+    )
+    said: list[str] = []
+    with pytest.raises(ChapterError, match="could not be built"):
+        build_book(book, say=said.append)
+    begun = [line.partition(":")[0] for line in said if line.endswith("executing ...")]
+    assert begun == ["01-sum", "02-plot", "00-timed", "versions"]
+    assert {line.partition(":")[0] for line in said[: said.index("00-timed: executing ...")]} == {"01-sum", "02-plot"}
+
+
 def test_the_page_of_parameters_follows_those_of_other_chapters(book: Book) -> None:
     (book.chapters / "01-sum.md").rename(book.chapters / f"{OVERVIEW}.md")
     toc = book.root / "_toc.yml"
@@ -319,13 +354,14 @@ def test_versions_are_reported_before_any_execution(book: Book) -> None:
 
 
 def test_interruption_stops_the_build_and_is_no_failure(book: Book) -> None:
-    """Ctrl-C reaches the kernel as well; the next chapter must not begin."""
+    """Ctrl-C reaches the kernel as well; what waits for its turn must not begin."""
     cell = "```{code-cell} ipython3\nraise KeyboardInterrupt\n```\n"
     (book.chapters / "01-sum.md").write_text(HEADER + cell)
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         build_book(book, say=said.append)
-    assert said == ["01-sum: executing ..."]
+    assert said == [f"{name}: executing ..." for name in ("01-sum", "02-plot")[: len(said)]]
+    assert not book.site.exists()
 
 
 # Pages that report on others

@@ -2,8 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from datetime import UTC, datetime
+from itertools import chain
+from multiprocessing import get_context
 from typing import Any
 
 from xrdscape.book.execute import cache_key, run_chapter, write_json
@@ -12,11 +15,16 @@ from xrdscape.book.parameters import chapter_parameters
 from xrdscape.book.records import environment, read_timings, timings_path
 from xrdscape.book.site import build_site
 from xrdscape.errors import ChapterError
+from xrdscape.runtime.provenance import cores, machine
 
 # Pages that report on the executed chapters, each on all that stand before it here too, and so run after them.
 REPORTS = ("verdicts", "versions")
 # This one lists the parameters of all.
 OVERVIEW = "run-it-yourself"
+# These measure times, and are executed with nothing beside them.
+TIMED = ("engine",)
+# Memory that one chapter may need: that of CHGNet and of some gradients.
+CHAPTER_GIB = 2.5
 
 
 def book_chapters(book: Book) -> list[str]:
@@ -58,14 +66,23 @@ def execute_chapter(chapter: str, book: Book, force: bool, say: Callable[[str], 
     Raises:
         ChapterError: a cell failed; an earlier executed notebook of this chapter is left as it was.
     """
-    output = book.executed / f"{chapter}.ipynb"
-    key = cache_key(chapter, {}, book, extra=_told_of_others(chapter, book))
-    known = read_timings(book).get(chapter, {})
-    if not force and known.get("key") == key and output.exists():
-        say(f"{chapter}: up to date ({known['seconds']:.1f} s when it was executed)")
-        return False
-    say(f"{chapter}: executing ...")
-    seconds = run_chapter(chapter, {}, output, book)
+    return _execute([chapter], book, force, say) == [chapter]
+
+
+def _outdated(chapters: Sequence[str], book: Book, force: bool, say: Callable[[str], None]) -> dict[str, str]:
+    """The chapters that have to be executed, each with the digest of what it is made of now."""
+    timings, found = read_timings(book), {}
+    for name in chapters:
+        key = cache_key(name, {}, book, extra=_told_of_others(name, book))
+        known = timings.get(name, {})
+        if not force and known.get("key") == key and (book.executed / f"{name}.ipynb").exists():
+            say(f"{name}: up to date ({known['seconds']:.1f} s when it was executed)")
+        else:
+            found[name] = key
+    return found
+
+
+def _record(chapter: str, key: str, seconds: float, book: Book) -> None:
     entry: dict[str, Any] = {
         "key": key,
         "seconds": round(seconds, 2),
@@ -74,8 +91,6 @@ def execute_chapter(chapter: str, book: Book, force: bool, say: Callable[[str], 
         "environment": environment(),
     }
     write_json(timings_path(book), {**read_timings(book), chapter: entry})
-    say(f"{chapter}: executed in {seconds:.1f} s")
-    return True
 
 
 def build_book(
@@ -121,15 +136,59 @@ def _execute(chapters: Sequence[str], book: Book, force: bool, say: Callable[[st
     Raises:
         ChapterError: some failed.
     """
-    executed, failures = [], []
-    for name in chapters:
-        try:
-            if execute_chapter(name, book, force, say):
-                executed.append(name)
-        except ChapterError as error:
+    keys = _outdated(chapters, book, force, say)
+    timed = [name for name in keys if name in TIMED]
+    others = [name for name in keys if name not in TIMED]
+    failures = {}
+    for name, outcome in chain(_side_by_side(others, book, say), _in_turn(timed, book, say)):
+        if isinstance(outcome, ChapterError):
             say(f"{name}: FAILED")
-            failures.append(str(error))
+            failures[name] = str(outcome)
+        else:
+            _record(name, keys[name], outcome, book)
+            say(f"{name}: executed in {outcome:.1f} s")
     if failures:
         kept = "the executed notebooks of the other chapters are kept; the site was not built"
-        raise ChapterError("\n".join([*failures, kept]))
-    return executed
+        raise ChapterError("\n".join([*(failures[name] for name in keys if name in failures), kept]))
+    return list(keys)
+
+
+Outcomes = Iterator[tuple[str, float | ChapterError]]
+"""Chapters as they come to their end, each with its seconds or with what went wrong."""
+
+
+def _in_turn(chapters: Iterable[str], book: Book, say: Callable[[str], None]) -> Outcomes:
+    """Execute chapters one after the other."""
+    for name in chapters:
+        say(f"{name}: executing ...")
+        try:
+            seconds = _run(name, book)
+        except ChapterError as error:
+            yield name, error
+        else:
+            yield name, seconds
+
+
+def _side_by_side(chapters: Sequence[str], book: Book, say: Callable[[str], None]) -> Outcomes:
+    """Execute chapters, as many at a time as the machine has cores and memory for; they begin in their order."""
+    workers = min(cores(), len(chapters), int(machine()["memory_gib"] / CHAPTER_GIB))
+    if workers < 2:
+        yield from _in_turn(chapters, book, say)
+        return
+    waiting, running = list(chapters), dict[Future[float], str]()
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                name = waiting.pop(0)
+                say(f"{name}: executing ...")
+                running[pool.submit(_run, name, book, bars=False)] = name
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                name, error = running.pop(future), future.exception()
+                if error is not None and not isinstance(error, ChapterError):
+                    raise error
+                yield name, error or future.result()
+
+
+def _run(chapter: str, book: Book, bars: bool = True) -> float:
+    """Execute a chapter with its defaults; the seconds it took."""
+    return run_chapter(chapter, {}, book.executed / f"{chapter}.ipynb", book, bars=bars)

@@ -28,7 +28,9 @@ FOR_THE_USER = {name for name, kind in vars(errors).items() if isinstance(kind, 
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def run_chapter(chapter: str, parameters: Mapping[str, Any], output: Path, book: Book, progress: bool = False) -> float:
+def run_chapter(
+    chapter: str, parameters: Mapping[str, Any], output: Path, book: Book, progress: bool = False, bars: bool = True
+) -> float:
     """Execute one chapter with parameters into a notebook.
 
     Args:
@@ -37,6 +39,7 @@ def run_chapter(chapter: str, parameters: Mapping[str, Any], output: Path, book:
         output: the notebook to write; it appears only when the chapter has run to its end.
         book: the book that the chapter belongs to; its root is the working directory of the chapter.
         progress: show a bar that counts cells.
+        bars: show the chapter's own progress bars where standard error is a terminal.
 
     Returns:
         Wall time of the execution in seconds.
@@ -60,7 +63,7 @@ def run_chapter(chapter: str, parameters: Mapping[str, Any], output: Path, book:
                     source, result, values, kernel_name=KERNEL, language="python", cwd=book.root,
                     progress_bar=progress, log_output=False,
                     # A chapter's own progress bars go to stderr; at a terminal someone is waiting for them.
-                    stderr_file=sys.stderr if sys.stderr.isatty() else None,
+                    stderr_file=sys.stderr if bars and sys.stderr.isatty() else None,
                 )  # fmt: skip
         except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
             # Ctrl-C reaches the kernel too, and comes back as the failure of a cell.
