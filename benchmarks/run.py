@@ -24,7 +24,7 @@ from xrdscape.errors import RecordError, XrdscapeError
 from xrdscape.paths import ROOT
 from xrdscape.runtime.provenance import cores, machine, revision
 from xrdscape.runtime.threads import use_threads
-from xrdscape.timing.check import check_engine, require_correct, worst
+from xrdscape.timing.check import check_engine, largest_errors, require_correct
 from xrdscape.timing.measure import (
     CRYSTALS,
     LATTICE_LEVEL,
@@ -151,7 +151,7 @@ def check_correctness(record: dict[str, Any], options: argparse.Namespace) -> No
         for errors in check_engine(options.cells, options.seed):
             frames.append(errors)
             bar.update(int((errors["path"] == "float32").sum()))
-    table = worst(pd.concat(frames, ignore_index=True))
+    table = largest_errors(pd.concat(frames, ignore_index=True))
     record["correctness"] = [
         {key: plain(value) for key, value in row.items()} for row in table.to_dict(orient="records")
     ]

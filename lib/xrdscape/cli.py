@@ -300,13 +300,12 @@ def artefacts(workers: int | None, structures: tuple[str, ...], copies: int | No
     """Compute and store what is missing of the recoveries from patterns with artefacts; resumes where it was left."""
     with needs("study"):
         from xrdscape.paths import REFERENCE_NAMES
-        from xrdscape.study.artefacts import PLAN
         from xrdscape.study.campaign import run as run_campaign
-        from xrdscape.study.jobs.artefact import COPIES, artefact_jobs
+        from xrdscape.study.jobs.artefact import COPIES, STORE, artefact_jobs
         from xrdscape.study.store import store_of
 
-    jobs, store = artefact_jobs(structures or REFERENCE_NAMES, copies or COPIES), store_of(PLAN)
-    run_campaign(jobs, store, workers, title=PLAN)
+    jobs, store = artefact_jobs(structures or REFERENCE_NAMES, copies or COPIES), store_of(STORE)
+    run_campaign(jobs, store, workers, title=STORE)
     click.echo(f"{sum(job.starts for job in jobs):,} descents from {len(jobs):,} targets are recorded")
 
 
@@ -316,13 +315,12 @@ def artefacts(workers: int | None, structures: tuple[str, ...], copies: int | No
 def status(plan: str, plans: Path | None) -> None:
     """Tell how far a PLAN is, setting by setting, and whether a run is under way; `artefacts` names that command's."""
     with needs("study"):
-        from xrdscape.study.artefacts import PLAN
-        from xrdscape.study.jobs import artefact_jobs
+        from xrdscape.study.jobs.artefact import STORE, artefact_jobs
         from xrdscape.study.plan import jobs, load_plan
         from xrdscape.study.status import status_text
         from xrdscape.study.store import store_of
 
-    every = artefact_jobs() if plan == PLAN and plans is None else jobs(load_plan(plan, plans))
+    every = artefact_jobs() if plan == STORE and plans is None else jobs(load_plan(plan, plans))
     click.echo(status_text(every, store_of(plan)))
 
 
@@ -339,8 +337,8 @@ def audit(plan: str, sample: int, seed: int) -> None:
     from xrdscape.runtime.threads import use_threads
 
     with needs("study"):
-        from xrdscape.study.audit import ELSEWHERE, elsewhere_allowed, passes
         from xrdscape.study.audit import audit as audit_store
+        from xrdscape.study.audit import elsewhere_allowed, passes
         from xrdscape.study.store import store_of
 
     use_threads(1)
@@ -351,7 +349,7 @@ def audit(plan: str, sample: int, seed: int) -> None:
         click.echo(f"{named}: {row['verdict']} {row['difference']}".rstrip())
     told = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
     click.echo(f"{len(verdicts)} records made again: {told}")
-    if ELSEWHERE in verdicts:
+    if "elsewhere" in verdicts:
         click.echo(
             "elsewhere: made on another processor or with other packages, and another end after another rounding; "
             f"of {len(verdicts)} so many may: {elsewhere_allowed(len(verdicts))}"

@@ -18,9 +18,11 @@ from pymatgen.core import Structure
 from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import RecordError
+from xrdscape.figures.correlations import CORRELATION_PANELS, SIMILARITY_LABELS
 from xrdscape.figures.crystals import best_view, drawn_radius, element_colours, with_face_images
-from xrdscape.figures.results import CORRELATION_PANELS, SIMILARITY_LABELS
 from xrdscape.figures.style import METHOD_STYLE
+from xrdscape.study.columns import emd, match
+from xrdscape.study.columns import similarity as similarity_of
 from xrdscape.study.records import PUBLISHED_METHODS, crystal
 
 BIN = 30
@@ -83,15 +85,15 @@ def explorer_data(records: pd.DataFrame) -> dict[str, Any]:
 def _results(name: Any, rows: pd.DataFrame) -> pd.DataFrame:
     """One structure's results: where each stands in the scatter plot, its cell and its pattern."""
     ends = [crystal(row) for _, row in rows.iterrows()]
-    similarity = [row[f"{PUBLISHED_METHODS[row['method']].objective}_end"] for _, row in rows.iterrows()]
+    similarity = [row[similarity_of(PUBLISHED_METHODS[row["method"]].objective, "end")] for _, row in rows.iterrows()]
     return pd.DataFrame(
         {
             "method": rows["method"].to_numpy(),
             "crystal": name,
             "copy": rows["copy"].to_numpy(),
             "similarity": np.round(similarity, 5),
-            "emd": rows["emd_end"].round(DECIMALS).to_numpy(),
-            "match": rows["match_conventional_end"].astype(int).to_numpy(),
+            "emd": rows[emd("end")].round(DECIMALS).to_numpy(),
+            "match": rows[match("conventional", "end")].astype(int).to_numpy(),
             "matrix": [_flat(end.lattice.matrix) for end in ends],
             "pattern": _patterns(load_structure(name), ends),
         }

@@ -1,6 +1,6 @@
 """Small computations that show the simulator's equations at work: the numbers behind the first chapter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -241,19 +241,3 @@ def loss_derivative(
 def largest_gap(slopes: pd.DataFrame) -> float:
     """Largest difference between the two derivatives of a table, relative to the largest derivative."""
     return float((slopes["autograd"] - slopes["difference"]).abs().max() / slopes["autograd"].abs().max())
-
-
-def readable(frame: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-    """Some columns of a frame as text for the page.
-
-    Args:
-        frame: a table.
-        columns: by name, the head to show and a format specification ("" for text and integers as they are).
-    """
-
-    def text(value: object, spec: str) -> str:
-        if isinstance(value, bool | np.bool_):
-            return "yes" if value else "no"
-        return format(value, spec).replace("-", "−") if spec else str(value)
-
-    return pd.DataFrame({head: [text(value, spec) for value in frame[name]] for name, (head, spec) in columns.items()})

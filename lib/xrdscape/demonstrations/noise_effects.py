@@ -1,4 +1,4 @@
-"""What the noise models do to cells, atoms and patterns: the numbers behind the chapter on noise."""
+"""Effects of the noise models on cells, atoms and patterns: the numbers behind the chapter on noise."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -15,11 +15,11 @@ from xrdscape.study.starts import start
 
 
 def lattice_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0) -> pd.DataFrame:
-    """What lattice noise does to a cell, start by start.
+    """Changes of a cell by lattice noise, one starting model after the other.
 
     Returns:
-        DataFrame, one row a start: level, copy, length_change_percent and angle_change_deg (of the parameter that
-        changed most), volume_change_percent.
+        DataFrame, one row a starting model: level, copy, length_change_percent and angle_change_deg (of the parameter
+        that changed most), volume_change_percent.
     """
     reference = load_structure(name)
     rows = []
@@ -40,10 +40,10 @@ def lattice_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0
 
 
 def coordinate_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0) -> pd.DataFrame:
-    """What coordinate noise does to the atoms, start by start.
+    """Displacements of the atoms by coordinate noise, one starting model after the other.
 
     Returns:
-        DataFrame, one row a start: level, copy, displacement_angstrom (root mean square over the atoms) and
+        DataFrame, one row a starting model: level, copy, displacement_angstrom (root mean square over the atoms) and
         shortest_angstrom (the shortest distance between two atoms).
     """
     reference = load_structure(name)
@@ -67,7 +67,7 @@ def coordinate_draws(name: str, levels: Sequence[float], copies: int, seed: int 
 def patterns_by_level(
     name: str, noise: Noise, levels: Sequence[float], copy: int = 0, seed: int = 0
 ) -> list[tuple[float, Pattern, float]]:
-    """Patterns of one start at each noise level: level, pattern, cosine similarity to the true pattern."""
+    """Patterns of one realisation at each noise level: level, pattern, cosine similarity to the reference's."""
     reference = load_structure(name)
     target = torch.from_numpy(simulate(reference).intensity)
     patterns = [simulate(start(name, noise, level, copy, seed, reference)) for level in levels]
@@ -82,19 +82,13 @@ def shortest_distance(name: str) -> float:
     return float(distances[np.triu_indices(len(distances), 1)].min())
 
 
-def coordinate_noise_in_words(draws: pd.DataFrame) -> str:
-    """One sentence on `coordinate_draws` at its smallest and its largest level."""
-    medians = draws.groupby("level").median()
-    low, high = medians.index.min(), medians.index.max()
-    return (
-        f"The median draw displaces atoms by {medians['displacement_angstrom'][low]:.2g} Å at level {low:g} and by "
-        f"{medians['displacement_angstrom'][high]:.2g} Å at level {high:g}, where its closest two atoms are "
-        f"{medians['shortest_angstrom'][high]:.2g} Å apart."
-    )
+def medians_by_level(draws: pd.DataFrame) -> pd.DataFrame:
+    """Medians of `coordinate_draws` or `lattice_draws`, indexed by level."""
+    return draws.groupby("level").median()
 
 
 def start_table(name: str, noise: Noise, level: float, copies: Sequence[int], seed: int = 0) -> pd.DataFrame:
-    """The cells of some starts: copy and the six lattice parameters."""
+    """Cells of some starting models: copy and the six lattice parameters."""
     cells = [start(name, noise, level, copy, seed).lattice.parameters for copy in copies]
     frame = pd.DataFrame(cells, columns=["a", "b", "c", "alpha", "beta", "gamma"])
     frame.insert(0, "copy", list(copies))

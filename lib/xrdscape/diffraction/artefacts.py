@@ -1,5 +1,5 @@
-"""What is wrong with a measured pattern, one flaw at a time and by size: the target of a descent that is no longer the
-pattern which the simulator would give for the truth.
+"""Artefacts of measured patterns, one at a time and by size: a target that is no longer the pattern which the simulator
+would give for the reference structure.
 
 Whatever depends on the reflections starts from the crystal, whatever acts on counts from its pattern; all in float64.
 """
@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -24,34 +25,37 @@ from xrdscape.diffraction.profile import Instrument
 from xrdscape.diffraction.reflections import Reflections
 from xrdscape.errors import XrdscapeError
 
+ArtefactName = Literal["none", "counts", "background", "zero_shift", "width", "texture", "impurity", "family"]
+NONE: Literal["none"] = "none"
+"""Name of the pattern as simulated."""
+FAMILY: Literal["family"] = "family"
+"""Name of a wrong crystal family, which is no artefact of the pattern but of what is taken for known."""
+
 
 @dataclass(frozen=True)
-class Flaw:
+class Artefact:
     """One way in which a target can be wrong.
 
     Args:
         label: its name in figures and tables.
         size_label: what its size is, with unit.
-        flawless: the size at which nothing is wrong.
-        sizes: those that are tried, from the flawless one outwards.
+        absent: the size at which nothing is wrong.
+        sizes: those that are tried, from none outwards.
         middling: a size to show.
-        told: a size in words.
+        wording: a size within a sentence.
     """
 
     label: str
     size_label: str
-    flawless: float
+    absent: float
     sizes: tuple[float, ...]
     middling: float
-    told: str
+    wording: str
 
 
-NONE = "none"
-"""The pattern as simulated."""
-FAMILY = "family"
-FLAWS: Mapping[str, Flaw] = MappingProxyType(
+ARTEFACTS: Mapping[ArtefactName, Artefact] = MappingProxyType(
     {
-        "counts": Flaw(
+        "counts": Artefact(
             "Counting noise",
             "Counts at the maximum",
             math.inf,
@@ -59,7 +63,7 @@ FLAWS: Mapping[str, Flaw] = MappingProxyType(
             100,
             "{} counts at the maximum",
         ),
-        "background": Flaw(
+        "background": Artefact(
             "Background",
             "Its maximum / that of the peaks",
             0,
@@ -67,8 +71,8 @@ FLAWS: Mapping[str, Flaw] = MappingProxyType(
             0.2,
             "{} of the peaks' maximum",
         ),
-        "zero_shift": Flaw("Zero shift", "Shift of 2θ (deg)", 0, (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), 0.3, "{}°"),
-        "width": Flaw(
+        "zero_shift": Artefact("Zero shift", "Shift of 2θ (deg)", 0, (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), 0.3, "{}°"),
+        "width": Artefact(
             "Wrong peak width",
             "Target's FWHM / simulator's",
             1,
@@ -76,11 +80,13 @@ FLAWS: Mapping[str, Flaw] = MappingProxyType(
             2,
             "{} times the width",
         ),
-        "texture": Flaw("Preferred orientation", "March-Dollase r", 1, (0.9, 0.8, 0.7, 0.5, 0.4, 0.3), 0.5, "r = {}"),
-        "impurity": Flaw(
+        "texture": Artefact(
+            "Preferred orientation", "March-Dollase r", 1, (0.9, 0.8, 0.7, 0.5, 0.4, 0.3), 0.5, "r = {}"
+        ),
+        "impurity": Artefact(
             "Impurity", "Share of the intensity", 0, (0.05, 0.1, 0.2, 0.3, 0.4, 0.5), 0.3, "{} of the intensity"
         ),
-        FAMILY: Flaw(
+        FAMILY: Artefact(
             "Wrong crystal family",
             "Free cell parameters, error",
             0,
@@ -90,7 +96,7 @@ FLAWS: Mapping[str, Flaw] = MappingProxyType(
         ),
     }
 )
-"""By name. `FAMILY` is no flaw of the pattern but of what is taken for known."""
+"""Artefacts by name."""
 
 FAMILIES_BY_ERROR: Mapping[Family, Mapping[int, Family]] = MappingProxyType(
     {
@@ -100,9 +106,12 @@ FAMILIES_BY_ERROR: Mapping[Family, Mapping[int, Family]] = MappingProxyType(
         "monoclinic": {-3: "cubic", -2: "tetragonal", -1: "orthorhombic", 2: "triclinic"},
     }
 )
-"""By true family and size of the error: above 0 the family allows the true cell and leaves so many parameters free that
-the truth fixes; below 0 it forbids the true cell, by so many of its constraints. Families in the same conventional axes
-alone: a hexagonal cell, say, is a monoclinic one only in other axes. Nothing is orthorhombic among the ten crystals."""
+"""Wrong families by the right one and the size of the error.
+
+Above 0 the family allows the reference's cell and leaves so many parameters free that the right one fixes; below 0 it
+forbids that cell, by so many of its constraints. Families in the same conventional axes alone: a hexagonal cell, say,
+is a monoclinic one only in other axes. Nothing is orthorhombic among the ten crystals.
+"""
 
 TEXTURE_AXIS = (0, 0, 1)
 """Plates on (001): the plane that lies flat, whatever the crystal."""
@@ -114,7 +123,7 @@ HALO_DEG, HALO_FWHM_DEG, BEAM_STOP_DEG = 21.3, 9.0, 5.0
 
 
 def counted(pattern: Float[Tensor, "n"], most: float, rng: np.random.Generator) -> Float[Tensor, "n"]:
-    """What a detector counts in place of the pattern: Poisson numbers.
+    """Counts of a detector in place of the pattern: Poisson numbers.
 
     Args:
         pattern: expected intensities, 0 or more.
@@ -150,7 +159,7 @@ def zero_shifted(reference: Structure, shift_deg: float, instrument: Instrument 
     """The pattern of a crystal with every peak at too high an angle, as the zero of the instrument is off.
 
     Args:
-        truth: the crystal.
+        reference: the crystal.
         shift_deg: by how much, 0 or more: peaks from beyond the end of the range would be needed for less.
         instrument: the paper's if left out.
     """
@@ -188,7 +197,7 @@ def textured(
     """The pattern of a crystal whose grains prefer to lie on one plane, in reflection geometry.
 
     Args:
-        truth: the crystal.
+        reference: the crystal.
         r: of `march_dollase`.
         axis: Miller indices of the plane. Each of the reflections that coincide in a line has its own weight, which
             averages over the planes that symmetry makes equivalent.
@@ -211,25 +220,30 @@ def with_impurity(pattern: Float[Tensor, "n"], other: Float[Tensor, "n"], share:
     return (1 - share) * pattern / pattern.sum() + share * other / other.sum()
 
 
-def flawed(reference: Structure, flaw: str, size: float, rng: np.random.Generator, impurity: Structure) -> Tensor:
-    """The target [n] with one flaw of a size.
+def with_artefact(
+    reference: Structure, artefact: ArtefactName, size: float, rng: np.random.Generator, impurity: Structure
+) -> Tensor:
+    """The pattern [n] of a crystal with one artefact of a size.
 
     Args:
-        truth: the crystal.
-        flaw: a key of `FLAWS`, or `NONE`.
-        size: see there.
+        reference: the crystal.
+        artefact: which one.
+        size: see `ARTEFACTS`.
         rng: of counting noise.
         impurity: the other crystal of a mixture.
+
+    Raises:
+        XrdscapeError: for an unknown artefact or an impossible size.
     """
-    if flaw == "zero_shift":
+    if artefact == "zero_shift":
         return zero_shifted(reference, size)
-    if flaw == "width":
+    if artefact == "width":
         return rewidened(reference, size)
-    if flaw == "texture":
+    if artefact == "texture":
         return textured(reference, size)
     simulator, _, peaks = _peaks(reference, None)
     pattern = _drawn(simulator, peaks)
-    match flaw:
+    match artefact:
         case "counts":
             return counted(pattern, size, rng)
         case "background":
@@ -239,11 +253,15 @@ def flawed(reference: Structure, flaw: str, size: float, rng: np.random.Generato
         case "none" | "family":
             return pattern
         case _:
-            raise XrdscapeError(f"Unknown flaw {flaw!r}. Use one of: {', '.join((NONE, *FLAWS))}.")
+            raise XrdscapeError(f"Unknown artefact {artefact!r}. Use one of: {', '.join(get_args(ArtefactName))}.")
 
 
 def wrong_family(family: Family, size: float) -> Family:
-    """The family that is wrong by so much (see `FAMILIES_BY_ERROR`) for a crystal of another."""
+    """The family that is wrong by so much (see `FAMILIES_BY_ERROR`) for a crystal of another.
+
+    Raises:
+        XrdscapeError: there is no such family.
+    """
     errors = FAMILIES_BY_ERROR.get(family, {})
     _demand(size in errors, f"the error in the family of a {family} crystal", f"one of {sorted(errors)}", size)
     return errors[int(size)]
@@ -265,7 +283,7 @@ def _drawn(simulator: Simulator, peaks: Peaks) -> Tensor:
 
 
 def _cosines(reflections: Reflections, lattice: Tensor, axis: tuple[int, int, int]) -> Float[Tensor, "batch lines"]:
-    """Of the angles between the normals of reflecting planes and of the plane `axis`."""
+    """Cosines of the angles between the normals of reflecting planes and of the plane `axis`."""
     inverse = reciprocal_metric(lattice)[0]
     normal = torch.tensor(axis, dtype=inverse.dtype)
     hkl = reflections.hkl.to(inverse.dtype)
@@ -275,4 +293,4 @@ def _cosines(reflections: Reflections, lattice: Tensor, axis: tuple[int, int, in
 
 def _demand(holds: bool, what: str, how: str, received: float) -> None:
     if not holds:
-        raise XrdscapeError(f"Impossible flaw: {what} must be {how}. Received {received:g}.")
+        raise XrdscapeError(f"Impossible artefact: {what} must be {how}. Received {received:g}.")

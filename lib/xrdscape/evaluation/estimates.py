@@ -1,9 +1,9 @@
-"""Numbers with an interval: a rate, a mutual information, a correlation."""
+"""Estimates with an interval: a rate, a difference of rates, a mutual information, a correlation."""
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.stats
@@ -15,10 +15,14 @@ from xrdscape.runtime.extras import needs
 LEVEL = 0.95
 """Coverage of every interval, as in the paper."""
 
+Statistic = Literal["mutual_information", "pearson", "spearman"]
+"""Statistics of geometric distance and dissimilarity of patterns."""
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its interval of coverage LEVEL, and the number of pairs behind it; nan where undefined."""
+    """A value with its interval of coverage LEVEL and the number of pairs behind it; nan where undefined."""
 
     value: float
     low: float

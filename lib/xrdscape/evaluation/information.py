@@ -13,6 +13,7 @@ from xrdscape.errors import XrdscapeError
 from xrdscape.evaluation.estimates import (
     LEVEL,
     Estimate,
+    Statistic,
     coefficient,
     nearest_neighbour_information,
     rank_coefficient,
@@ -22,10 +23,10 @@ from xrdscape.runtime.extras import needs
 Values = NDArray[np.float64]
 
 NEIGHBOURS = 3
-"""Of the estimator that the book uses."""
+"""Neighbours of the estimator that the book uses."""
 
 LEAST_CASES = 4 * NEIGHBOURS
-"""Fewer say nothing about a shift."""
+"""Cases that a shift needs: fewer say nothing."""
 
 
 def by_neighbours(x: Values, y: Values, neighbours: int) -> float:
@@ -77,22 +78,22 @@ def information(x: Values, y: Values, neighbours: int = NEIGHBOURS) -> Any:
     return np.maximum(0.0, value)
 
 
-BATCHED: Mapping[str, Callable[[Values, Values], Any]] = MappingProxyType(
+BATCHED: Mapping[Statistic, Callable[[Values, Values], Any]] = MappingProxyType(
     {"mutual_information": information, "pearson": coefficient, "spearman": rank_coefficient}
 )
 """Statistics of paired samples [..., n], by the names that records have for them."""
 
 
 def shift(
-    before: tuple[Values, Values], after: tuple[Values, Values], statistic: str, seed: int = 0, halves: int = 200
+    before: tuple[Values, Values], after: tuple[Values, Values], statistic: Statistic, seed: int = 0, halves: int = 200
 ) -> Estimate:
-    """What a choice changes in a statistic: after less before, over the same cases.
+    """Change of a statistic by a choice: after less before, over the same cases.
 
     The interval is by half-sampling, as in `estimates.mutual_information`, the same halves for both.
 
     Args:
         before, after: pairs x [n], y [n], case by case.
-        statistic: key of `BATCHED`.
+        statistic: which one.
         seed: of the halves.
         halves: how many are drawn.
 

@@ -1,7 +1,7 @@
-"""Is a result the crystal that was looked for, how far is it, and how do distance and similarity go
-together?"""
+"""Whether a result is the reference structure, and how far it is from it."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,10 @@ from scipy.optimize import linear_sum_assignment
 from xrdscape.crystal.structures import MIN_SITE_DISTANCE_ANGSTROM
 from xrdscape.runtime.extras import needs
 
+Criterion = Literal["conventional", "pymatgen", "tight"]
+"""When a result counts as found: by StructureMatcher in conventional cells or with its default options, or tightly."""
+CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
+
 TIGHT_LENGTH = 0.005
 """Relative tolerance of each length in a tight match."""
 
@@ -19,7 +23,7 @@ TIGHT_ANGLE_DEG = 0.5
 """Tolerance of each angle in a tight match."""
 
 TIGHT_DISTANCE_ANGSTROM = 0.05
-"""How far an atom may lie from its reference site in a tight match."""
+"""Largest distance of an atom from its reference site in a tight match."""
 
 Groups = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 """Indices of like atoms in the reference and in the result, one pair a kind."""
@@ -30,18 +34,15 @@ class MatchOptions:
     """The options of pymatgen's StructureMatcher, named because the match rate depends on them.
 
     Attributes:
-        name: key in MATCH_CRITERIA.
         ltol: relative tolerance of lengths; the paper's 0.1.
         stol: tolerance of sites, in units of (volume / atoms)^(1/3); the paper's 0.2.
         angle_tol: tolerance of angles in degrees; the paper's 5.
-        primitive_cell: reduce both to primitive cells first. A distorted copy of a centred cell does not
-            reduce while the truth does, and the two are then never compared: leave it off for conventional
-            cells.
+        primitive_cell: reduce both to primitive cells first. A distorted centred cell does not reduce while that of
+            the reference structure does, and the two are then never compared: leave it off for conventional cells.
         scale: bring both to one volume first, so that a cell stretched evenly by any factor still matches.
         attempt_supercell: also compare supercells of the smaller structure.
     """
 
-    name: str
     ltol: float = 0.1
     stol: float = 0.2
     angle_tol: float = 5
@@ -50,21 +51,25 @@ class MatchOptions:
     attempt_supercell: bool = False
 
 
-MATCH_CRITERIA = {
-    options.name: options
-    for options in (
-        MatchOptions("conventional"),
-        MatchOptions("pymatgen", primitive_cell=True, scale=True),
-    )
-}
+CONVENTIONAL = MatchOptions()
+"""The paper's tolerances on conventional cells."""
+PYMATGEN_DEFAULTS = MatchOptions(primitive_cell=True, scale=True)
+"""The paper's tolerances with pymatgen's default options."""
 
 
-def matches(reference: Structure, result: Structure, options: MatchOptions = MATCH_CRITERIA["conventional"]) -> bool:
-    """Does StructureMatcher call the two structures one?
+def meets(criterion: Criterion, reference: Structure, result: Structure) -> bool:
+    """Whether a result is the reference structure by one criterion."""
+    if criterion == "tight":
+        return tight_match(reference, result)
+    return matches(reference, result, CONVENTIONAL if criterion == "conventional" else PYMATGEN_DEFAULTS)
+
+
+def matches(reference: Structure, result: Structure, options: MatchOptions = CONVENTIONAL) -> bool:
+    """Whether StructureMatcher calls the two structures one.
 
     Args:
-        truth: the reference.
-        result: the structure to judge.
+        reference: the reference structure.
+        result: the structure to evaluate.
         options: StructureMatcher's options.
 
     Returns:
@@ -89,7 +94,7 @@ def matches(reference: Structure, result: Structure, options: MatchOptions = MAT
 
 
 def tight_match(reference: Structure, result: Structure) -> bool:
-    """Has the result the reference's geometry, as closely as a refinement would call it solved?
+    """Whether the result has the reference's geometry, as closely as a refinement would call it solved.
 
     Lengths within 0.5 % and angles within 0.5 degrees of the reference, and every atom within 0.05 angstrom
     of a reference site of its own (its own: the sites are assigned one to one among like atoms), once the
@@ -98,13 +103,13 @@ def tight_match(reference: Structure, result: Structure) -> bool:
 
     The cell of the result may be given in any setting: every basis of its lattice that has the reference's
     lengths and angles within the tolerances is tried, mirror images included, which powder diffraction cannot
-    tell apart. So a Niggli-reduced or axis-permuted copy matches, with no reduction that a small strain could
+    tell apart. So a Niggli-reduced or axis-permuted cell matches, with no reduction that a small strain could
     tip over. Both cells must hold the same number of atoms: a supercell or a primitive cell does not match a
     conventional one.
 
     Args:
-        truth: the reference.
-        result: the structure to judge.
+        reference: the reference structure.
+        result: the structure to evaluate.
 
     Returns:
         True on a tight match.
@@ -131,12 +136,12 @@ def tight_match(reference: Structure, result: Structure) -> bool:
 def emd(reference: Structure, result: Structure, k: int = 100) -> float:
     """Earth mover's distance between the pointwise distance distributions; the paper calls it AMD.
 
-    Blind to which element sits where, and continuous in the geometry. The first call ever on a machine
+    It is blind to which element sits where, and continuous in the geometry. The first call ever on a machine
     compiles for about a minute; the compiled code is cached.
 
     Args:
-        truth: the reference.
-        result: the structure to judge.
+        reference: the reference structure.
+        result: the structure to evaluate.
         k: neighbours counted for each atom. The paper does not give its number.
 
     Returns:
@@ -162,8 +167,10 @@ def _is_finite(structure: Structure) -> bool:
 
 
 def _is_crystal(structure: Structure) -> bool:
-    """Finite, and no atom meets its own image: matching searches all lattice points within some angstrom, which
-    takes for ever in a cell that has gone flat."""
+    """Whether a structure is finite and no atom of it meets its own image.
+
+    Matching searches all lattice points within some angstrom, which takes for ever in a cell that has gone flat.
+    """
     if not _is_finite(structure):
         return False
     try:
@@ -189,10 +196,10 @@ def _like_atoms(reference: Structure, result: Structure) -> Groups | None:
 
 
 def _sites_coincide(reference: Structure, coords: ArrayLike, groups: Groups) -> bool:
-    """Is there a common translation that brings every atom onto a reference site of its own?
+    """Whether a common translation brings every atom onto a reference site of its own.
 
     Args:
-        truth: the reference.
+        reference: the reference structure.
         coords: fractional coordinates [sites, 3] of the result in the reference's basis.
         groups: indices of like atoms, rarest kind first.
 

@@ -14,11 +14,13 @@ _NAMES = {
         "smoothing_animation",
         "smoothing_figure",
     ),
+    "cases": ("case_figure",),
     "choices": (
         "criteria_figure",
         "differences_figure",
         "open_choices_figure",
     ),
+    "correlations": ("correlation_figure",),
     "engine": (
         "contenders_figure",
         "memory_figure",
@@ -26,10 +28,6 @@ _NAMES = {
         "split_figure",
     ),
     "flatness": ("flatness_figure",),
-    "flaws": (
-        "flawed_patterns_figure",
-        "flaws_figure",
-    ),
     "geometry": (
         "lattice_planes_figure",
         "projector_figure",
@@ -42,17 +40,11 @@ _NAMES = {
         "readme_figure",
         "trajectories_figure",
     ),
+    "match_rates": ("match_rates_figure",),
     "noise": (
         "coordinate_noise_figure",
         "lattice_noise_figure",
         "noised_patterns_figure",
-    ),
-    "own": ("own_slices_figure",),
-    "results": (
-        "case_figure",
-        "correlation_figure",
-        "match_rates_figure",
-        "structures_figure",
     ),
     "simulator": (
         "edge_figure",
@@ -70,6 +62,7 @@ _NAMES = {
         "pattern_change_figure",
         "structure_factor_figure",
     ),
+    "structures": ("structures_figure",),
     "style": (
         "BEYOND_STYLE",
         "METHOD_STYLE",
@@ -80,6 +73,8 @@ _NAMES = {
         "new_figure",
         "use_style",
     ),
+    "tolerance": ("artefacts_figure", "tolerance_figure"),
+    "user_crystal": ("user_slices_figure",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -6,9 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
-from xrdscape.figures.results import NOISE_LABELS
+from xrdscape.crystal.distortion import Noise
+from xrdscape.figures.match_rates import NOISE_LABELS
 from xrdscape.figures.style import PALETTE, letter_panels, new_figure
-from xrdscape.tables.results import LABELS
+from xrdscape.tables.words import LABELS
 
 ROW_IN, AROUND_IN = 0.235, 1.1
 """Height of a row, and of what stands above and below them all."""
@@ -16,12 +17,12 @@ LEVEL_LOOKS = (("sky", "o"), ("blue", "s"), ("orange", "D"), ("vermillion", "P")
 """Colour and marker, lowest level first."""
 
 
-def ablation_figure(costs: pd.DataFrame, noise: str, whole: str) -> Figure:
+def ablation_figure(costs: pd.DataFrame, noise: Noise, whole: str) -> Figure:
     """Tight matches of each variant at each level, and beside them its median time; the most successful first.
 
     Args:
-        costs: as `tables.beyond.costs` gives them, of up to five levels.
-        noise: "lattice" or "coordinates".
+        costs: as `statistics.costs` gives them, of up to five levels.
+        noise: the kind of noise.
         whole: the method of which an ingredient is changed in the others: its rows are shaded.
     """
     part = costs[costs["noise"] == noise]

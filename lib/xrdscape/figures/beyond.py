@@ -4,7 +4,6 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 
-import numpy as np
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
@@ -12,18 +11,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 from PIL import Image
 
-from xrdscape.diffraction.pattern import simulate
+from xrdscape.crystal.distortion import Noise
 from xrdscape.figures.landscapes import draw_map
-from xrdscape.figures.results import NOISE_LABELS
+from xrdscape.figures.match_rates import NOISE_LABELS
 from xrdscape.figures.style import BEYOND_STYLE, PALETTE, TWO_THETA, letter_panels, new_figure
 from xrdscape.landscape.slices import SYMBOLS
 from xrdscape.landscape.smoothing import Smoothed
-from xrdscape.tables.beyond import Failure
+from xrdscape.study.cases import Failure
+from xrdscape.study.outcomes import at_setting
+from xrdscape.tables.beyond import failure_text
 
 FRAME_MS = 900
-"""Time that each frame of an animation stands."""
+"""Milliseconds that each frame of an animation stands."""
 FRAME_IN, FRAME_DPI, COLOURS = (3.9, 4.6), 110, 128
-"""Height and width of a frame, its pixels to the inch, and how many colours it has."""
+"""Height and width of a frame, its pixels to the inch, and its number of colours."""
 
 # What the slider of an animation does, and its button: until pressed again, step the slider on.
 _SHOW = (
@@ -57,8 +58,10 @@ def smoothing_figure(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]
 
 
 def smoothing_animation(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]) -> HTML:
-    """The same as `smoothing_figure`, one blur a frame, with a slider and a button to play: one piece of HTML that
-    needs no network, and is the same whenever it is made."""
+    """The same as `smoothing_figure`, one blur a frame, with a slider and a button to play.
+
+    It is one piece of HTML that needs no network, and is the same whenever it is made.
+    """
     frames = []
     for place, shown in enumerate(smoothed):
         figure = new_figure(*FRAME_IN)
@@ -87,7 +90,7 @@ def _blur_text(width_deg: float) -> str:
 
 
 def _draw(ax: Axes, smoothed: Sequence[Smoothed], place: int, paths: Sequence[pd.DataFrame]) -> None:
-    """A slice, and of each path what was walked until its blur had become that of the next slice."""
+    """Draw a slice, and of each path what was walked until its blur had become that of the next slice."""
     width = smoothed[place].width_deg
     draw_map(ax, smoothed[place].landscape)
     after = smoothed[place + 1].width_deg if place + 1 < len(smoothed) else -1.0
@@ -102,19 +105,18 @@ def _draw(ax: Axes, smoothed: Sequence[Smoothed], place: int, paths: Sequence[pd
     ax.set_title(_blur_text(width).capitalize())
 
 
-def cost_figure(costs: pd.DataFrame, shown: Mapping[str, Sequence[float]]) -> Figure:
+def cost_figure(costs: pd.DataFrame, shown: Mapping[Noise, Sequence[float]]) -> Figure:
     """Share of starts solved against the time that a start takes, a panel a noise level.
 
     Args:
-        costs: as `tables.beyond.costs` gives them, of methods in `BEYOND_STYLE`.
+        costs: as `statistics.costs` gives them, of methods in `BEYOND_STYLE`.
         shown: levels of each kind of noise.
     """
     settings = [(noise, level) for noise, levels in shown.items() for level in levels]
     figure = new_figure(2.9 * -(-len(settings) // 2))
     axes = figure.subplots(-(-len(settings) // 2), 2, squeeze=False, sharey=True).ravel()
     for ax, (noise, level) in zip(axes, settings, strict=False):
-        rows = costs[(costs["noise"] == noise) & np.isclose(costs["level"], level)]
-        for _, row in rows.iterrows():
+        for _, row in at_setting(costs, noise, level).iterrows():
             style = BEYOND_STYLE[row["method"]]
             reach = [[max(0.0, row["rate"] - row["low"])], [max(0.0, row["high"] - row["rate"])]]
             ax.errorbar(
@@ -141,21 +143,20 @@ def cost_figure(costs: pd.DataFrame, shown: Mapping[str, Sequence[float]]) -> Fi
 
 
 def failures_figure(shown: Sequence[Failure]) -> Figure:
-    """Patterns of ends that are not the crystal over those of the truth, one panel an end.
+    """Patterns of refined models that are not the reference structure over those of it, one panel a model.
 
     Args:
-        shown: as `tables.beyond.failures` gives them.
+        shown: as `cases.failures` gives them.
     """
     figure = new_figure(1.45 * len(shown) + 0.5)
     axes = figure.subplots(len(shown), 1, squeeze=False, sharex=True).ravel()
     for ax, failure in zip(axes, shown, strict=True):
-        for structure, label, style in (
+        for pattern, label, style in (
             (failure.reference, "truth", {"color": "0.65", "linewidth": 2.4}),
-            (failure.end, "end", {"color": PALETTE["blue"], "linewidth": 0.9}),
+            (failure.refined, "end", {"color": PALETTE["blue"], "linewidth": 0.9}),
         ):
-            pattern = simulate(structure)
             ax.plot(pattern.two_theta_deg, pattern.intensity / pattern.intensity.max(), label=label, **style)
-        ax.set_title(failure.told, fontsize=8)
+        ax.set_title(failure_text(failure), fontsize=8)
         ax.set_yticks([])
     axes[-1].set_xlabel(TWO_THETA)
     axes[0].legend(loc="upper right", ncols=2)

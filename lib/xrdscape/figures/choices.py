@@ -1,4 +1,6 @@
-"""Figures of what choices change: in descents, in the judgement of their results, and beside the published numbers."""
+"""Figures of what choices change: in descents, in the evaluation of their results, and beside the published numbers."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -7,32 +9,42 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
+from xrdscape.crystal.distortion import Noise
+from xrdscape.evaluation.estimates import Statistic
+from xrdscape.evaluation.matching import Criterion
 from xrdscape.figures.style import METHOD_STYLE, PALETTE, letter_panels, new_figure
+from xrdscape.study.columns import NOISES
+from xrdscape.study.comparison import Reason
 from xrdscape.study.records import PUBLISHED_METHODS
-from xrdscape.tables.choices import NOISE_WORDS
-from xrdscape.tables.differences import AGREES, CHOICE, ESTIMATOR, REAL, SHORTER, SIGN
-from xrdscape.tables.results import CRITERIA, NOISES
-from xrdscape.tables.study import CHOICES
+from xrdscape.tables.words import CHOICES, CRITERION_NAMES, NOISE_WORDS
 
-NOISE_LOOK = {"lattice": ("o", PALETTE["blue"], 0.16), "coordinates": ("s", PALETTE["orange"], -0.16)}
+NOISE_LOOK: Mapping[Noise, tuple[str, str, float]] = {
+    "lattice": ("o", PALETTE["blue"], 0.16),
+    "coordinates": ("s", PALETTE["orange"], -0.16),
+}
 """Marker, colour and place above the method's line."""
 
-CRITERIA_LOOK = {
+CRITERIA_LOOK: Mapping[Criterion, tuple[str, str, float]] = {
     "conventional": ("o", PALETTE["black"], -0.13),
     "pymatgen": ("s", PALETTE["sky"], 0.0),
     "tight": ("D", PALETTE["vermillion"], 0.13),
 }
 """Marker, colour and place beside the level."""
 
-REASON_LOOK = {
-    AGREES: ("o", PALETTE["black"]),
-    SIGN: ("s", PALETTE["sky"]),
-    ESTIMATOR: ("D", PALETTE["green"]),
-    CHOICE: ("^", PALETTE["purple"]),
-    SHORTER: ("v", PALETTE["orange"]),
-    REAL: ("X", PALETTE["vermillion"]),
+REASON_LOOK: Mapping[Reason, tuple[str, str]] = {
+    "agrees": ("o", PALETTE["black"]),
+    "sign convention": ("s", PALETTE["sky"]),
+    "estimator": ("D", PALETTE["green"]),
+    "open choice": ("^", PALETTE["purple"]),
+    "shorter descent": ("v", PALETTE["orange"]),
+    "real disagreement": ("X", PALETTE["vermillion"]),
 }
-TITLES = {"mutual_information": "Mutual information (nats)", "pearson": "Pearson", "spearman": "Spearman"}
+"""Marker and colour."""
+TITLES: Mapping[Statistic, str] = {
+    "mutual_information": "Mutual information (nats)",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+}
 
 
 def open_choices_figure(table: pd.DataFrame) -> Figure:
@@ -85,7 +97,7 @@ def criteria_figure(rates: pd.DataFrame) -> Figure:
     """Share of results that each criterion accepts, against noise level: one panel a method, one row a kind of noise.
 
     Args:
-        rates: as `rates_by_criterion` gives them.
+        rates: as `statistics.rates_by_criterion` gives them.
     """
     methods = list(PUBLISHED_METHODS)
     figure = new_figure(4.0)
@@ -101,7 +113,7 @@ def criteria_figure(rates: pd.DataFrame) -> Figure:
             ax.set_xlabel(NOISE_WORDS[noise].capitalize())
         row[0].set_ylabel("Share accepted")
     handles = [
-        Line2D([], [], marker=marker, color=colour, label=CRITERIA[name])
+        Line2D([], [], marker=marker, color=colour, label=CRITERION_NAMES[name])
         for name, (marker, colour, _) in CRITERIA_LOOK.items()
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
@@ -126,7 +138,7 @@ def differences_figure(found: pd.DataFrame) -> Figure:
     """Our value of each statistic against the published one, by the reason for their difference; on the line: equal.
 
     Args:
-        found: as `differences.differences` gives it.
+        found: as `comparison.differences` gives it.
     """
     figure = new_figure(3.0)
     axes = figure.subplots(1, len(TITLES))

@@ -1,20 +1,23 @@
 """Claims on how well similar patterns mean similar crystals in single descents (the paper's Figures 5 and S4)."""
 
-import numpy as np
 import pandas as pd
 
 from xrdscape.findings.finding import Finding
 from xrdscape.findings.terms import STRONG_NOISE, rate_text
+from xrdscape.study.columns import match, similarity
+from xrdscape.study.outcomes import at_setting
+
+COSINE, MATCHED = similarity("cosine", "end"), match("conventional", "end")
 
 DECEPTIVE = 0.7
 """Cosine similarity from which on a wrong result is called deceptively similar (the paper's examples: 0.71, 0.74)."""
 
 
 def deceptive_similarity(records: pd.DataFrame) -> Finding:
-    """Free descents that end at a wrong cell with a high similarity."""
+    """The claim on free descents that end at a wrong cell with a high similarity."""
     free = _at(records, "cosine")
-    wrong = ~free["match_conventional_end"].astype(bool)
-    deceived = wrong & (free["cosine_end"] >= DECEPTIVE) & (free["cosine_end"] > free["cosine_start"])
+    wrong = ~free[MATCHED].astype(bool)
+    deceived = wrong & (free[COSINE] >= DECEPTIVE) & (free[COSINE] > free[similarity("cosine", "start")])
     by_structure = deceived.groupby(free["structure"]).sum()
     return Finding(
         key="deceptive-similarity",
@@ -25,7 +28,7 @@ def deceptive_similarity(records: pd.DataFrame) -> Finding:
         f"raises the cosine similarity to {DECEPTIVE:g} or more and ends without a match",
         result=f"{int(deceived.sum())} of {len(free)} descents do, "
         f"{rate_text(int(deceived.sum()), int(wrong.sum()))} of those without a match; "
-        f"the highest ends at {free.loc[deceived, 'cosine_end'].max():.2f}"
+        f"the highest ends at {free.loc[deceived, COSINE].max():.2f}"
         if deceived.any()
         else f"none of {len(free)} descents does",
         cases={str(name): bool(n > 0) for name, n in by_structure.items()},
@@ -35,15 +38,15 @@ def deceptive_similarity(records: pd.DataFrame) -> Finding:
 
 
 def inverted_similarity(records: pd.DataFrame) -> Finding:
-    """Starts whose wrong free result is more similar than their right constrained result."""
-    columns = ["structure", "copy", "cosine_end", "match_conventional_end"]
+    """The claim on starting models whose wrong free result is more similar than their right constrained result."""
+    columns = ["structure", "copy", COSINE, MATCHED]
     pairs = _at(records, "cosine")[columns].merge(
         _at(records, "cosine_constrained")[columns], on=["structure", "copy"], suffixes=("", "_bound")
     )
     inverted = (
-        ~pairs["match_conventional_end"].astype(bool)
-        & pairs["match_conventional_end_bound"].astype(bool)
-        & (pairs["cosine_end"] > pairs["cosine_end_bound"])
+        ~pairs[MATCHED].astype(bool)
+        & pairs[f"{MATCHED}_bound"].astype(bool)
+        & (pairs[COSINE] > pairs[f"{COSINE}_bound"])
     )
     counts = inverted.groupby(pairs["structure"]).sum()
     return Finding(
@@ -63,13 +66,13 @@ def inverted_similarity(records: pd.DataFrame) -> Finding:
 
 
 def still_trapped(records: pd.DataFrame) -> Finding:
-    """Constrained descents whose outcome depends on the start."""
+    """The claim on constrained descents whose outcome depends on the starting model."""
     bound = records[
         (records["noise"] == "lattice")
         & (records["method"] == "cosine_constrained")
         & (records["level"] >= STRONG_NOISE)
     ]
-    solved = bound["match_tight_end"].astype(bool)
+    solved = bound[match("tight", "end")].astype(bool)
     stuck = (bound["stop_reason"] == "converged") & ~solved
     both = pd.DataFrame({"solved": solved, "stuck": stuck}).groupby(bound["structure"]).sum()
     return Finding(
@@ -86,6 +89,4 @@ def still_trapped(records: pd.DataFrame) -> Finding:
 
 
 def _at(records: pd.DataFrame, method: str) -> pd.DataFrame:
-    return records[
-        (records["noise"] == "lattice") & (records["method"] == method) & np.isclose(records["level"], STRONG_NOISE)
-    ]
+    return at_setting(records[records["method"] == method], "lattice", STRONG_NOISE)

@@ -3,17 +3,20 @@
 import numpy as np
 import pandas as pd
 
+from xrdscape.evaluation.estimates import Statistic
 from xrdscape.findings.finding import Finding
-from xrdscape.findings.statistic import STATISTIC_TABLES, at, highest
+from xrdscape.findings.statistic import COEFFICIENTS, STATISTIC_TABLES, at, highest
 from xrdscape.findings.terms import STRONG_NOISE
-from xrdscape.tables.results import LABELS, STATISTICS, number_text, published_values
+from xrdscape.study.columns import SETTING, Similarity
+from xrdscape.study.published import published_values
+from xrdscape.tables.words import LABELS, STATISTIC_NAMES, number_text
 
-SIMILARITIES = ("cosine", "entropy", "cross_correlation")
-"""The methods whose objective is a similarity, not an error."""
+LIKENESSES: tuple[Similarity, ...] = ("cosine", "entropy", "cross_correlation")
+"""Methods whose objective is a similarity, not an error."""
 
 
 def best_by_level_coordinates(correlations: pd.DataFrame) -> Finding:
-    """Which objective tells most about the distance at which level of coordinate noise."""
+    """The claim on which objective tells most about the distance at which level of coordinate noise."""
     named = {
         0.001: "cosine",
         0.005: "cosine",
@@ -33,13 +36,13 @@ def best_by_level_coordinates(correlations: pd.DataFrame) -> Finding:
 
 
 def right_way_round(correlations: pd.DataFrame) -> Finding:
-    """Whether similarity falls and error grows with the distance."""
+    """The claim that similarity falls and error grows with the distance."""
     cases, lowest = {}, []
-    for statistic in ("pearson", "spearman"):
+    for statistic in COEFFICIENTS:
         rows = at(correlations, "coordinates", statistic)
         rows = rows[rows.index.get_level_values("method").isin(("cosine", "entropy", "mse"))]
         for level, method in rows.index:
-            cases[f"{STATISTICS[statistic]}, {LABELS[method]} at {level:g}"] = bool(
+            cases[f"{STATISTIC_NAMES[statistic]}, {LABELS[method]} at {level:g}"] = bool(
                 rows.loc[(level, method), "low"] > 0
             )
         lowest += [float(rows["value"].min())] if len(rows) else []
@@ -57,7 +60,7 @@ def right_way_round(correlations: pd.DataFrame) -> Finding:
 
 
 def error_is_monotonic(correlations: pd.DataFrame) -> Finding:
-    """Whether the error's rank correlation is above those of the similarities."""
+    """The claim that the error's rank correlation is above those of the similarities."""
     rows = at(correlations, "coordinates", "spearman")["value"].unstack("method")
     cases, here = {}, []
     for level in rows.index:
@@ -80,14 +83,14 @@ def error_is_monotonic(correlations: pd.DataFrame) -> Finding:
     )
 
 
-def sign_text(correlations: pd.DataFrame, statistic: str = "pearson") -> str:
-    """How the signs printed for coordinate noise compare with ours, in words and counts."""
+def sign_text(correlations: pd.DataFrame, statistic: Statistic = "pearson") -> str:
+    """The signs printed for coordinate noise beside ours, in words and counts."""
     paper = {
         key: value
         for key, value in published_values(statistic).items()
-        if key[0] == "coordinates" and key[2] in SIMILARITIES
+        if key[0] == "coordinates" and key[2] in LIKENESSES
     }
-    ours = correlations[correlations["statistic"] == statistic].set_index(["noise", "level", "method"])["value"]
+    ours = correlations[correlations["statistic"] == statistic].set_index(SETTING)["value"]
     pairs = [(key, value, ours[key]) for key, value in paper.items() if key in ours and np.isfinite(ours[key])]
     below = [(p, v) for key, p, v in pairs if key[1] < STRONG_NOISE]
     top = [(key, p, v) for key, p, v in pairs if key[1] >= STRONG_NOISE]

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xrdscape.evaluation.estimates import Statistic
 from xrdscape.findings.coordinates import best_by_level_coordinates, error_is_monotonic, right_way_round
 from xrdscape.findings.finding import Finding
-from xrdscape.findings.statistic import STATISTIC_TABLES, at, highest, printed
+from xrdscape.findings.statistic import COEFFICIENTS, STATISTIC_TABLES, at, highest, printed
 from xrdscape.findings.terms import FREE, STRONG_NOISE
-from xrdscape.tables.results import LABELS, STATISTICS, estimate_text, number_text
+from xrdscape.tables.words import LABELS, STATISTIC_NAMES, estimate_text, number_text
 
 CONSISTENT = 0.5
 """A similarity goes consistently with the distance if both coefficients reach this at every level."""
@@ -23,7 +24,7 @@ def correlation_findings(correlations: pd.DataFrame) -> list[Finding]:
     """The paper's claims on distance and similarity (its Figure 4, Tables 1, S1 and S2).
 
     Args:
-        correlations: as `records.correlations` gives them.
+        correlations: as `statistics.correlations` gives them.
     """
     return [
         _best_by_level(correlations),
@@ -94,7 +95,7 @@ def _constraints_inform(correlations: pd.DataFrame) -> Finding:
 
 
 def _above(rows: pd.DataFrame) -> tuple[dict[str, bool], dict[str, str]]:
-    """By level: whether the constrained interval lies above the free one, and both in words."""
+    """Whether the constrained interval lies above the free one, and both in words, by level."""
     cases, here = {}, {}
     for level in sorted(set(rows.index.get_level_values("level"))):
         if all((level, m) in rows.index for m in ("cosine", "cosine_constrained")):
@@ -108,9 +109,9 @@ def _above(rows: pd.DataFrame) -> tuple[dict[str, bool], dict[str, str]]:
 def _constraints_correlate(correlations: pd.DataFrame) -> Finding:
     cases: dict[str, bool] = {}
     lower, shown, of = [], 0, 0
-    for statistic in ("pearson", "spearman"):
+    for statistic in COEFFICIENTS:
         above, here = _above(at(correlations, "lattice", statistic))
-        name = STATISTICS[statistic]
+        name = STATISTIC_NAMES[statistic]
         cases |= {f"{name} {level}": holds for level, holds in above.items()}
         lower += [f"{name} at {here[level]}" for level, holds in above.items() if not holds]
         paper = printed(statistic, "lattice")
@@ -131,7 +132,7 @@ def _constraints_correlate(correlations: pd.DataFrame) -> Finding:
 
 
 def _none_is_consistent(correlations: pd.DataFrame) -> Finding:
-    tables = {s: at(correlations, "lattice", s)["value"].unstack("method") for s in ("pearson", "spearman")}
+    tables = {s: at(correlations, "lattice", s)["value"].unstack("method") for s in COEFFICIENTS}
     methods = [m for m in FREE if all(m in table.columns for table in tables.values())]
     least = {m: min(float(table[m].min()) for table in tables.values()) for m in methods}
     here = ", ".join(f"{LABELS[m]} {number_text(value)}" for m, value in least.items())
@@ -147,7 +148,7 @@ def _none_is_consistent(correlations: pd.DataFrame) -> Finding:
     )
 
 
-def _at_strong(correlations: pd.DataFrame, statistic: str) -> pd.DataFrame:
+def _at_strong(correlations: pd.DataFrame, statistic: Statistic) -> pd.DataFrame:
     rows = at(correlations, "lattice", statistic)
     rows = rows[np.isclose(rows.index.get_level_values("level"), STRONG_NOISE)]
     return rows.droplevel("level")
@@ -172,24 +173,22 @@ def _entropy_informs(correlations: pd.DataFrame) -> Finding:
 
 
 def _by_coefficient(correlations: pd.DataFrame, rule: Callable[[pd.DataFrame], bool]) -> Mapping[str, bool]:
-    """A rule on the estimates at lattice noise 0.1, applied to both coefficients."""
-    tables = {STATISTICS[s]: _at_strong(correlations, s) for s in ("pearson", "spearman")}
+    """Outcome of a rule on the estimates at lattice noise 0.1, by coefficient."""
+    tables = {STATISTIC_NAMES[s]: _at_strong(correlations, s) for s in COEFFICIENTS}
     return {name: bool(rule(rows)) for name, rows in tables.items() if {*FREE} <= set(rows.index)}
 
 
 def _texts(correlations: pd.DataFrame, methods: tuple[str, ...]) -> str:
     parts = []
-    for statistic in ("pearson", "spearman"):
+    for statistic in COEFFICIENTS:
         rows: Any = _at_strong(correlations, statistic)
         cells = [f"{LABELS[m]} {estimate_text(*rows.loc[m])}" for m in methods if m in rows.index]
-        parts.append(f"{STATISTICS[statistic]}: {', '.join(cells)}")
+        parts.append(f"{STATISTIC_NAMES[statistic]}: {', '.join(cells)}")
     return "; ".join(parts)
 
 
 def _error_is_weakest(correlations: pd.DataFrame) -> Finding:
-    weakest = [
-        STATISTICS[s] for s in ("pearson", "spearman") if printed(s, "lattice").loc[STRONG_NOISE].idxmin() == "mse"
-    ]
+    weakest = [STATISTIC_NAMES[s] for s in COEFFICIENTS if printed(s, "lattice").loc[STRONG_NOISE].idxmin() == "mse"]
     return Finding(
         key="error-is-weakest",
         claim="At lattice noise 0.1 the mean squared error has the weakest correlation with the distance.",

@@ -1,41 +1,39 @@
 """Claims on relaxation and on the landscape of the energy (the paper's Figures 6 and S5)."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from xrdscape.crystal.distortion import Noise
 from xrdscape.findings.finding import Finding
-from xrdscape.findings.terms import FREE, NEARLY_ALL, percent, rate_text, setting_text
-from xrdscape.landscape.slices import SYMBOLS, Slice
+from xrdscape.findings.terms import FREE, NEARLY_ALL, percent, rate_text
+from xrdscape.study.columns import SETTING, match
+from xrdscape.study.outcomes import at_setting
 from xrdscape.study.records import CHGNET
-from xrdscape.tables.results import joined_rates, trap_count
+from xrdscape.tables.words import setting_text
 
-HARDEST = ("coordinates", 0.1)
+HARDEST: tuple[Noise, float] = ("coordinates", 0.1)
 """The one setting at which the paper's relaxations fail."""
 
 
-def energy_findings(
-    descents: pd.DataFrame, relaxations: pd.DataFrame, losses: Sequence[Slice], energies: Sequence[Slice]
-) -> list[Finding]:
+def energy_findings(rates: pd.DataFrame, relaxations: pd.DataFrame, minima: pd.DataFrame) -> list[Finding]:
     """The paper's claims on relaxation and energy (its Figures 6 and S5).
 
     Args:
-        descents, relaxations: records.
-        losses, energies: over the same parameters and ranges.
+        rates: of descents and relaxations, as `statistics.joined_rates` gives them.
+        relaxations: records.
+        minima: of pattern loss and energy, as `minima.paired_minima` gives them.
     """
-    rates = joined_rates(descents, relaxations).set_index(["noise", "level", "method"]).sort_index()
-    minima = {
-        f"{e.structure_name} ({SYMBOLS[e.x_name]}, {SYMBOLS[e.y_name]})": (trap_count(p), trap_count(e))
-        for p, e in zip(losses, energies, strict=True)
+    rates = rates.set_index(SETTING).sort_index()
+    counts = {
+        f"{row['structure']} ({row['slice']})": (row["pattern"], row["energy"]) for row in minima.to_dict("records")
     }
     return [
         _recovers(rates),
         _above_descents(rates),
         _other_minimum(relaxations),
-        _one_basin(minima),
-        _more_rugged(minima),
+        _one_basin(counts),
+        _more_rugged(counts),
     ]
 
 
@@ -87,8 +85,8 @@ def _above_descents(rates: pd.DataFrame) -> Finding:
 
 def _other_minimum(relaxations: pd.DataFrame) -> Finding:
     noise, level = HARDEST
-    rows = relaxations[(relaxations["noise"] == noise) & np.isclose(relaxations["level"], level)]
-    lost = rows[~rows["match_conventional_end"].astype(bool)]
+    rows = at_setting(relaxations, noise, level)
+    lost = rows[~rows[match("conventional", "end")].astype(bool)]
     counts = lost.groupby("structure")["converged"].agg(["sum", "size"])
     n, settled = len(lost), int(lost["converged"].sum())
     return Finding(

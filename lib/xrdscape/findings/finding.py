@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not reproduced"
-NOT_TESTED = "not tested by this sample"
-VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTED)
+Verdict = Literal["reproduced", "partly reproduced", "not reproduced", "not tested by this sample"]
+"""What our results say to a claim."""
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-# More exceptions than this are counted, not named.
 NAMED = 5
+"""Exceptions that are named; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class Finding:
     evidence: tuple[str, ...]
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """Reproduced if the claim holds in all cases, partly if in some, not reproduced if in none."""
         if not self.cases:
-            return NOT_TESTED
+            return "not tested by this sample"
         if all(self.cases.values()):
-            return REPRODUCED
-        return PARTLY if any(self.cases.values()) else NOT_REPRODUCED
+            return "reproduced"
+        return "partly reproduced" if any(self.cases.values()) else "not reproduced"
 
     @property
     def count(self) -> str:
-        """In how many cases the claim holds, and where it does not.
+        """Number of cases in which the claim holds, and where it does not.
 
         >>> Finding("k", "", "", "", "", {"0.1": True, "0.2": False}, "levels", ()).count
         '1 of 2 levels, not for 0.2'
@@ -74,7 +74,7 @@ def from_record(record: Mapping[str, Any]) -> Finding:
 
 
 def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """One row a finding, for the table that closes a chapter."""
+    """Table of findings that closes a chapter, one row each."""
     rows = [
         (f"{f.claim} ({f.place})", f"{f.rule}.", f"{f.result}. It holds for {f.count}.", f.verdict)
         if f.cases
@@ -85,9 +85,9 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
 
 
 def summary_text(findings: Sequence[Finding]) -> str:
-    """How many claims were tested and what came of them, in one sentence."""
+    """Numbers of claims tested and of each verdict, in one sentence."""
     counts = {verdict: sum(f.verdict == verdict for f in findings) for verdict in VERDICTS}
-    untested = counts.pop(NOT_TESTED)
+    untested = counts.pop("not tested by this sample")
     tested = len(findings) - untested
     parts = [f"{number} {'is' if number == 1 else 'are'} {verdict}" for verdict, number in counts.items()]
     rest = f" This sample does not test {untested} more." if untested else ""

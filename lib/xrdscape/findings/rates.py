@@ -1,31 +1,30 @@
-"""Claims on match rates (the paper's Figure 1), judged on our descents."""
+"""Claims on match rates (the paper's Figure 1), tested on our descents."""
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from xrdscape.crystal.structures import load_structure
-from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.findings.agreement import deceptive_similarity, inverted_similarity, still_trapped
 from xrdscape.findings.finding import Finding
 from xrdscape.findings.hidden import projection_guides
-from xrdscape.findings.terms import FREE, NEARLY_ALL, STRONG_NOISE, percent, rate_text, setting_text
-from xrdscape.study.records import match_rates
-from xrdscape.tables.results import LABELS
+from xrdscape.findings.terms import FREE, NEARLY_ALL, STRONG_NOISE, percent, rate_text
+from xrdscape.study import statistics
+from xrdscape.study.columns import SETTING, match
+from xrdscape.study.records import NOISED
+from xrdscape.tables.words import LABELS, setting_text
 
 LENGTH_TOLERANCE, ANGLE_TOLERANCE_DEG = 0.1, 5.0
 """The paper's tolerances of a match on lengths (relative) and angles."""
 
 
-def rate_findings(records: pd.DataFrame, projected: pd.DataFrame) -> list[Finding]:
+def rate_findings(records: pd.DataFrame, gains: pd.DataFrame) -> list[Finding]:
     """The paper's claims on match rates and on single descents (its Figures 1, 5 and S4).
 
     Args:
         records: of descents.
-        projected: `hidden.projected_starts` of them.
+        gains: by projection and descent, as `projection.projection_gains` gives them.
     """
-    rates = match_rates(records).set_index(["noise", "level", "method"]).sort_index()
+    rates = statistics.match_rates(records).set_index(SETTING).sort_index()
     return [
         _largest_drop(rates),
         _within_tolerance(records),
@@ -33,7 +32,7 @@ def rate_findings(records: pd.DataFrame, projected: pd.DataFrame) -> list[Findin
         _struggles(rates),
         _constraints_help(rates),
         _constraints_help_many(records),
-        projection_guides(records, projected),
+        projection_guides(gains),
         still_trapped(records),
         deceptive_similarity(records),
         inverted_similarity(records),
@@ -42,7 +41,7 @@ def rate_findings(records: pd.DataFrame, projected: pd.DataFrame) -> list[Findin
 
 
 def _largest_drop(rates: pd.DataFrame) -> Finding:
-    wide: Any = rates["rate"].unstack("method").loc["lattice"].drop(columns="noised")
+    wide: Any = rates["rate"].unstack("method").loc["lattice"].drop(columns=NOISED)
     falls = -wide.diff().iloc[1:]
     tested = len(falls) > 1 and {0.05, STRONG_NOISE} <= set(wide.index)
     here = [f"{LABELS[m]} {100 * falls.loc[STRONG_NOISE, m]:.0f}" for m in falls.columns] if tested else []
@@ -60,10 +59,7 @@ def _largest_drop(rates: pd.DataFrame) -> Finding:
 
 
 def _within_tolerance(records: pd.DataFrame) -> Finding:
-    starts = records[records["noise"] == "lattice"].drop_duplicates(["structure", "level", "copy"])
-    starts = starts[np.isclose(starts["level"], STRONG_NOISE)]
-    cells = [_off_reference(name, group) for name, group in starts.groupby("structure")]
-    off = np.concatenate(cells) if cells else np.empty((0, 6))
+    off = statistics.off_reference(records, STRONG_NOISE)
     lengths = int((off[:, :3] <= LENGTH_TOLERANCE).all(1).sum())
     angles = int((off[:, 3:] <= ANGLE_TOLERANCE_DEG).all(1).sum())
     n = len(off)
@@ -78,14 +74,6 @@ def _within_tolerance(records: pd.DataFrame) -> Finding:
         unit="kinds of parameter",
         evidence=("fig-1",),
     )
-
-
-def _off_reference(name: object, starts: pd.DataFrame) -> np.ndarray:
-    """How far the cells of starts [n, 6] are from the true one: relative in lengths, degrees in angles."""
-    reference = np.array(load_structure(str(name)).lattice.parameters)
-    off = np.abs(np.stack(list(starts["start_lattice"])) - reference)
-    off[:, :3] /= reference[:3]
-    return off
 
 
 def _objectives_alike(rates: pd.DataFrame) -> Finding:
@@ -109,7 +97,7 @@ def _objectives_alike(rates: pd.DataFrame) -> Finding:
 
 
 def _struggles(rates: pd.DataFrame) -> Finding:
-    starts = rates.xs("noised", level="method")["rate"]
+    starts = rates.xs(NOISED, level="method")["rate"]
     hard = [key for key in starts.index if starts[key] < NEARLY_ALL]
     rows = {(*key, m): rates.loc[(*key, m)] for key in hard for m in FREE if (*key, m) in rates.index}
     best = max(rows, key=lambda key: rows[key]["rate"], default=None)
@@ -163,13 +151,12 @@ def _counts_text(row: pd.Series) -> str:
 def _constraints_help_many(records: pd.DataFrame) -> Finding:
     strong = records[(records["noise"] == "lattice") & (records["level"] >= STRONG_NOISE)]
     strong = strong[strong["method"].isin(("cosine", "cosine_constrained"))]
-    matched = strong.groupby(["structure", "method"])["match_conventional_end"].agg(["sum", "size"]).unstack("method")
-    both = matched.dropna()
+    found = statistics.rates(strong, ["structure", "method"], match("conventional", "end"))
+    both: Any = found.pivot(index="structure", columns="method", values=["rate", "low", "high"]).dropna()
     cases, gains = {}, {}
     for name, row in both.iterrows():
-        free, bound = ((int(row["sum", m]), int(row["size", m])) for m in ("cosine", "cosine_constrained"))
-        cases[str(name)] = jeffreys_interval(*bound)[0] > jeffreys_interval(*free)[1]
-        gains[str(name)] = bound[0] / bound[1] - free[0] / free[1]
+        cases[str(name)] = bool(row["low", "cosine_constrained"] > row["high", "cosine"])
+        gains[str(name)] = float(row["rate", "cosine_constrained"] - row["rate", "cosine"])
     least, most = (min(gains, key=lambda k: gains[k]), max(gains, key=lambda k: gains[k])) if gains else ("", "")
     return Finding(
         key="constraints-help-many",
@@ -187,15 +174,15 @@ def _constraints_help_many(records: pd.DataFrame) -> Finding:
 
 
 def _last_mile(records: pd.DataFrame) -> Finding:
-    near = records[records["match_conventional_start"].astype(bool) & ~records["match_tight_start"].astype(bool)]
-    near = near[near["method"].isin(FREE)]
-    counts = near.groupby(["noise", "level", "method"])["match_tight_end"].agg(["sum", "size"])
+    roughly, tightly = (records[match(kind, "start")].astype(bool) for kind in ("conventional", "tight"))
+    near = records[roughly & ~tightly & records["method"].isin(FREE)]
+    solved = match("tight", "end")
     cases = {
-        f"{setting_text(*key[:2])}, {LABELS[key[2]]}": jeffreys_interval(int(solved), int(n))[0] <= 0.5
-        for key, solved, n in counts.itertuples()
+        f"{setting_text(row['noise'], row['level'])}, {LABELS[row['method']]}": bool(row["low"] <= 0.5)
+        for row in statistics.rates(near, SETTING, solved).to_dict("records")
     }
-    total: Any = near.groupby("method")["match_tight_end"].agg(["sum", "size"]).reindex(list(FREE)).dropna()
-    here = ", ".join(f"{LABELS[m]} {rate_text(int(row['sum']), int(row['size']))}" for m, row in total.iterrows())
+    total: Any = statistics.rates(near, ["method"], solved).set_index("method")
+    here = ", ".join(f"{LABELS[m]} {_counts_text(total.loc[m])}" for m in FREE if m in total.index)
     return Finding(
         key="last-mile",
         claim="Optimisation on the pattern alone is often insufficient for the last mile of refinement.",

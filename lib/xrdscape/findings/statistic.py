@@ -1,34 +1,45 @@
-"""Shared by the claims on correlations: the rows of one statistic, what the paper printed, and who is highest."""
+"""What the claims on correlations share: the rows of one statistic, what the paper printed, and who is highest."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from xrdscape.crystal.distortion import Noise
+from xrdscape.evaluation.estimates import Statistic
 from xrdscape.findings.finding import Finding
 from xrdscape.findings.terms import FREE
-from xrdscape.tables.results import LABELS, estimate_text, published_values
+from xrdscape.study.published import published_values
+from xrdscape.tables.words import LABELS, estimate_text
 
+COEFFICIENTS: tuple[Statistic, ...] = ("pearson", "spearman")
 STATISTIC_TABLES = ("table-s1", "table-s2")
 """Labels of the tables of Pearson's and Spearman's coefficients."""
 
 
-def at(correlations: pd.DataFrame, noise: str, statistic: str) -> pd.DataFrame:
+def at(correlations: pd.DataFrame, noise: Noise, statistic: Statistic) -> pd.DataFrame:
     """Defined estimates of one statistic under one kind of noise, by (level, method): value, low, high."""
     rows = correlations[(correlations["noise"] == noise) & (correlations["statistic"] == statistic)]
     return rows.dropna(subset=["value"]).set_index(["level", "method"])[["value", "low", "high"]].sort_index()
 
 
-def printed(statistic: str, noise: str) -> pd.DataFrame:
-    """What the paper printed: one row a level, one column a method."""
+def printed(statistic: Statistic, noise: Noise) -> pd.DataFrame:
+    """Printed values of a statistic: one row a level, one column a method."""
     values = pd.Series({key[1:]: value for key, value in published_values(statistic).items() if key[0] == noise})
     return values.unstack()
 
 
 def highest(
-    correlations: pd.DataFrame, noise: str, named: Mapping[float, str], *, key: str, claim: str, place: str
+    correlations: pd.DataFrame, noise: Noise, named: Mapping[float, str], *, key: str, claim: str, place: str
 ) -> Finding:
-    """Whether the method named for a level has the highest mutual information of the free ones there."""
+    """A claim that the method named for a level has the highest mutual information of the free ones there.
+
+    Args:
+        correlations: as `statistics.correlations` gives them.
+        noise: the kind of noise.
+        named: method by level.
+        key, claim, place: of the finding.
+    """
     rows: Any = at(correlations, noise, "mutual_information")
     values: Any = rows["value"].unstack("method").reindex(columns=list(FREE))
     cases, here, clear = {}, [], 0

@@ -1,10 +1,10 @@
-"""The words that the rules share: which methods, how strong a noise, how a rate and a setting are written."""
+"""What the rules share: the free methods, how strong a noise is strong, how a rate is written."""
 
 from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.study.records import PUBLISHED_METHODS
 
 FREE = tuple(name for name, method in PUBLISHED_METHODS.items() if not method.constrained)
-"""The methods without constraints."""
+"""Methods without constraints."""
 
 STRONG_NOISE = 0.1
 """Lattice noise from which on the paper finds that free descents fail."""
@@ -31,8 +31,3 @@ def rate_text(matched: int, trials: int) -> str:
     """
     low, high = jeffreys_interval(matched, trials)
     return f"{percent(matched / trials)} [{100 * low:.0f},\u00a0{100 * high:.0f}]"
-
-
-def setting_text(noise: str, level: float) -> str:
-    """The name of a setting in lists of cases."""
-    return f"{noise} {level:g}"

@@ -1,41 +1,35 @@
-"""How much of a landscape's roughness is the instrument's doing: the same slices seen with several instruments."""
+"""The same slices seen with several instruments: how much of a landscape's roughness is the instrument's doing."""
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.profile import Instrument
-from xrdscape.landscape.relief import SYMBOLS, false_minima, uphill
-from xrdscape.landscape.slices import Slice, xrd_slice
-
-
-def climb(landscape: Slice) -> float:
-    """All that must be climbed on the way to the truth along the two lines through it, mean of the four ways."""
-    row, column = (len(axis) // 2 for axis in (landscape.y, landscape.x))
-    return float(np.mean([uphill(landscape.value[row]), uphill(landscape.value[:, column])]))
+from xrdscape.landscape.ascents import mean_ascent
+from xrdscape.landscape.minima import false_minima
+from xrdscape.landscape.slices import ParameterName, xrd_slice
 
 
 def roughness_by_instrument(
-    axes: Mapping[str, tuple[str, str]],
+    axes: Mapping[str, tuple[ParameterName, ParameterName]],
     instruments: Mapping[str, Instrument],
     smallest_barrier: float,
     n: int,
     length_span: float,
     angle_span_deg: float,
 ) -> pd.DataFrame:
-    """Traps and climbing on slices of the cosine loss; truth and trials are recorded with the same instrument.
+    """False minima and ascents of slices of the cosine loss; all patterns are recorded with the same instrument.
 
     Args:
         axes: the two lattice parameters of each reference structure, by its name.
         instruments: by the name that the table gives them.
-        smallest_barrier: of a trap, in units of the loss.
-        n, length_span, angle_span_deg: as in `landscape.xrd_slice`.
+        smallest_barrier: of a prominent minimum, in units of the loss.
+        n, length_span, angle_span_deg: as in `slices.xrd_slice`.
 
     Returns:
         DataFrame, a row for each structure and instrument: structure, slice, instrument, minima (all false ones on the
-        grid), traps (those with the barrier), climb (see `climb`).
+        grid), prominent (those with the barrier), ascent (see `mean_ascent`).
     """
     rows = []
     for name, (x, y) in axes.items():
@@ -45,7 +39,25 @@ def roughness_by_instrument(
                 structure, x, y, n=n, length_span=length_span, angle_span_deg=angle_span_deg, instrument=instrument
             )
             false = false_minima(landscape)
-            traps = int((false["barrier"] >= smallest_barrier).sum())
-            slice_name = f"{SYMBOLS[x]}, {SYMBOLS[y]}"
-            rows.append((landscape.structure_name, slice_name, label, len(false), traps, climb(landscape)))
-    return pd.DataFrame(rows, columns=["structure", "slice", "instrument", "minima", "traps", "climb"])
+            prominent = int((false["barrier"] >= smallest_barrier).sum())
+            named = landscape.structure_name, landscape.name, label
+            rows.append((*named, len(false), prominent, mean_ascent(landscape)))
+    return pd.DataFrame(rows, columns=["structure", "slice", "instrument", "minima", "prominent", "ascent"])
+
+
+def largest_changes(roughness: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Largest changes of minima and ascent by the other instruments, over the structures.
+
+    Args:
+        roughness: as `roughness_by_instrument` gives it.
+        reference: the instrument to compare with.
+
+    Returns:
+        DataFrame, one row an instrument: instrument, prominent (change of their number), ascent (relative change).
+    """
+    wide = roughness.pivot(index="structure", columns="instrument", values=["prominent", "ascent"])
+    rows = []
+    for name in [name for name in roughness["instrument"].unique() if name != reference]:
+        prominent = int((wide["prominent"][name] - wide["prominent"][reference]).abs().max())
+        rows.append((name, prominent, float((wide["ascent"][name] / wide["ascent"][reference] - 1).abs().max())))
+    return pd.DataFrame(rows, columns=["instrument", "prominent", "ascent"])

@@ -1,4 +1,4 @@
-"""How the loss rises around the truth as atoms are displaced: how far off they can be before a pattern shows it."""
+"""Rise of the loss around the reference structure as atoms are displaced: what a pattern shows of them."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -14,13 +14,17 @@ from xrdscape.study.problems import problem_of
 
 
 def without_free_coordinates(names: Sequence[str]) -> frozenset[str]:
-    """Those of the crystals whose space group fixes every site."""
+    """Names of the crystals whose space group fixes every site."""
     return frozenset(name for name in names if not len(symmetry_of(load_structure(name)).free))
 
 
 def powers(losses: Mapping[str, pd.DataFrame], names: Collection[str]) -> tuple[float, float]:
-    """With which power of the displacement the losses of some crystals rise, between their two smallest: the least and
-    the greatest."""
+    """Least and greatest power of the displacement with which the losses of some crystals rise, from two smallest ones.
+
+    Args:
+        losses: by name, as `losses_beside` gives them.
+        names: crystals that count.
+    """
     slopes = [
         np.log(rows["loss"][1] / rows["loss"][0]) / np.log(rows["displacement"][1] / rows["displacement"][0])
         for name, rows in losses.items()
@@ -32,14 +36,14 @@ def powers(losses: Mapping[str, pd.DataFrame], names: Collection[str]) -> tuple[
 def losses_beside(
     reference: Structure, objective: Objective, displacements: Sequence[float], directions: int, seed: int
 ) -> pd.DataFrame:
-    """Mean loss, less that of the truth, of crystals displaced at random by a given amount.
+    """Mean loss, less that of the reference structure, of crystals displaced at random by a given amount.
 
     A displacement has the same pattern as those that the operations of the space group turn it into. Where no
     coordinate is free these add up to nothing, so no intensity can change with the displacement itself, but with its
     square; and a loss that is square in the intensities with its fourth power.
 
     Args:
-        truth: the crystal.
+        reference: the reference structure.
         objective: what patterns are compared by.
         displacements: root mean square over the atoms, angstrom.
         directions: how many random ones, Gaussian in the displacement of each atom.

@@ -1,7 +1,9 @@
 """Two-parameter slices through the landscape of an objective or of the energy; descents inside them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from xrdscape.crystal.cell import closes
 from xrdscape.crystal.families import Family, project
-from xrdscape.crystal.structures import from_tensors, to_tensors
+from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Pattern, Simulator
 from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import CellError, DescentError
@@ -21,73 +23,69 @@ from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import LatticeParameters
 
-PARAMETER_NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
-# How they are written in tables.
-SYMBOLS = dict(zip(PARAMETER_NAMES, "abcαβγ", strict=True))
-# Patterns simulated at a time; a batch of this size stays below 100 MB.
+ParameterName = Literal["a", "b", "c", "alpha", "beta", "gamma"]
+PARAMETER_NAMES: tuple[ParameterName, ...] = get_args(ParameterName)
+LENGTHS = PARAMETER_NAMES[:3]
+SYMBOLS: Mapping[ParameterName, str] = MappingProxyType(dict(zip(PARAMETER_NAMES, "abcαβγ", strict=True)))
+"""Symbols of the lattice parameters in tables."""
 BATCH = 128
+"""Patterns simulated at a time; a batch of this size stays below 100 MB."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A function of two lattice parameters, the other four at their true values.
+    """A function of two lattice parameters, the other four at their reference values.
 
     Args:
-        structure_name: reduced formula of the true crystal.
+        structure_name: reduced formula of the reference structure.
         x_name, y_name: two of `PARAMETER_NAMES`.
         x, y: their values, [nx] and [ny]; angstrom or degrees.
         value: [ny, nx]; NaN where the parameters close no cell.
-        truth: the true (x, y).
+        reference: (x, y) of the reference structure.
         label: what `value` is, with its unit.
     """
 
     structure_name: str
-    x_name: str
-    y_name: str
+    x_name: ParameterName
+    y_name: ParameterName
     x: np.ndarray
     y: np.ndarray
     value: np.ndarray
     reference: tuple[float, float]
     label: str
 
+    @property
+    def name(self) -> str:
+        """Symbols of the two parameters: "a, γ"."""
+        return f"{SYMBOLS[self.x_name]}, {SYMBOLS[self.y_name]}"
+
+    @property
+    def steps(self) -> tuple[float, float]:
+        """Spacings of the grid along x and y."""
+        return float(self.x[1] - self.x[0]), float(self.y[1] - self.y[0])
+
 
 def coarser(landscape: Slice) -> Slice:
-    """Every second value along each axis, the truth among them: the slice on a grid of twice the spacing."""
+    """The slice on a grid of twice the spacing: every second value along each axis, the reference among them."""
     columns, rows = (slice(len(axis) // 2 % 2, None, 2) for axis in (landscape.x, landscape.y))
     return replace(landscape, x=landscape.x[columns], y=landscape.y[rows], value=landscape.value[rows, columns])
 
 
-def spacing_text(slices: Iterable[Slice]) -> str:
-    """The spacing of the grids of some slices of one crystal, parameter by parameter."""
-    steps = {
-        name: float(axis[1] - axis[0])
-        for landscape in slices
-        for name, axis in ((landscape.x_name, landscape.x), (landscape.y_name, landscape.y))
-    }
-    ordered = sorted(steps, key=PARAMETER_NAMES.index)
-    return ", ".join(f"{SYMBOLS[name]}\u00a0{steps[name]:.2g}{unit(name)}" for name in ordered)
-
-
-def unit(name: str) -> str:
-    """What follows the number of a lattice parameter: a space and ångström, or the sign of a degree."""
-    return "\u00a0Å" if _index(name) < 3 else "°"
-
-
-def _index(name: str) -> int:
+def _index(name: ParameterName) -> int:
     if name not in PARAMETER_NAMES:
         raise CellError(f"Unknown lattice parameter {name!r}. Use one of: {', '.join(PARAMETER_NAMES)}.")
     return PARAMETER_NAMES.index(name)
 
 
-def _axis(reference: float, name: str, n: int, length_span: float, angle_span_deg: float) -> np.ndarray:
-    """Values around the truth; an odd number of them, so that the truth is one."""
+def _axis(reference: float, name: ParameterName, n: int, length_span: float, angle_span_deg: float) -> np.ndarray:
+    """Values around the reference's; an odd number of them, so that the reference is one."""
     half = length_span * reference if _index(name) < 3 else angle_span_deg
     return reference + half * np.linspace(-1, 1, n + 1 - n % 2)
 
 
 def _evaluate(
     structure: Structure,
-    names: tuple[str, str],
+    names: tuple[ParameterName, ParameterName],
     axes: tuple[np.ndarray, np.ndarray],
     function: Callable[[Tensor, Tensor], np.ndarray],
     label: str,
@@ -110,20 +108,20 @@ def _evaluate(
 
 def xrd_slice(
     structure: Structure,
-    x_name: str,
-    y_name: str,
+    x_name: ParameterName,
+    y_name: ParameterName,
     objective: Objective = OBJECTIVES["cosine"],
     n: int = 61,
     length_span: float = 0.15,
     angle_span_deg: float = 15.0,
     instrument: Instrument | None = None,
 ) -> Slice:
-    """Loss between the true pattern and those of distorted cells, over two lattice parameters.
+    """Loss between the pattern of the reference structure and those of other cells, over two lattice parameters.
 
     Args:
-        structure: the true crystal.
+        structure: the reference structure.
         x_name, y_name: two of `PARAMETER_NAMES`.
-        n: values an axis; one more where even, so that the truth lies on the grid.
+        n: values an axis; one more where even, so that the reference lies on the grid.
         length_span, angle_span_deg: half the range, as a fraction of a length and in degrees.
     """
     simulator = Simulator(structure, instrument, hkl_max=objective.hkl_max)
@@ -146,13 +144,13 @@ def xrd_slice(
 
 def energy_slice(
     structure: Structure,
-    x_name: str,
-    y_name: str,
+    x_name: ParameterName,
+    y_name: ParameterName,
     n: int = 15,
     length_span: float = 0.15,
     angle_span_deg: float = 15.0,
 ) -> Slice:
-    """CHGNet energy per atom (eV) over two lattice parameters, coordinates fixed; arguments as `xrd_slice`."""
+    """Energy by CHGNet (eV/atom) over two lattice parameters, coordinates fixed; arguments as `xrd_slice`."""
 
     def energy(cells: Tensor, frac_coords: Tensor) -> np.ndarray:
         return energies([from_tensors(structure, cell, frac_coords[0]) for cell in cells])
@@ -163,6 +161,21 @@ def energy_slice(
         _axis(lattice[_index(y_name)], y_name, n, length_span, angle_span_deg),
     )
     return _evaluate(structure, (x_name, y_name), axes, energy, "CHGNet energy (eV/atom)")
+
+
+def paired_slices(
+    axes: Mapping[str, tuple[ParameterName, ParameterName]], n: int, fine: int
+) -> tuple[list[Slice], list[Slice]]:
+    """Pattern losses and energies over the same two parameters and ranges, for several structures.
+
+    Args:
+        axes: the two lattice parameters of each structure, by its name.
+        n: energies along each axis.
+        fine: losses along each axis; patterns are cheap and their loss has finer features.
+    """
+    crystals = [(load_structure(name), names) for name, names in axes.items()]
+    losses = [xrd_slice(reference, *names, n=fine) for reference, names in crystals]
+    return losses, [energy_slice(reference, *names, n=n) for reference, names in crystals]
 
 
 @dataclass(frozen=True)
@@ -198,8 +211,8 @@ class SliceParameters(LatticeParameters):
 
 def slice_descent(
     structure: Structure,
-    x_name: str,
-    y_name: str,
+    x_name: ParameterName,
+    y_name: ParameterName,
     start: tuple[float, float],
     schedule: Schedule,
     family: Family | None = None,
@@ -207,7 +220,7 @@ def slice_descent(
     record_every: int = 1,
     instrument: Instrument | None = None,
 ) -> pd.DataFrame:
-    """Gradient descent in two lattice parameters, the other four at their true values.
+    """Path of a gradient descent in two lattice parameters, the other four at their reference values.
 
     Args:
         start: the first (x, y).
@@ -224,7 +237,7 @@ def slice_descent(
     return path_of(descent, parameters, lattice, start, record_every)
 
 
-def moving_pair(x_name: str, y_name: str) -> tuple[int, int]:
+def moving_pair(x_name: ParameterName, y_name: ParameterName) -> tuple[int, int]:
     """Places of two different lattice parameters in `PARAMETER_NAMES`."""
     if x_name == y_name:
         raise DescentError(f"A slice needs two different parameters. Received {x_name!r} twice.")
@@ -234,10 +247,10 @@ def moving_pair(x_name: str, y_name: str) -> tuple[int, int]:
 def path_of(
     descent: Descent, parameters: SliceParameters, lattice: Tensor, start: tuple[float, float], record_every: int = 1
 ) -> pd.DataFrame:
-    """A descent as `slice_descent` gives it, of any problem.
+    """Path of any descent in two lattice parameters, as `slice_descent` gives it.
 
     Args:
-        problem: what is descended.
+        descent: what is descended.
         parameters: which two move, and the coordinates.
         lattice: [1, 6]; four of them stay.
         start: the first values of the two.
@@ -257,7 +270,12 @@ def path_of(
 
 
 def slice_pattern(
-    structure: Structure, x_name: str, y_name: str, x: float, y: float, instrument: Instrument | None = None
+    structure: Structure,
+    x_name: ParameterName,
+    y_name: ParameterName,
+    x: float,
+    y: float,
+    instrument: Instrument | None = None,
 ) -> Pattern:
     """Pattern of the crystal at one point of a slice."""
     lattice, frac_coords = to_tensors([structure])

@@ -1,4 +1,4 @@
-"""What a blur of the patterns does to a landscape, and the way of a graduated descent across it."""
+"""Landscapes under blurs of the patterns, and graduated descents across them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,16 +12,16 @@ from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import DescentError
-from xrdscape.landscape.roughness import prominent_traps
-from xrdscape.landscape.slices import Slice, SliceParameters, moving_pair, path_of, xrd_slice
+from xrdscape.landscape.minima import prominent_minima
+from xrdscape.landscape.slices import ParameterName, Slice, SliceParameters, moving_pair, path_of, xrd_slice
 from xrdscape.optimisation.blur import blurred, half_width
 from xrdscape.optimisation.descent import Descent, Schedule, Stage
 from xrdscape.optimisation.graduated import Narrowing, narrowing_stages
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.rules import Adam
 
-# Of the maps here: a tenth of the points, where the narrowest peak still has three to its width.
 COARSE = Instrument(step_deg=0.1)
+"""Instrument of the maps here: a tenth of the points, where the narrowest peak still has three to its width."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ def blurred_objective(objective: Objective, width_deg: float, step_deg: float) -
 
 def smoothed_slices(
     structure: Structure,
-    x_name: str,
-    y_name: str,
+    x_name: ParameterName,
+    y_name: ParameterName,
     widths_deg: Sequence[float],
     n: int = 61,
     length_span: float = 0.2,
     angle_span_deg: float = 15.0,
     objective: Objective = OBJECTIVES["cosine"],
 ) -> list[Smoothed]:
-    """One slice under several blurs; arguments else as `xrd_slice`.
+    """The slice under several blurs; arguments else as `xrd_slice`.
 
     Args:
         widths_deg: full widths at half maximum of the blurs; 0 for none.
@@ -64,24 +64,27 @@ def smoothed_slices(
 
 
 def smoothing_counts(smoothed: Sequence[Smoothed], smallest_share: float = 0.01) -> pd.DataFrame:
-    """How many traps are left under each blur.
+    """Number of false minima that are left under each blur.
 
     Args:
         smoothed: slices.
-        smallest_share: to leave a trap one must climb at least this part of its slice's range.
+        smallest_share: minima count whose barrier is at least this part of their slice's range.
 
     Returns:
-        DataFrame: width_deg, traps, basin (see `basin_share`).
+        DataFrame: width_deg, prominent (minima), basin (see `basin_share`).
     """
     return pd.DataFrame(
-        [(s.width_deg, len(prominent_traps(s.landscape, smallest_share)), basin_share(s.landscape)) for s in smoothed],
-        columns=["width_deg", "traps", "basin"],
+        [(s.width_deg, len(prominent_minima(s.landscape, smallest_share)), basin_share(s.landscape)) for s in smoothed],
+        columns=["width_deg", "prominent", "basin"],
     )
 
 
 def basin_share(landscape: Slice) -> float:
-    """Share of the points of a slice from which going down, always to the lowest of the eight neighbours, leads to the
-    truth or to a point beside it. Where no neighbour is lower, the way ends; points without a value do not count."""
+    """Share of the points of a slice from which going down leads to the reference or to a point beside it.
+
+    The way always goes to the lowest of the eight neighbours. Where none is lower, it ends; points without a value do
+    not count.
+    """
     value = np.where(np.isnan(landscape.value), np.inf, landscape.value)
     rows, columns = value.shape
     padded = np.pad(value, 1, constant_values=np.inf)
@@ -100,18 +103,18 @@ def basin_share(landscape: Slice) -> float:
 
 def graduated_path(
     structure: Structure,
-    x_name: str,
-    y_name: str,
+    x_name: ParameterName,
+    y_name: ParameterName,
     start: tuple[float, float],
     narrowing: Narrowing,
     objective: Objective = OBJECTIVES["cosine"],
 ) -> pd.DataFrame:
-    """A graduated descent in two lengths of the cell, its other parameters at their true values.
+    """Path of a graduated descent in two lengths of the cell, its other parameters at their reference values.
 
     Args:
         x_name, y_name: two of "a", "b" and "c".
         start: the first (x, y).
-        narrowing: of the blur; its rate, a strain, is taken of the true x for both.
+        narrowing: of the blur; its rate, a strain, is taken of the reference's x for both.
 
     Returns:
         DataFrame step, x, y, loss, width_deg (of the blur at that step).

@@ -1,12 +1,13 @@
-"""Which learning rate? A pilot on other starts decides, by a rule."""
+"""The learning rates of the study: a pilot on other starting models decides them, by a rule."""
 
 import pandas as pd
 
+from xrdscape.study.columns import START, match, similarity
 from xrdscape.study.records import PUBLISHED_METHODS
 
 
 def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
-    """What each learning rate came to.
+    """Results of each learning rate.
 
     Args:
         records: descents of a plan with several learning rates.
@@ -18,23 +19,19 @@ def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (noise, method, rate), part in records.groupby(["noise", "method", "learning_rate"]):
-        similarity = part[f"{PUBLISHED_METHODS[str(method)].objective}_end"].mean()
-        matched = part["match_conventional_end"].mean(), part["match_tight_end"].mean()
-        rows.append(
-            (noise, method, rate, len(part), similarity, *matched, part["steps"].mean(), part["seconds"].mean())
-        )
-    columns = [
-        "noise",
-        "method",
-        "learning_rate",
-        "descents",
-        "similarity",
-        "conventional",
-        "tight",
-        "steps",
-        "seconds",
-    ]
-    table = pd.DataFrame(rows, columns=columns)
+        row = {
+            "noise": noise,
+            "method": method,
+            "learning_rate": rate,
+            "descents": len(part),
+            "similarity": part[similarity(PUBLISHED_METHODS[str(method)].objective, "end")].mean(),
+            "conventional": part[match("conventional", "end")].mean(),
+            "tight": part[match("tight", "end")].mean(),
+            "steps": part["steps"].mean(),
+            "seconds": part["seconds"].mean(),
+        }
+        rows.append(row)
+    table = pd.DataFrame(rows)
     return table.assign(chosen=_chosen(records, table))
 
 
@@ -42,21 +39,23 @@ def _chosen(records: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
     """Whether each row of a table has the rate that `chosen_rates` chooses."""
     chosen = pd.Series(False, index=table.index)
     for (noise, method), part in table.groupby(["noise", "method"]):
-        own = records[(records["noise"] == noise) & (records["method"] == method)]
-        # One column a rate, one row a start.
-        ends = own.pivot(index=["structure", "level", "copy"], columns="learning_rate", values="match_conventional_end")
+        rows = records[(records["noise"] == noise) & (records["method"] == method)]
+        # One column a rate, one row a starting model.
+        ends = rows.pivot(index=START, columns="learning_rate", values=match("conventional", "end"))
         behind = ends.astype(float).sub(ends[ends.mean().idxmax()].astype(float), axis=0)
-        # One start of n decided otherwise is behind by exactly the standard error, 1/n: rounding must not decide that.
+        # One starting model of n decided otherwise is behind by exactly the standard error, 1/n, and rounding must not
+        # decide that.
         near = behind.mean() >= -behind.sem().fillna(0.0) - 1e-9
         chosen |= table.index.isin(part.index) & (table["learning_rate"] == max(ends.columns[near]))
     return chosen
 
 
 def chosen_rates(records: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """By noise and method: the largest learning rate that is as good as the best.
+    """The largest learning rate that is as good as the best, by noise and method.
 
     Best is the rate with the largest share of matches (conventional criterion), which is what the study measures; as
-    good is one whose share is behind by no more than the standard error of that difference, over the same starts.
+    good is one whose share is behind by no more than the standard error of that difference, over the same starting
+    models.
     Larger rates take fewer steps.
     """
     table = pilot_table(records)

@@ -1,7 +1,7 @@
-"""What do choices change that the paper leaves open? Some starts of the study again, one choice made otherwise; or the
-study's own results, judged otherwise."""
+"""Changes by choices that the paper leaves open: some starting models of the study again, one choice made otherwise; or
+the study's own results, evaluated otherwise."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,62 +10,64 @@ from numpy.typing import NDArray
 from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.estimates import paired_difference
 from xrdscape.evaluation.information import BATCHED, ESTIMATORS, LEAST_CASES, shift
-from xrdscape.evaluation.matching import emd
+from xrdscape.evaluation.matching import Criterion, emd
+from xrdscape.study import columns
+from xrdscape.study.columns import SETTING, START, Which, match, similarity
 from xrdscape.study.plan import descent_jobs, load_plan
 from xrdscape.study.records import PUBLISHED_METHODS, crystal
 from xrdscape.study.store import store_of
 
-START = ["structure", "noise", "level", "copy", "method"]
-SETTING = ["noise", "level", "method"]
+DESCENT = [*START, "method"]
+"""Columns that name a descent of one seed."""
+OTHER_CRITERIA: tuple[Criterion, ...] = ("pymatgen", "tight")
 
 Pair = tuple[pd.DataFrame, pd.DataFrame]
 """Records of the same cases, row by row: with the study's choices, and with another."""
 
 
 def recorded(names: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """Records of some plans of `data/plans.yaml`, of those that have any."""
+    """Records by plan, of those of some plans of `data/plans.yaml` that have any."""
     found = {name: store_of(name).load(descent_jobs(load_plan(name))) for name in names}
     return {name: rows for name, rows in found.items() if len(rows)}
 
 
-def same_starts(study: pd.DataFrame, variant: pd.DataFrame) -> Pair:
-    """The rows of both that have a start and a method in common, in one order."""
-    # Of several learning rates, say, a start has one row here.
-    ours = study.drop_duplicates(START).set_index(START)
-    theirs = variant.drop_duplicates(START).set_index(START)
+def in_common(study: pd.DataFrame, variant: pd.DataFrame) -> Pair:
+    """The rows of both that have a starting model and a method in common, in one order."""
+    # Of several learning rates, say, a starting model has one row here.
+    ours = study.drop_duplicates(DESCENT).set_index(DESCENT)
+    theirs = variant.drop_duplicates(DESCENT).set_index(DESCENT)
     shared = theirs.index.intersection(ours.index)
     return ours.loc[shared].reset_index(), theirs.loc[shared].reset_index()
 
 
 def sensitivity_table(study: pd.DataFrame, variant: pd.DataFrame) -> pd.DataFrame:
-    """The same starts with the study's choices and with another.
+    """Results from the same starting models with the study's choices and with another.
 
     Args:
-        study: records, those of the variant's starts and methods among them.
-        variant: records of the same starts under another choice.
+        study: records, those of the variant's starting models and methods among them.
+        variant: records of the same starting models under another choice.
 
     Returns:
         DataFrame, a row for each noise and method: noise, method, n (pairs), matched and matched_otherwise (shares
         under the conventional criterion), difference with low and high (95 %), similarity (by the method's objective,
         mean difference), error (its standard error), steps and steps_otherwise (means).
     """
-    ours, theirs = same_starts(study, variant)
+    ours, theirs = in_common(study, variant)
     rows = []
     for (noise, method), part in theirs.groupby(["noise", "method"], sort=False):
-        own = ours.loc[part.index]
-        before, after = own["match_conventional_end"], part["match_conventional_end"]
+        with_ours, flag = ours.loc[part.index], match("conventional", "end")
+        before, after = with_ours[flag], part[flag]
         change = paired_difference(before.to_numpy(bool), after.to_numpy(bool))
-        name = f"{PUBLISHED_METHODS[str(method)].objective}_end"
-        similarity = part[name] - own[name]
-        rows.append(
-            (noise, method, len(part), before.mean(), after.mean(), change.value, change.low, change.high,
-             similarity.mean(), similarity.sem(), own["steps"].mean(), part["steps"].mean())
-        )  # fmt: skip
-    columns = (
-        *("noise", "method", "n", "matched", "matched_otherwise", "difference", "low", "high"),
-        *("similarity", "error", "steps", "steps_otherwise"),
-    )
-    return pd.DataFrame(rows, columns=list(columns))
+        name = similarity(PUBLISHED_METHODS[str(method)].objective, "end")
+        moved = part[name] - with_ours[name]
+        row = {
+            "noise": noise, "method": method, "n": len(part), "matched": before.mean(),
+            "matched_otherwise": after.mean(), "difference": change.value, "low": change.low, "high": change.high,
+            "similarity": moved.mean(), "error": moved.sem(), "steps": with_ours["steps"].mean(),
+            "steps_otherwise": part["steps"].mean(),
+        }  # fmt: skip
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def choice_table(study: pd.DataFrame, variants: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -78,31 +80,31 @@ def criteria_differences(records: pd.DataFrame) -> pd.DataFrame:
     """Match rates under the other criteria less that under the conventional one, over the same results.
 
     Returns:
-        DataFrame, a row for each setting and criterion: noise, level, method, criterion ("pymatgen", "tight"),
+        DataFrame, a row for each setting and criterion: noise, level, method, criterion (of `OTHER_CRITERIA`),
         difference with low and high (95 %), n.
     """
     rows = []
     for key, part in records.groupby(SETTING, sort=False):
-        before = part["match_conventional_end"].to_numpy(bool)
-        for criterion in ("pymatgen", "tight"):
-            change = paired_difference(before, part[f"match_{criterion}_end"].to_numpy(bool))
+        before = part[match("conventional", "end")].to_numpy(bool)
+        for criterion in OTHER_CRITERIA:
+            change = paired_difference(before, part[match(criterion, "end")].to_numpy(bool))
             rows.append((*key, criterion, change.value, change.low, change.high, change.n))
     return pd.DataFrame(rows, columns=[*SETTING, "criterion", "difference", "low", "high", "n"])
 
 
-def measured(rows: pd.DataFrame, which: str = "end") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Dissimilarity, by the method's own objective, and geometric distance of results of one method.
+def measured(rows: pd.DataFrame, which: Which = "end") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Dissimilarity, by the method's own objective, and geometric distance of the models of one method.
 
     Args:
         rows: records of one method.
-        which: "end" or "start".
+        which: starting or refined models.
     """
-    objective = PUBLISHED_METHODS[rows["method"].iloc[0]].objective
-    return -rows[f"{objective}_{which}"].to_numpy(np.float64), rows[f"emd_{which}"].to_numpy(np.float64)
+    name = similarity(PUBLISHED_METHODS[rows["method"].iloc[0]].objective, which)
+    return -rows[name].to_numpy(np.float64), rows[columns.emd(which)].to_numpy(np.float64)
 
 
 def start_statistics(records: pd.DataFrame) -> pd.DataFrame:
-    """The statistics of `records.correlations` before any descent: noise, level, method, statistic, value.
+    """The statistics of `statistics.correlations` before any descent: noise, level, method, statistic, value.
 
     They are the limit of a descent that hardly moves, as with a small learning rate or an early stop.
     """
@@ -126,11 +128,34 @@ def with_neighbours(records: pd.DataFrame, neighbours: int) -> pd.DataFrame:
     """The same results with another number of neighbours counted in their geometric distance (see `emd`)."""
     references = {name: load_structure(name) for name in records["structure"].unique()}
     distances = [emd(references[row["structure"]], crystal(row), neighbours) for _, row in records.iterrows()]
-    return records.assign(emd_end=distances)
+    return records.assign(**{columns.emd("end"): distances})
+
+
+def neighbours_choice(count: int) -> str:
+    """The choice of another number of neighbours, as `paired_choices` names it."""
+    return f"{count} neighbours"
+
+
+def paired_choices(
+    study: pd.DataFrame, variants: Mapping[str, pd.DataFrame], neighbours: Sequence[int], copies: int
+) -> dict[str, Pair]:
+    """All choices that can move a statistic: by the name of the plan, and by `neighbours_choice`.
+
+    Args:
+        study: the study's records.
+        variants: records by plan, of plans that vary one choice.
+        neighbours: other numbers to count in the geometric distance.
+        copies: for these, number of realisations of each setting that are evaluated again.
+    """
+    part = study[study["copy"] < copies].reset_index(drop=True)
+    return {
+        **{name: in_common(study, records) for name, records in variants.items()},
+        **{neighbours_choice(count): (part, with_neighbours(part, count)) for count in neighbours},
+    }
 
 
 def choice_shifts(pairs: Mapping[str, Pair]) -> pd.DataFrame:
-    """How far each choice moves each statistic of each setting that it was tried at.
+    """Shift of each statistic by each choice, at each setting that it was tried at.
 
     Returns:
         DataFrame: choice, noise, level, method, statistic, value (otherwise less study) with low and high (95 %, by
@@ -139,17 +164,36 @@ def choice_shifts(pairs: Mapping[str, Pair]) -> pd.DataFrame:
     rows = []
     for choice, (ours, theirs) in pairs.items():
         for key, part in theirs.groupby(SETTING):
-            own = ours.loc[part.index]
             if len(part) < LEAST_CASES:
                 continue
             for statistic in BATCHED:
-                change = shift(measured(own), measured(part), statistic)
+                change = shift(measured(ours.loc[part.index]), measured(part), statistic)
                 rows.append((choice, *key, statistic, change.value, change.low, change.high, change.n))
     return pd.DataFrame(rows, columns=["choice", *SETTING, "statistic", "value", "low", "high", "n"])
 
 
+def shift_sizes(shifts: pd.DataFrame, choices: Sequence[str]) -> pd.DataFrame:
+    """Shifts of each statistic by some choices, over all settings.
+
+    Args:
+        shifts: as `choice_shifts` gives them.
+        choices: those to pool, each on its own.
+
+    Returns:
+        DataFrame: choice, statistic, mean, size (mean size), largest (size), beyond (settings whose shift is beyond
+        chance), settings.
+    """
+    rows = []
+    for (choice, statistic), part in shifts[shifts["choice"].isin(choices)].groupby(
+        ["choice", "statistic"], sort=False
+    ):
+        sizes, beyond = part["value"].abs(), (part["low"] > 0) | (part["high"] < 0)
+        rows.append((choice, statistic, part["value"].mean(), sizes.mean(), sizes.max(), int(beyond.sum()), len(part)))
+    return pd.DataFrame(rows, columns=["choice", "statistic", "mean", "size", "largest", "beyond", "settings"])
+
+
 def batch_stopping(records: pd.DataFrame, tolerance: float, check_every: int, batch: int = 16) -> pd.DataFrame:
-    """What a test for convergence on the summed loss of a batch would have changed at least and, roughly, at most.
+    """Change of the steps by a test for convergence on the summed loss of a batch, at least and, roughly, at most.
 
     The sum of the improvements of a batch is below the tolerance only when each of them is. So a batch goes on at least
     until the last of its samples would have stopped alone. A sample that has stopped alone was improving by less than
@@ -159,17 +203,16 @@ def batch_stopping(records: pd.DataFrame, tolerance: float, check_every: int, ba
     Args:
         records: rows of descents that were each tested alone.
         tolerance, check_every: of that test.
-        batch: samples of a batch, taken copy by copy from one crystal, level and method.
+        batch: samples of a batch, taken one realisation after the other from one crystal, level and method.
 
     Returns:
         DataFrame, a row for each noise and method: noise, method, n, steps (mean), batch_steps (mean, at least),
         gain and most_gain (of the loss, mean and largest).
     """
-    ordered = records.sort_values([*START[:3], "method", "copy"], kind="stable")
-    groups = ordered.groupby([*START[:3], "method"], sort=False)
-    place = groups.cumcount() // batch
-    last = ordered.groupby([ordered[name] for name in (*START[:3], "method")] + [place], sort=False)["steps"]
-    until = last.transform("max")
+    shared = ["structure", *SETTING]
+    ordered = records.sort_values([*shared, "copy"], kind="stable")
+    place = ordered.groupby(shared, sort=False).cumcount() // batch
+    until = ordered.assign(place=place).groupby([*shared, "place"], sort=False)["steps"].transform("max")
     gain = tolerance * (until - ordered["steps"]) / check_every
     table = ordered.assign(until=until, gain=gain).groupby(["noise", "method"], sort=False)
     return table.agg(

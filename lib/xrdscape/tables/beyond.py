@@ -1,50 +1,31 @@
 """Tables of the methods beyond the paper: what each finds, what it costs, and whether the pattern can judge."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pymatgen.core import Structure
-from scipy.stats import binomtest
 
-from xrdscape.crystal.structures import load_structure
-from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.crystal.distortion import Noise
 from xrdscape.optimisation.graduated import Narrowing
 from xrdscape.optimisation.methods import Method
 from xrdscape.optimisation.variants import ALL_METHODS
-from xrdscape.study.records import crystal, match_rates
-from xrdscape.tables.results import LABELS, percent_text
+from xrdscape.study.cases import Failure
+from xrdscape.study.outcomes import Fooled
+from xrdscape.tables.words import LABELS, percent_text, seconds_text, setting_text
 
 MOVES = {"lattice": "cell", "coordinates": "atoms"}
 
 
-def costs(records: pd.DataFrame) -> pd.DataFrame:
-    """What each method finds and how long it takes, setting by setting.
+def costs_table(costs: pd.DataFrame, noise: Noise) -> pd.DataFrame:
+    """Tight matches and times under one kind of noise: a row a method, a column a level, and the time of a start.
+
+    Of the medians of the time level by level the middle one is given.
 
     Args:
-        records: rows of descents, relaxations and searches.
-
-    Returns:
-        DataFrame noise, level, method, trials; rate, low, high (tight matches, Jeffreys' 95 % interval); seconds
-        (median of a start).
+        costs: as `statistics.costs` gives them.
+        noise: the kind of noise.
     """
-    rates = match_rates(records, "tight")
-    keys = ["noise", "level", "method"]
-    seconds = records.groupby(keys, as_index=False)["seconds"].median()
-    return rates[rates["method"] != "noised"].merge(seconds, on=keys).sort_values(keys, ignore_index=True)
-
-
-def same_starts(records: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Those of the records that began where some of the others did, and the others, all together."""
-    start = ["structure", "noise", "level", "copy", "seed"]
-    return pd.concat([records.merge(others[start].drop_duplicates(), on=start), others], ignore_index=True)
-
-
-def costs_table(found: pd.DataFrame, noise: str) -> pd.DataFrame:
-    """`costs` for reading, one kind of noise: a row a method, a column a level, and the time of a start, of whose
-    medians level by level the middle one is given."""
-    part = found[found["noise"] == noise]
+    part = costs[costs["noise"] == noise]
     methods = [m for m in LABELS if m in set(part["method"])]
     table = pd.DataFrame({"Method": [LABELS[m] for m in methods]})
     for level in sorted(part["level"].unique()):
@@ -56,79 +37,67 @@ def costs_table(found: pd.DataFrame, noise: str) -> pd.DataFrame:
     return table
 
 
-def seconds_text(seconds: float) -> str:
-    """Two digits, and whole seconds above ten.
-
-    >>> seconds_text(0.0623), seconds_text(1.98), seconds_text(134.4)
-    ('0.062', '2', '134')
-    """
-    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
-
-
-def judge_table(records: pd.DataFrame) -> pd.DataFrame:
-    """Does the pattern know? Ends that it calls good against those that are, for each kind of noise.
+def explained_table(ends: pd.DataFrame) -> pd.DataFrame:
+    """Ends of searches that explain the pattern, and that do not, and how many of either are the crystal.
 
     Args:
-        records: rows of searches by recipes.
+        ends: as `outcomes.explained_ends` gives them.
     """
     rows = []
-    for noise, part in records.groupby("noise", sort=False):
-        enough = part["stop_reason"] == "enough"
-        tight = part["match_tight_end"].astype(bool)
-        for said, mark in (("explains the pattern", enough), ("does not", ~enough)):
-            count, right = int(mark.sum()), int((mark & tight).sum())
-            share = percent_text(right / count, *jeffreys_interval(right, count)) if count else "–"
-            rows.append((noise, said, count, right, share))
-    head = ["Noise", "The end", "Ends", "of them tight", "Tight (%)"]
-    return pd.DataFrame(rows, columns=head)
+    counts = {(row["noise"], row["explained"]): row for row in ends.to_dict("records")}
+    for noise in ends["noise"].unique():
+        for explained, said in ((True, "explains the pattern"), (False, "does not")):
+            row = counts.get((noise, explained))
+            share = percent_text(row["rate"], row["low"], row["high"]) if row else "–"
+            rows.append((noise, said, row["trials"] if row else 0, row["matched"] if row else 0, share))
+    return pd.DataFrame(rows, columns=["Noise", "The end", "Ends", "of them tight", "Tight (%)"])
 
 
-def crystals_table(records: pd.DataFrame, noise: str, level: float, methods: Sequence[str]) -> pd.DataFrame:
-    """Tight matches crystal by crystal, in per cent, at one setting: a row a crystal, a column a method."""
-    part = records[(records["noise"] == noise) & np.isclose(records["level"], level)]
-    shown = [m for m in methods if m in set(part["method"])]
-    shares = part.groupby(["structure", "method"])["match_tight_end"].mean().unstack()
-    table = (100 * shares.loc[part["structure"].unique(), shown]).round().astype(int).reset_index()
+def crystals_table(shares: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Tight matches crystal by crystal, in per cent, at one setting: a row a crystal, a column a method.
+
+    Args:
+        shares: as `outcomes.crystal_shares` gives them.
+        methods: those to show, in their order.
+    """
+    shown = [m for m in methods if m in shares.columns]
+    table = (100 * shares[shown]).round().astype(int).reset_index()
     return table.rename_axis(columns=None).rename(columns={"structure": "Crystal", **{m: LABELS[m] for m in shown}})
 
 
-def bars_table(found: pd.DataFrame, bars: Sequence[tuple[str, str, float, float]]) -> pd.DataFrame:
+def bars_table(costs: pd.DataFrame, bars: Sequence[tuple[str, Noise, float, float]]) -> pd.DataFrame:
     """Aims and what was reached.
 
     Args:
-        found: as `costs` gives it.
+        costs: as `statistics.costs` gives them.
         bars: method, noise, level and the least share of tight matches.
     """
     rows = []
     for method, noise, level, least in bars:
-        at = (found["method"] == method) & (found["noise"] == noise) & np.isclose(found["level"], level)
-        rate, low, high = found.loc[at, ["rate", "low", "high"]].iloc[0]
+        at = (costs["method"] == method) & (costs["noise"] == noise) & np.isclose(costs["level"], level)
+        rate, low, high = costs.loc[at, ["rate", "low", "high"]].iloc[0]
         reached = percent_text(rate, low, high), "yes" if rate >= least else "no"
-        rows.append((LABELS[method], f"{noise} {level:g}", f"{100 * least:.0f}", *reached))
+        rows.append((LABELS[method], setting_text(noise, level), f"{100 * least:.0f}", *reached))
     return pd.DataFrame(rows, columns=["Method", "Noise", "Aim (%)", "Tight (%)", "Reached"])
 
 
-def difference_text(records: pd.DataFrame, noise: str, level: float, method: str, others: Sequence[str]) -> str:
-    """A method against others over the same starts, in words: how many more starts it solves, and how sure that is.
+def difference_text(wins: pd.DataFrame) -> str:
+    """How many more starts a method solves than others, and how sure that is, in words.
 
-    Pairs of the same start are compared (McNemar's exact test, two-sided).
+    Args:
+        wins: as `outcomes.paired_wins` gives them.
     """
-    part = records[(records["noise"] == noise) & np.isclose(records["level"], level)]
-    wide = part.pivot(index=["structure", "copy"], columns="method", values="match_tight_end")
     told = []
-    for other in others:
-        # Starts that one of the two was not given say nothing.
-        pairs = wide[[method, other]].dropna().astype(bool)
-        mine, theirs = pairs[method], pairs[other]
-        won, lost = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
-        p = binomtest(won, won + lost).pvalue if won + lost else 1.0
-        sure = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-        told.append(f"against {LABELS[other]} it solves {won} starts more and {lost} fewer ({sure})")
-    return f"{LABELS[method]}: " + "; ".join(told)
+    for row in wins.to_dict("records"):
+        sure = "p < 0.001" if row["p_value"] < 0.001 else f"p = {row['p_value']:.2g}"
+        told.append(
+            f"against {LABELS[row['other']]} it solves {row['won']} starts more and {row['lost']} fewer ({sure})"
+        )
+    return f"{LABELS[wins['method'].iloc[0]]}: " + "; ".join(told)
 
 
 def methods_table(names: Sequence[str]) -> pd.DataFrame:
-    """Return what each method does, a row each."""
+    """Settings of the methods, a row each."""
     rows = []
     for name in names:
         method = ALL_METHODS[name]
@@ -151,37 +120,26 @@ def narrowing_text(narrowing: Narrowing) -> str:
     )
 
 
-def _begins_at(recipe: Method) -> str:
-    if not recipe.relaxed:
+def _begins_at(method: Method) -> str:
+    if not method.relaxed:
         return "the start"
-    return "CHGNet's relaxation" if recipe.relaxes_alone else f"relaxation by both, {recipe.pattern_ev:g} eV/atom"
+    return "CHGNet's relaxation" if method.relaxes_alone else f"relaxation by both, {method.pattern_ev:g} eV/atom"
 
 
-@dataclass(frozen=True)
-class Failure:
-    """An end that is not the crystal: `told` says what it is, `truth` and `end` are crystals."""
+def failure_text(failure: Failure) -> str:
+    """Which refined model it is, how well it explains the pattern and how far off it is."""
+    return (
+        f"{LABELS[failure.method]}, {setting_text(failure.noise, failure.level)}: {failure.structure}, copy "
+        f"{failure.copy}, cosine {failure.cosine:.4f}, {failure.emd_angstrom:.2f} Å off"
+    )
 
-    told: str
-    reference: Structure
-    end: Structure
 
-
-def failures(records: pd.DataFrame, settings: Sequence[tuple[str, str, float]]) -> list[Failure]:
-    """Of each setting the ends without a tight match that explain the pattern least and best.
-
-    Args:
-        records: rows of searches.
-        settings: method, noise and level of each.
-    """
-    found = []
-    for method, noise, level in settings:
-        part = records[
-            (records["method"] == method) & (records["noise"] == noise) & np.isclose(records["level"], level)
-        ]
-        missed = part[~part["match_tight_end"].astype(bool)].sort_values("cosine_end", kind="stable")
-        for _, row in missed.iloc[[0, -1]].iterrows() if len(missed) else ():
-            reference = load_structure(row["structure"])
-            told = f"{LABELS[method]}, {noise} {level:g}: {row['structure']}, copy {row['copy']}"
-            told += f", cosine {row['cosine_end']:.4f}, {row['emd_end']:.2f} Å off"
-            found.append(Failure(told, reference, crystal(row, "end", reference)))
-    return found
+def fooled_text(fooled: Fooled) -> str:
+    """Ends that explain the pattern and do not match tightly: how many, of which crystal most, and how far off."""
+    if not fooled.wrong:
+        return f"none of {fooled.explained:,}"
+    return (
+        f"{fooled.wrong:,} of {fooled.explained:,}, {fooled.most:,} of them in {fooled.crystal}; "
+        f"{fooled.conventional:.0%} of them match by the paper's criterion, and in the median they "
+        f"are {fooled.emd_angstrom:.2f} Å off"
+    )

@@ -1,23 +1,28 @@
 """Tables and sentences about what the open choices change: plans, criteria, estimators, neighbours, stopping."""
 
-from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Collection
 
 import pandas as pd
 
 from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.evaluation.information import ESTIMATORS
-from xrdscape.study.records import PUBLISHED_METHODS, match_rates
-from xrdscape.study.sensitivity import Pair, criteria_differences, same_starts, with_neighbours
-from xrdscape.tables.differences import Cells, Published, agreeing
-from xrdscape.tables.results import CRITERIA, LABELS, STATISTICS, lattice_first, number_text
-from xrdscape.tables.study import CHOICES
-
-NOISE_WORDS = MappingProxyType({"lattice": "lattice noise", "coordinates": "coordinate noise"})
+from xrdscape.study.columns import SETTING
+from xrdscape.study.records import NOISED, PUBLISHED_METHODS
+from xrdscape.tables.words import (
+    CHOICES,
+    LABELS,
+    NOISE_WORDS,
+    STATISTIC_NAMES,
+    lattice_first,
+    minus,
+    number_text,
+    setting_text,
+    settings_in_order,
+)
 
 
 def missing_text(names: Collection[str]) -> str:
-    """Which of the plans in `CHOICES` have no records yet, and what makes them.
+    """A sentence on which of the plans in `CHOICES` have no records yet, and what makes them.
 
     Args:
         names: plans that have some.
@@ -31,7 +36,7 @@ def missing_text(names: Collection[str]) -> str:
 
 
 def choices_text(table: pd.DataFrame) -> str:
-    """In how many comparisons a choice changes the match rate beyond chance, and which do.
+    """A sentence on the comparisons in which a choice changes the match rate beyond chance.
 
     Args:
         table: as `sensitivity.choice_table` gives it.
@@ -51,34 +56,50 @@ def choices_text(table: pd.DataFrame) -> str:
 
 
 def pairs_text(table: pd.DataFrame) -> str:
-    """How many pairs of descents are behind the comparisons of `sensitivity.choice_table`."""
+    """Number of pairs of descents behind the comparisons of `sensitivity.choice_table`."""
     if table.empty:
         return "no pairs of descents yet"
     least, most = table["n"].min(), table["n"].max()
     return f"{table['n'].sum():,} pairs of descents, {least if least == most else f'{least} to {most}'} a comparison"
 
 
-def paired_choices(
-    study: pd.DataFrame, variants: Mapping[str, pd.DataFrame], neighbours: Sequence[int], copies: int
-) -> dict[str, Pair]:
-    """All choices that can move a statistic, by the words that tables have for them.
+def choice_name(choice: str) -> str:
+    """What tables call a choice of `sensitivity.paired_choices`.
+
+    >>> choice_name("slower"), choice_name("10 neighbours")
+    ('Smaller learning rate', '10 nearest atoms in the distance')
+    """
+    return CHOICES.get(choice) or f"{choice.removesuffix(' neighbours')} nearest atoms in the distance"
+
+
+def open_choices(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """What each choice changes over the same starting models.
 
     Args:
-        study: the study's records.
-        variants: records by plan, of those in `CHOICES`.
-        neighbours: other numbers to count in the geometric distance.
-        copies: for these, how many copies of each start are judged again.
+        comparisons: as `sensitivity.choice_table` gives them.
     """
-    part = study[study["copy"] < copies].reset_index(drop=True)
-    return {
-        **{CHOICES[name]: same_starts(study, records) for name, records in variants.items()},
-        **{neighbours_name(count): (part, with_neighbours(part, count)) for count in neighbours},
-    }
+    heads = ["Choice", "Method", "Starts", "Matches, then otherwise (%)", "Difference, 95 %", "Own similarity"]
+    if comparisons.empty:
+        return pd.DataFrame(columns=heads)
+    rows, before = [], ""
+    for row in comparisons.to_dict("records"):
+        # A choice and a kind of noise are named where they begin.
+        named = f"{CHOICES[row['choice']]}, {row['noise']}"
+        rates = f"{100 * row['matched']:.0f}, {100 * row['matched_otherwise']:.0f}"
+        interval = minus(f"{100 * row['low']:+.0f} to {100 * row['high']:+.0f}")
+        shift = f"{_signed(row['similarity'])} ± {2 * row['error']:.4f}"
+        rows.append((named if named != before else "", LABELS[row["method"]], row["n"], rates, interval, shift))
+        before = named
+    return pd.DataFrame(rows, columns=heads)
 
 
-def neighbours_name(count: int) -> str:
-    """What tables call another number of neighbours in the distance."""
-    return f"{count} nearest atoms in the distance"
+def _signed(value: float) -> str:
+    """Four decimals and a sign, but none for what rounds to zero.
+
+    >>> _signed(-0.00003), _signed(-0.0021)
+    ('0.0000', '−0.0021')
+    """
+    return minus(f"{value:+.4f}") if round(value, 4) else "0.0000"
 
 
 def _begun_low(text: str) -> str:
@@ -87,130 +108,107 @@ def _begun_low(text: str) -> str:
 
 def _points(difference: float) -> str:
     points = round(100 * difference)
-    return f"{points:+d}".replace("-", "−") if points else "0"
+    return minus(f"{points:+d}") if points else "0"
 
 
-def criteria_table(records: pd.DataFrame) -> pd.DataFrame:
-    """Match rates with pymatgen's defaults, and of tight matches, less the conventional rate, in percentage points."""
-    found = criteria_differences(records)
-    texts = found.assign(text=found["difference"].map(_points)).pivot(
-        index=["noise", "level", "method"], columns="criterion", values="text"
+def criteria_table(differences: pd.DataFrame) -> pd.DataFrame:
+    """Match rates with pymatgen's defaults, and of tight matches, less the conventional rate, in percentage points.
+
+    Args:
+        differences: as `sensitivity.criteria_differences` gives them.
+    """
+    texts = differences.assign(text=differences["difference"].map(_points)).pivot(
+        index=SETTING, columns="criterion", values="text"
     )
     cells = (texts["pymatgen"] + "\u00a0/\u00a0" + texts["tight"]).unstack("method")
-    order = [key for noise in ("lattice", "coordinates") for key in cells.index if key[0] == noise]
-    table = pd.DataFrame({"Noise": [f"{noise} {level:g}" for noise, level in order]})
+    order = settings_in_order(cells.index)
+    table = pd.DataFrame({"Noise": [setting_text(noise, level) for noise, level in order]})
     for method in PUBLISHED_METHODS:
         if method in cells:
-            table[LABELS[method]] = cells.loc[order, method].fillna("–").to_numpy()
+            table[LABELS[method]] = cells[method].loc[order].fillna("–").to_numpy()
     return table
 
 
-def rates_by_criterion(records: pd.DataFrame) -> pd.DataFrame:
-    """`match_rates` under every criterion, with its name in the column criterion."""
-    return pd.concat([match_rates(records, name).assign(criterion=name) for name in CRITERIA], ignore_index=True)
+def tight_table(counts: pd.DataFrame) -> pd.DataFrame:
+    """Tight matches among the results that the conventional criterion accepts, setting by setting.
 
+    The column "Noised" counts the starting models.
 
-def tight_table(records: pd.DataFrame) -> pd.DataFrame:
-    """How many of the results that the conventional criterion accepts are tight matches, setting by setting.
-
-    The column "Noised" counts the starts.
+    Args:
+        counts: as `statistics.tight_among_matches` gives them.
     """
-    starts = records.drop_duplicates(["structure", "noise", "level", "copy"]).assign(method="noised")
-    for criterion in ("conventional", "tight"):
-        starts[f"match_{criterion}_end"] = starts[f"match_{criterion}_start"]
-    records = pd.concat([starts, records], ignore_index=True)
-    accepted = records[records["match_conventional_end"].astype(bool)]
-    counts = accepted.groupby(["noise", "level", "method"])["match_tight_end"].agg(["sum", "size"])
-    settings = records[["noise", "level"]].drop_duplicates().sort_values(["noise", "level"], ascending=[False, True])
-    rows = []
-    for noise, level in settings.itertuples(index=False):
-        cells = [
-            f"{counts.loc[key, 'sum']} of\u00a0{counts.loc[key, 'size']}"
-            if (key := (noise, level, method)) in counts.index
-            else "–"
-            for method in ("noised", *PUBLISHED_METHODS)
-        ]
-        rows.append([f"{noise} {level:g}", *cells])
-    return pd.DataFrame(rows, columns=["Noise", *(LABELS[method] for method in ("noised", *PUBLISHED_METHODS))])
+    methods = (NOISED, *PUBLISHED_METHODS)
+    texts = {
+        (row["noise"], row["level"], row["method"]): f"{row['tight']} of\u00a0{row['matched']}"
+        for row in counts[counts["matched"] > 0].to_dict("records")
+    }
+    rows = [
+        [setting_text(noise, level), *(texts.get((noise, level, method), "–") for method in methods)]
+        for noise, level in settings_in_order(counts.set_index(SETTING).index)
+    ]
+    return pd.DataFrame(rows, columns=["Noise", *(LABELS[method] for method in methods)])
 
 
-def tight_text(records: pd.DataFrame, method: str, noise: str = "lattice") -> str:
-    """The same for one method over all levels, in words: matches, tight ones among them with interval, by level."""
-    part = records[(records["noise"] == noise) & (records["method"] == method)]
-    accepted = part[part["match_conventional_end"].astype(bool)]
-    if accepted.empty:
-        return f"none of {len(part):,} results matches"
-    tight = accepted["match_tight_end"].astype(bool)
-    low, high = jeffreys_interval(int(tight.sum()), len(tight))
-    levels = tight.groupby(accepted["level"]).mean()
-    told = ", ".join(f"{100 * share:.0f} % at {level:g}" for level, share in levels.items())
+def tight_text(counts: pd.DataFrame, method: str, noise: str = "lattice") -> str:
+    """Matches of one method over all levels and the tight ones among them, with interval and by level, in words.
+
+    Args:
+        counts: as `statistics.tight_among_matches` gives them.
+        method, noise: which of them.
+    """
+    part = counts[(counts["noise"] == noise) & (counts["method"] == method)]
+    trials, matched, tight = (int(part[name].sum()) for name in ("trials", "matched", "tight"))
+    if not matched:
+        return f"none of {trials:,} results matches"
+    low, high = jeffreys_interval(tight, matched)
+    some = part[part["matched"] > 0]
+    shares = zip(some["level"], some["tight"] / some["matched"], strict=True)
+    told = ", ".join(f"{100 * share:.0f} % at {level:g}" for level, share in shares)
     return (
-        f"{len(accepted):,} of {len(part):,} results match under the conventional criterion, and "
-        f"{int(tight.sum()):,} of these are tight matches, {100 * tight.mean():.0f} % "
+        f"{matched:,} of {trials:,} results match under the conventional criterion, and "
+        f"{tight:,} of these are tight matches, {100 * tight / matched:.0f} % "
         f"[{100 * low:.0f}, {100 * high:.0f}]: {told}"
     )
 
 
-def estimator_table(ours: Cells, published: Published) -> pd.DataFrame:
-    """How the estimators of mutual information compare with Table 1, all settings together and by kind.
+def estimator_table(means: pd.DataFrame) -> pd.DataFrame:
+    """The estimators of mutual information beside Table 1, over the settings of each kind.
 
     Args:
-        ours, published: as `differences.cells` and `all_published` give them.
+        means: as `comparison.estimator_means` gives them.
     """
-    shared = [place for place in published if place in ours and place[0] == "mutual_information"]
-    frame = pd.DataFrame(
-        [
-            {
-                "kind": _kind(noise, method),
-                "published": published[(statistic, noise, level, method)],
-                **ours[(statistic, noise, level, method)].otherwise,
-            }
-            for statistic, noise, level, method in shared
-        ]
-    )
-    means = frame.groupby("kind", sort=False).mean()
-    rows = [
-        {
-            "Estimator": name.capitalize() if name == "published" else name,
-            **{kind: number_text(mean) for kind, mean in means[name].items()},
-            "Mean difference": "–"
-            if name == "published"
-            else number_text(float((frame[name] - frame["published"]).abs().mean())),
-            f"Agrees, of {len(shared)}": "–" if name == "published" else str(agreeing(ours, published, name)),
-        }
-        for name in ("published", *ESTIMATORS)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _kind(noise: str, method: str) -> str:
-    if noise == "coordinates":
-        return "Coordinates"
-    return "Lattice, constrained" if PUBLISHED_METHODS[method].constrained else "Lattice, free"
-
-
-def neighbours_table(shifts: pd.DataFrame, neighbours: Sequence[int]) -> pd.DataFrame:
-    """How far another number of neighbours in the distance moves the statistics, over all settings.
-
-    Args:
-        shifts: as `sensitivity.choice_shifts` gives them for `paired_choices`.
-        neighbours: the numbers to show.
-    """
+    kinds = [name for name in means.columns if name not in ("difference", "agrees", "shared")]
+    agrees = f"Agrees, of {means['shared'].iloc[0]}"
     rows = []
-    named = shifts[shifts["choice"].isin([neighbours_name(count) for count in neighbours])]
-    for (choice, statistic), part in named.groupby(["choice", "statistic"], sort=False):
-        beyond = int(((part["low"] > 0) | (part["high"] < 0)).sum())
+    for name, row in means.loc[["published", *ESTIMATORS]].to_dict("index").items():
+        ours = name != "published"
         rows.append(
             {
-                "Counted": choice,
-                "Statistic": STATISTICS[str(statistic)],
-                "Mean shift": f"{part['value'].mean():+.3f}".replace("-", "−"),
-                "Mean size of the shift": number_text(float(part["value"].abs().mean())),
-                "Largest": number_text(float(part["value"].abs().max())),
-                "Beyond chance": f"{beyond} of {len(part)}",
+                "Estimator": name if ours else "Published",
+                **{kind: number_text(row[kind]) for kind in kinds},
+                "Mean difference": number_text(row["difference"]) if ours else "–",
+                agrees: f"{row['agrees']:.0f}" if ours else "–",
             }
         )
     return pd.DataFrame(rows)
+
+
+def neighbours_table(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Shift of the statistics by another number of neighbours in the distance, over all settings.
+
+    Args:
+        sizes: as `sensitivity.shift_sizes` gives them.
+    """
+    return pd.DataFrame(
+        {
+            "Counted": sizes["choice"].map(choice_name),
+            "Statistic": sizes["statistic"].map(STATISTIC_NAMES),
+            "Mean shift": [minus(f"{value:+.3f}") for value in sizes["mean"]],
+            "Mean size of the shift": sizes["size"].map(number_text),
+            "Largest": sizes["largest"].map(number_text),
+            "Beyond chance": [f"{n} of {of}" for n, of in zip(sizes["beyond"], sizes["settings"], strict=True)],
+        }
+    )
 
 
 def stopping_table(bounds: pd.DataFrame) -> pd.DataFrame:
@@ -227,20 +225,3 @@ def stopping_table(bounds: pd.DataFrame) -> pd.DataFrame:
             "Largest gain": [f"{gain:.4f}" for gain in bounds["most_gain"]],
         }
     )
-
-
-def roughness_text(table: pd.DataFrame, reference: str) -> str:
-    """How far the other instruments change traps and climb at most, in words.
-
-    Args:
-        table: as `edge.roughness_by_instrument` gives it.
-        reference: the instrument to compare with.
-    """
-    wide = table.pivot(index="structure", columns="instrument", values=["traps", "climb"])
-    others = [name for name in table["instrument"].unique() if name != reference]
-    told = []
-    for name in others:
-        traps = int((wide["traps"][name] - wide["traps"][reference]).abs().max())
-        climb = float((wide["climb"][name] / wide["climb"][reference] - 1).abs().max())
-        told.append(f"{name}: traps by at most {traps}, climb by at most {100 * climb:.1f} %")
-    return "; ".join(told)

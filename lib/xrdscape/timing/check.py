@@ -1,4 +1,4 @@
-"""Correct before fast: what is timed, held against the dense reference in float64."""
+"""Errors of what is timed, held against the dense definition in float64: correct before fast."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,19 +36,19 @@ BOUNDS = {
     ("coordinates", "loss"): 1e-6,
     ("coordinates", "gradient"): 1e-6,
 }
-"""By path and quantity: the largest error allowed, a pattern's relative to its maximum, a loss's absolute, a gradient's
+"""Largest errors allowed by path and quantity: of a pattern relative to its maximum, of a loss absolute, of a gradient
 relative to the largest component of that sample's."""
-# The two precisions place a reflection alike to this, so nearer to the edge they may disagree on whether it counts.
 EDGE_DEG = 1e-4
-# Lists hold what lies a little outside, so that a reflection at the edge is in both or in neither.
+"""Nearer than this to the edge of the range the two precisions may disagree on whether a reflection counts."""
 REACH = 1.001
-# The dense reference needs memory for every peak at every angle: few cells and angles at a time.
+"""Reach of the lists: they hold what lies a little outside, so that a reflection at the edge is in both or neither."""
 AT_A_TIME, PIECE = 2, 1500
+"""Cells and angles at a time: the dense definition needs memory for every peak at every angle."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One batch of cells in both precisions: the same cells and target (rounded to float32), the same lists."""
+    """A batch of cells in both precisions: the same cells and target (rounded to float32), the same lists."""
 
     narrow: Case
     exact: Case
@@ -73,7 +73,7 @@ def _case(
     crystal: str, simulator: Simulator, lattice: Tensor, sites: Tensor, reflections: Reflections | None = None
 ) -> Case:
     lists = simulator.reflections(lattice, REACH) if reflections is None else reflections
-    # The true crystal rounded alike: its cell in float32 is another one, by 1e-5 of the maximum on a flank.
+    # The reference structure rounded alike: its cell in float32 is another one, by 1e-5 of the maximum on a flank.
     cell, places = to_tensors([load_structure(crystal)], dtype=torch.float32)
     target = simulator(cell.to(simulator.dtype), places.to(simulator.dtype))[0]
     return Case(crystal, simulator, target, lattice, sites, lists, simulator.geometrical(lists, sites))
@@ -101,7 +101,7 @@ def lattice_errors(pair: Pair) -> pd.DataFrame:
 
 
 def _dense(case: Case, lattice: Tensor) -> Tensor:
-    """The dense reference in pieces that stay in cache: the same numbers, sooner."""
+    """The dense definition in pieces that stay in cache: the same numbers, sooner."""
     return dense_patterns(case, lattice, PIECE)
 
 
@@ -151,7 +151,7 @@ def _full_path(descent: Descent, state: State) -> tuple[Tensor, Tensor]:
     return loss.detach(), gradient
 
 
-def worst(errors: pd.DataFrame) -> pd.DataFrame:
+def largest_errors(errors: pd.DataFrame) -> pd.DataFrame:
     """The largest errors beside their bounds; cells with a reflection at the edge count apart.
 
     Returns:
@@ -169,7 +169,7 @@ def worst(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def require_correct(table: pd.DataFrame) -> None:
-    """Stop where an error is above its bound.
+    """Raise RecordError where an error is above its bound.
 
     Raises:
         RecordError: it names each quantity, its error and its bound.
@@ -181,7 +181,7 @@ def require_correct(table: pd.DataFrame) -> None:
 
 
 def check_engine(cells: int, seed: int = 0, crystals: tuple[str, ...] = REFERENCE_NAMES) -> Iterator[pd.DataFrame]:
-    """The whole check, a few cells at a time, so that a caller can show progress.
+    """Errors of the whole check, a few cells at a time, so that a caller can show progress.
 
     Args:
         cells: random strained cells in all, the same number of each crystal.
@@ -196,3 +196,8 @@ def check_engine(cells: int, seed: int = 0, crystals: tuple[str, ...] = REFERENC
         for pair in cell_pairs(crystal, each, seed):
             yield lattice_errors(pair)
         yield coordinate_errors(crystal, 2 * AT_A_TIME, seed)
+
+
+def check_crystal(crystal: str, cells: int, seed: int = 0) -> pd.DataFrame:
+    """`largest_errors` of the whole check on a few cells of one crystal."""
+    return largest_errors(pd.concat(check_engine(cells, seed, (crystal,)), ignore_index=True))

@@ -1,4 +1,4 @@
-"""The limit: how many floating-point operations the operator from peaks to pattern needs, and how many a core can do.
+"""The limit: floating-point operations that the operator from peaks to pattern needs, and that a core can do.
 
 An operation is an addition, subtraction, multiplication or division; a fused multiply-add is two.
 """
@@ -30,15 +30,18 @@ EXPONENTIAL = {torch.float32: 1 + 2 * 7 + 2 + 5, torch.float64: 1 + 2 * 13 + 6}
 # Around it, `_add_gaussian`: u, 2 for z, 2 to add; `_gauss_sums`: u, 2 for z, g e, g e u, and 1 + 1 + 2 for the sums.
 GAUSS_FORWARD, GAUSS_BACKWARD = 5, 9
 
-# The loop below: chains that do not wait for each other, multiply-adds of each, and values it runs over, which stay
-# in the first-level cache.
 CHAINS, LINKS, VALUES = 8, 16, 4096
+"""Chains of the loop below, which do not wait for each other, multiply-adds of each, and values that it runs over; they
+stay in the first-level cache."""
 RATE_SAMPLES, PASSES = 25, 40
+
+Values = NDArray[np.float32]
+Chains = tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]
 
 
 @dataclass(frozen=True)
 class Work:
-    """What the operator does for a sample, forward and backward together: peaks, and operations by what they are for.
+    """Work of the operator for a sample, forward and backward together: peaks, and operations by what they are for.
 
     `near` and `far`: Lorentzians point by point around each peak, and at nodes elsewhere.
     """
@@ -51,13 +54,14 @@ class Work:
 
     @property
     def operations(self) -> float:
+        """All operations together."""
         return self.near + self.far + self.gaussians + self.interpolation
 
 
 def operator_work(
     simulator: Simulator, lattice: Tensor, reflections: Reflections, geometrical: GeometricalFactors
 ) -> Work:
-    """Count the operations of `peaks_to_pattern` and its backward for a batch of cells, a mean over the batch.
+    """Operations of `peaks_to_pattern` and its backward for a batch of cells, a mean over the batch.
 
     Peaks of height 0 cost nothing.
     """
@@ -95,7 +99,7 @@ def _inside(first: NDArray[np.float64], last: NDArray[np.float64], n: int) -> ND
 
 
 def kernel_facts(instrument: Instrument | None = None) -> dict[str, Any]:
-    """How the operator cuts the grid of an instrument, by the name that the appendix glues each number under.
+    """Numbers of how the operator cuts the grid of an instrument, by the name that the appendix glues each under.
 
     `points` of a segment, `nodes` of a segment or block, `segments`, `ratio` of block to segment, `blocks`, and the
     bound on the error of a tail (see `tail_bound`); for float32 and, with the ending -64, for float64.
@@ -132,8 +136,8 @@ def tail_bound(instrument: Instrument, kind: np.dtype) -> float:
 
 
 @njit(inline="always", fastmath={"contract"})
-def _link(a, t, c):  # type: ignore[no-untyped-def]
-    """One multiply-add for each of the eight chains."""
+def _link(a: Chains, t: np.float32, c: Chains) -> Chains:
+    """The eight chains after one multiply-add each."""
     return (
         a[0] * t + c[0], a[1] * t + c[1], a[2] * t + c[2], a[3] * t + c[3],
         a[4] * t + c[4], a[5] * t + c[5], a[6] * t + c[6], a[7] * t + c[7],
@@ -141,8 +145,8 @@ def _link(a, t, c):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath={"contract"})
-def _multiply_add(values, constants, out):  # type: ignore[no-untyped-def]
-    """CHAINS x LINKS multiply-adds for each value, in straight lines so that the loop over values vectorises."""
+def _multiply_add(values: Values, constants: Values, out: Values) -> None:
+    """Do CHAINS x LINKS multiply-adds for each value, in straight lines so that the loop over values vectorises."""
     c = (
         constants[0], constants[1], constants[2], constants[3],
         constants[4], constants[5], constants[6], constants[7],

@@ -1,4 +1,4 @@
-"""What the engine's speed is measured on: cases, the ways to compute them, and timing them in turn."""
+"""Measurements of the engine's speed: cases, the ways to compute them, and timing them in turn."""
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -26,13 +26,13 @@ from xrdscape.runtime.threads import thread_count, use_threads
 from xrdscape.study.starts import start
 
 CRYSTALS = ("U2Ti", "Au2S", "Na3MnCoNiO6", "Nd(Al2Cu)4")
-"""Those timed in every way: from the fewest to the most reflections of the ten."""
+"""Crystals timed in every way: from the fewest to the most reflections of the ten."""
 LATTICE_LEVEL, COORDINATE_LEVEL = 0.1, 0.05
 LEARNING_RATE = 0.01
-# A measurement repeats a call until it takes this long, so that the clock and the first call's cold cache are nothing.
 LONG_ENOUGH_S = 0.05
-# Steps of a descent in one call.
+"""Time for which a measurement repeats a call, so that the clock and the first call's cold cache are nothing."""
 STEPS_A_CALL = 50
+"""Steps of a descent in one call."""
 
 Key = TypeVar("Key", bound=Hashable)
 Lattices = Float[Tensor, "batch 6"]
@@ -48,7 +48,7 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to compute: what it is called in tables and figures, and what one call of it does."""
+    """A way to compute: its name in tables and figures, and what one call of it does."""
 
     label: str
     computes: str
@@ -75,19 +75,19 @@ CONTENDERS = {
     "part_operator": Contender("Peaks to pattern", "the pattern from peaks, and the gradient back; the same"),
     "part_evaluation": Contender("Loss and gradient", "both and the loss between them; the compiled sweep alone"),
 }
-"""By the name in a record; the peers' own are in the record."""
+"""Contenders by their name in a record; the peers' own are in the record."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A batch of distorted copies of one crystal, ready to be compared with its true pattern.
+    """A batch of distorted models of one crystal, ready to be compared with its pattern.
 
     Args:
         crystal: name of a reference structure, or a path.
         simulator: fixes the precision.
-        target: pattern of the true crystal [n].
-        lattice, frac_coords: the copies [B, 6], [B, sites, 3].
-        reflections, sums: their lists, and the geometric sums of these.
+        target: pattern of the reference structure [n].
+        lattice, frac_coords: of the models [B, 6], [B, sites, 3].
+        reflections, geometrical: their lists, and the geometrical structure factors of these.
     """
 
     crystal: str
@@ -102,7 +102,7 @@ class Case:
 def make_case(
     crystal: str, batch: int, dtype: torch.dtype = torch.float32, level: float = LATTICE_LEVEL, seed: int = 0
 ) -> Case:
-    """The first `batch` copies of a crystal under lattice noise; the lists hold what lies inside the range.
+    """The first `batch` realisations of lattice noise of a crystal; the lists hold what lies inside the range.
 
     Raises:
         StructureError: unknown crystal, or a level out of range.
@@ -167,7 +167,7 @@ def descent_of(case: Case) -> tuple[Descent, State]:
 def coordinate_descent(
     crystal: str, batch: int, objective: str, dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> tuple[Descent, State]:
-    """A descent of displaced atoms in the true cell, before its first step, as the study runs it."""
+    """A descent of displaced atoms in the reference's cell, before its first step, as the study runs it."""
     reference = load_structure(crystal)
     chosen = OBJECTIVES[objective]
     simulator = Simulator(reference, dtype=dtype, hkl_max=chosen.hkl_max)
@@ -179,7 +179,7 @@ def coordinate_descent(
 
 
 def lattice_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """What moves the cell: eager torch, this engine in two precisions, steps of a descent."""
+    """Contenders that move the cell: eager torch, this engine in two precisions, steps of a descent."""
     case, exact = make_case(crystal, batch), make_case(crystal, batch, torch.float64)
     descent, state = descent_of(case)
     return {
@@ -191,7 +191,7 @@ def lattice_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]
 
 
 def coordinate_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """What moves the atoms alone: one contender an objective."""
+    """Contenders that move the atoms alone: one an objective."""
 
     def contender(objective: str) -> Callable[[], Any]:
         descent, state = coordinate_descent(crystal, batch, objective)
@@ -201,7 +201,7 @@ def coordinate_contenders(crystal: str, batch: int) -> dict[str, Callable[[], An
 
 
 def compiled_contender(crystal: str, batch: int) -> Callable[[], Evaluation]:
-    """The eager reference through torch.compile, compiled already; this takes long and needs a C++ compiler.
+    """The eager definition through torch.compile, compiled already; this takes long and needs a C++ compiler.
 
     Raises:
         Exception: whatever torch's compiler raises where it does not work.
@@ -217,11 +217,14 @@ def compiled_contender(crystal: str, batch: int) -> Callable[[], Evaluation]:
 
 
 def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """The parts of a descent's step: the two compiled loops, each with its way back, and the sweep from lattice to loss
-    and back, of which they are the main part."""
+    """Parts of a descent's step as calls to be timed.
+
+    They are the two compiled loops, each with its way back, and the sweep from lattice to loss and back, of which they
+    are the main part.
+    """
     descent, state = descent_of(make_case(crystal, batch))
     simulator, reflections, geometrical = state.stage.simulator, state.reflections, state.geometrical
-    assert geometrical is not None, "a descent of the cell keeps its sums"
+    assert geometrical is not None, "a descent of the cell keeps its geometrical structure factors"
     constants = reflections.hkl, reflections.multiplicity, *geometrical, *simulator.form_factor_table
     cells, *given = (value.contiguous().numpy() for value in (state.parameters.double(), *constants))
     instrument, hkl = instrument_constants(simulator.instrument), given[0]
@@ -262,7 +265,7 @@ class Task:
 
 
 def tasks_of(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Task]:
-    """Contenders as tasks of one thread."""
+    """Tasks of one thread, one a contender."""
     return {name: Task(call, repeats=STEPS_A_CALL if name == "step" else 1) for name, call in calls.items()}
 
 

@@ -22,13 +22,13 @@ from xrdscape.timing.measure import (
 )
 
 RECORD = ROOT / "benchmarks" / "record.json"
-# Raised whenever a field changes its meaning; readers refuse what they do not know.
 SCHEMA_VERSION = 2
+"""Raised whenever a field changes its meaning; readers refuse what they do not know."""
 FIELDS = ("schema", "date", "revision", "machine", "versions", "settings", "correctness", "peers", "rates", "work",
           "series", "threads", "memory", "descent")  # fmt: skip
 SERIES_FIELDS = {"contender", "crystal", "batch", "threads", "seconds"}
-# The interval given with a median holds this much of the samples.
 LOW, HIGH = 0.1, 0.9
+"""Quantiles between which the interval given with a median lies."""
 SERIES_KEY = ["contender", "crystal", "batch", "threads"]
 
 Record = dict[str, Any]
@@ -74,13 +74,13 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def labels(record: Record) -> dict[str, str]:
-    """What each contender of a record is called: ours, and the peers that took part."""
+    """Names of the contenders of a record: ours, and the peers that took part."""
     ours = {name: contender.label for name, contender in CONTENDERS.items()}
     return ours | {peer["contender"]: peer["label"] for peer in record["peers"]}
 
 
 def summary(record: Record) -> pd.DataFrame:
-    """Every series in one row.
+    """Quantiles of every series, one row each.
 
     Returns:
         DataFrame: contender, crystal, batch, threads, samples, and milliseconds a sample of the batch: median_ms, with
@@ -104,7 +104,7 @@ def seconds_of(record: Record, contender: str, crystal: str, batch: int, threads
 
 
 def ratio(record: Record, slow: tuple[str, str, int, int], fast: tuple[str, str, int, int]) -> np.ndarray:
-    """How many times as long one series takes as another for a sample of the batch: low, median and high.
+    """Ratio of the times of two series for a sample of the batch: low, median and high.
 
     Samples of one round are divided by each other, so that a slow phase of the machine, which hits both, drops out.
 
@@ -134,7 +134,7 @@ def peak_rate(record: Record) -> float:
 
 
 def limit_table(record: Record) -> pd.DataFrame:
-    """The operator from peaks to pattern against the core's rate of multiply-adds, one row a crystal timed in parts.
+    """Work of the operator from peaks to pattern against the core's rate, one row a crystal timed in parts.
 
     Returns:
         DataFrame: crystal, peaks, operations (millions a sample), limit_ms (these at the core's rate), operator_ms,
@@ -151,7 +151,7 @@ def limit_table(record: Record) -> pd.DataFrame:
 
 
 def headline(record: Record, crystals: Sequence[str] = CRYSTALS) -> pd.DataFrame:
-    """One row a crystal: milliseconds a sample of the main contenders, the ratio to eager torch, the limit.
+    """Milliseconds a sample of the main contenders, their ratio to eager torch and the limit, one row a crystal.
 
     Returns:
         DataFrame: crystal, reflections, limit, reference, compiled, engine, engine_float64, step, coordinates_cosine,
@@ -177,7 +177,7 @@ def headline(record: Record, crystals: Sequence[str] = CRYSTALS) -> pd.DataFrame
 
 
 def split_table(record: Record) -> pd.DataFrame:
-    """What a step of a descent spends its time on, one row a crystal, milliseconds a sample.
+    """Parts of the time of a step of a descent, one row a crystal, milliseconds a sample.
 
     Returns:
         DataFrame: crystal, part_operator, part_peaks, loss (loss and gradient less these two), rest (the step less
@@ -195,12 +195,29 @@ def split_table(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["crystal", "part_operator", "part_peaks", "loss", "rest", "step"])
 
 
+def paired_speed_up(record: Record, contender: str) -> dict[str, float]:
+    """Time of a contender on one thread over that on all cores, by crystal: the median over pairs timed together."""
+    taken = {
+        (row["crystal"], row["threads"]): np.array(row["seconds"])
+        for row in record["threads"]["series"]
+        if row["contender"] == contender
+    }
+    most = max((threads for _, threads in taken), default=1)
+    return {
+        crystal: float(np.median(seconds / taken[crystal, most]))
+        for (crystal, threads), seconds in taken.items()
+        if threads == 1
+    }
+
+
 def live_record(crystal: str, batch: int, rounds: int, seed: int = 0) -> Record:
-    """Time the main contenders on this machine now: as much of a record as the tables of one crystal need.
+    """Time the main contenders on this machine now.
+
+    The record holds as much as the tables of one crystal need.
 
     Args:
         crystal: name of a reference structure, or a path.
-        batch: copies.
+        batch: realisations of the noise.
         rounds: samples of each.
         seed: of the order.
     """

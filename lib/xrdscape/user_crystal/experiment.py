@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, get_args
 
 import pandas as pd
@@ -17,14 +18,15 @@ from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.families import Family, detect_family
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, structures_from_tensors
 from xrdscape.errors import DescentError, StructureError, XrdscapeError
-from xrdscape.landscape.relief import endpoints
-from xrdscape.landscape.slices import Slice, xrd_slice
+from xrdscape.landscape.paths import endpoints
+from xrdscape.landscape.slices import ParameterName, Slice, xrd_slice
 from xrdscape.optimisation.descent import Schedule
 from xrdscape.optimisation.loop import DescentResult
 from xrdscape.optimisation.methods import GRADUATED, METHODS, Method
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.published import published_descent
-from xrdscape.optimisation.search import descend as descend_by
+from xrdscape.optimisation.search import descend
+from xrdscape.study.columns import Similarity
 from xrdscape.study.problems import problem_of
 from xrdscape.study.progress import spoken
 from xrdscape.study.records import evaluated, geometry
@@ -35,12 +37,12 @@ SYMPREC_ANGSTROM = 0.01
 
 Approach = Literal["recommended", "published"]
 APPROACHES: tuple[Approach, ...] = get_args(Approach)
-"""Ways to descend: what this book found to work best in one try, and what the paper did."""
+"""Ways to descend: what this book found to work best without restarts, and what the paper did."""
 
-STUDY_RATES = {"lattice": 1e-2, "coordinates": 1e-4}
+STUDY_RATES: Mapping[Noise, float] = MappingProxyType({"lattice": 1e-2, "coordinates": 1e-4})
 """Learning rates of the study, by noise."""
 
-PAIRS = {
+PAIRS: Mapping[Family, tuple[tuple[ParameterName, ParameterName], ...]] = {
     "cubic": (("a", "b"), ("a", "alpha")),
     "hexagonal": (("a", "c"), ("a", "b"), ("a", "gamma")),
     "tetragonal": (("a", "c"), ("a", "b"), ("a", "gamma")),
@@ -50,17 +52,17 @@ PAIRS = {
 }
 """Slices by crystal family: first over what the family leaves free, last over what it fixes, where it does."""
 
-# Patterns of a map and steps of a descent that are timed beforehand: a hundredth of the work, or less.
 PROBE_GRID, PROBE_STEPS = 7, 30
+"""Patterns along the axis of a map and steps of a descent that are timed beforehand: a hundredth of the work."""
 
 
 @dataclass(frozen=True)
-class OwnCrystal:
-    """A crystal in its conventional cell.
+class UserCrystal:
+    """A crystal of the user in its conventional cell.
 
     Args:
         name: a reference name, or the name of its file; the draws of its noise are seeded by it.
-        truth: the crystal.
+        reference: the crystal.
         space_group, number: as spglib finds them.
         family: crystal family.
         remark: what was changed on reading, in words; empty if nothing.
@@ -74,7 +76,7 @@ class OwnCrystal:
     remark: str = ""
 
 
-def own_crystal(name_or_path: str | Path) -> OwnCrystal:
+def user_crystal(name_or_path: str | Path) -> UserCrystal:
     """Read a crystal and find its symmetry; a cell that does not show it is replaced by the conventional one.
 
     Raises:
@@ -99,11 +101,11 @@ def own_crystal(name_or_path: str | Path) -> OwnCrystal:
             f"conventional cell ({len(reference)} atoms)."
         )
     group, number = symmetry.get_space_group_symbol(), symmetry.get_space_group_number()
-    return OwnCrystal(name, reference, group, number, detect_family(reference), remark)
+    return UserCrystal(name, reference, group, number, detect_family(reference), remark)
 
 
 def _conventional(given: Structure) -> Structure:
-    """The structure itself where its cell is set as its family asks."""
+    """The structure itself where its cell is set as its family asks, or else in the conventional cell."""
     try:
         detect_family(given)
     except StructureError as refusal:
@@ -116,14 +118,14 @@ def _conventional(given: Structure) -> Structure:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What to try; every value is checked.
+    """Settings of an experiment; every value is checked.
 
     Args:
-        objective: a key of `OBJECTIVES`.
+        objective: what patterns are compared by.
         noise: "lattice" or "coordinates".
         level: of the noise.
         project_family: project the cell onto the crystal family after each step; for lattice noise alone.
-        copies: distorted copies.
+        copies: realisations of the noise.
         max_steps: of a descent by the published method.
         learning_rate: of the published method; 0 for the study's.
         seed: of the noise.
@@ -133,7 +135,7 @@ class Experiment:
             maximum. Where the cell stays there is nothing to blur.
     """
 
-    objective: str = "cosine"
+    objective: Similarity = "cosine"
     noise: Noise = "lattice"
     level: float = 0.1
     project_family: bool = False
@@ -169,15 +171,17 @@ class Experiment:
 
     @property
     def rate(self) -> float:
+        """Learning rate of the published method."""
         return self.learning_rate or STUDY_RATES[self.noise]
 
     @property
-    def compared(self) -> Objective:
+    def descended(self) -> Objective:
+        """The objective that is descended."""
         return OBJECTIVES[self.objective]
 
     @property
-    def recipe(self) -> Method | None:
-        """The recommended method, as the other choices ask; none for the published one."""
+    def settings(self) -> Method | None:
+        """Settings of the recommended method, as the other choices ask; None for the published one."""
         if self.method == "published":
             return None
         if self.noise == "coordinates":
@@ -192,12 +196,12 @@ class Experiment:
 
     @property
     def steps(self) -> int:
-        """Of a descent at most."""
-        return self.recipe.narrowing.all_steps if self.recipe else self.max_steps
+        """Steps of a descent at most."""
+        return self.settings.narrowing.all_steps if self.settings else self.max_steps
 
 
-def distorted(crystal: OwnCrystal, experiment: Experiment) -> list[Structure]:
-    """The starts of an experiment.
+def distorted(crystal: UserCrystal, experiment: Experiment) -> list[Structure]:
+    """The starting models of an experiment.
 
     Raises:
         StructureError: a noise level out of range.
@@ -208,8 +212,8 @@ def distorted(crystal: OwnCrystal, experiment: Experiment) -> list[Structure]:
     ]
 
 
-def own_slices(
-    crystal: OwnCrystal,
+def family_slices(
+    crystal: UserCrystal,
     objective: Objective,
     grid: int = 61,
     length_span: float = 0.15,
@@ -230,27 +234,26 @@ def own_slices(
         return [xrd_slice(crystal.reference, x, y, objective, grid, length_span, angle_span_deg) for x, y in pairs]
 
 
-def descend(
-    crystal: OwnCrystal,
+def run_experiment(
+    crystal: UserCrystal,
     experiment: Experiment,
     starts: Sequence[Structure],
     probe: bool = False,
     progress: bool = False,
 ) -> DescentResult:
-    """The descents of an experiment, or their first `PROBE_STEPS` steps."""
-    recipe = experiment.recipe
-    if recipe:
+    """Results of the descents of an experiment, or of their first `PROBE_STEPS` steps."""
+    method, hkl_max = experiment.settings, experiment.descended.hkl_max
+    if method:
         if probe:
-            short = replace(recipe.narrowing, steps=1, last_steps=PROBE_STEPS - recipe.narrowing.stages)
-            recipe = replace(recipe, narrowing=short)
-        family = crystal.family if recipe.cell == "family" else None
-        problem = problem_of(crystal.reference, hkl_max=experiment.compared.hkl_max, family=family)
-        return descend_by(recipe, problem, starts, progress)
+            short = replace(method.narrowing, steps=1, last_steps=PROBE_STEPS - method.narrowing.stages)
+            method = replace(method, narrowing=short)
+        family = crystal.family if method.cell == "family" else None
+        return descend(method, problem_of(crystal.reference, hkl_max=hkl_max, family=family), starts, progress)
     return published_descent(
-        problem_of(crystal.reference, hkl_max=experiment.compared.hkl_max),
+        problem_of(crystal.reference, hkl_max=hkl_max),
         starts,
         experiment.noise,
-        experiment.compared,
+        experiment.descended,
         Schedule(experiment.rate, PROBE_STEPS if probe else experiment.max_steps),
         crystal.family if experiment.project_family else None,
         progress=progress,
@@ -258,66 +261,67 @@ def descend(
 
 
 def experiment_records(
-    crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
+    crystal: UserCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
 ) -> pd.DataFrame:
-    """Descend the starts and judge what came out: one row a copy, with columns as in the study's records."""
-    result = descend(crystal, experiment, starts, progress=progress)
-    ends = structures_from_tensors(crystal.reference, result.lattice, result.frac_coords)
-    told = pd.DataFrame(
+    """Records of the descents of an experiment: one row a realisation, with columns as in the study's records."""
+    result = run_experiment(crystal, experiment, starts, progress=progress)
+    refined = structures_from_tensors(crystal.reference, result.lattice, result.frac_coords)
+    rows = pd.DataFrame(
         {
             "structure": crystal.name,
             "noise": experiment.noise,
             "level": experiment.level,
-            "copy": range(len(ends)),
+            "copy": range(len(refined)),
             "method": experiment.objective,
             "seed": experiment.seed,
             "steps": result.steps.numpy(),
             "stop_reason": result.stop_reason,
         }
     )
-    places = pd.DataFrame([{**geometry(s, "start"), **geometry(e, "end")} for s, e in zip(starts, ends, strict=True)])
-    before, after = evaluated(crystal.reference, list(starts), "start"), evaluated(crystal.reference, ends, "end")
-    return pd.concat([told, places, before, after], axis=1)
+    pairs = zip(starts, refined, strict=True)
+    models = pd.DataFrame([{**geometry(before, "start"), **geometry(after, "end")} for before, after in pairs])
+    evaluations = evaluated(crystal.reference, list(starts), "start"), evaluated(crystal.reference, refined, "end")
+    return pd.concat([rows, models, *evaluations], axis=1)
 
 
 def records_by_method(
-    crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
-) -> dict[str, pd.DataFrame]:
-    """`experiment_records` by each of `APPROACHES` from the same starts, whichever the experiment names."""
+    crystal: UserCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
+) -> dict[Approach, pd.DataFrame]:
+    """`experiment_records` by each of `APPROACHES` from the same starting models, whichever the experiment names."""
     tried = {method: replace(experiment, method=method) for method in APPROACHES}
     return {method: experiment_records(crystal, one, starts, progress) for method, one in tried.items()}
 
 
-def expected_time(crystal: OwnCrystal, experiment: Experiment, starts: Sequence[Structure], grid: int) -> str:
-    """How long maps and descents of both methods will take, in words, from a few patterns and steps of the crystal.
+def expected_time(crystal: UserCrystal, experiment: Experiment, starts: Sequence[Structure], grid: int) -> str:
+    """Expected time of maps and descents of both methods, in words, from a few patterns and steps of the crystal.
 
     The descents may stop earlier. The sentence also goes to stderr at once, for the one who waits at a terminal.
     """
     pairs = PAIRS[crystal.family]
 
     def patterns() -> None:
-        xrd_slice(crystal.reference, *pairs[0], experiment.compared, PROBE_GRID)
+        xrd_slice(crystal.reference, *pairs[0], experiment.descended, PROBE_GRID)
 
     maps = _seconds(patterns) / PROBE_GRID**2 * len(pairs) * grid**2
     descents = 0.0
     for tried in (replace(experiment, method=method) for method in APPROACHES):
-        probe = partial(descend, crystal, tried, starts, probe=True)
+        probe = partial(run_experiment, crystal, tried, starts, probe=True)
         descents += _seconds(probe) / PROBE_STEPS * tried.steps
-    told = f"{spoken(max(1, maps))} for the maps and at most {spoken(max(1, descents))} for the descents"
-    tqdm.write(f"expected: {told}", file=sys.stderr)
-    return told
+    expected = f"{spoken(max(1, maps))} for the maps and at most {spoken(max(1, descents))} for the descents"
+    tqdm.write(f"expected: {expected}", file=sys.stderr)
+    return expected
 
 
 def _seconds(probe: Callable[[], object]) -> float:
-    """Of a second call: the first loads compiled code, which is not to be counted."""
+    """Seconds of a second call: the first loads compiled code, which is not to be counted."""
     probe()
     begin = time.perf_counter()
     probe()
     return time.perf_counter() - begin
 
 
-def ends_on(slices: Sequence[Slice], crystal: OwnCrystal, records: pd.DataFrame) -> list[pd.DataFrame]:
-    """Where the descents ended on each slice (`relief.endpoints`); nothing where the cell did not move."""
+def ends_on(slices: Sequence[Slice], crystal: UserCrystal, records: pd.DataFrame) -> list[pd.DataFrame]:
+    """End points of the descents on each slice (`paths.endpoints`); none where the cell did not move."""
     if (records["noise"] != "lattice").any():
         return [pd.DataFrame({"x": [], "y": [], "matched": [], "inside": []}, dtype=bool) for _ in slices]
     return [endpoints(records, landscape, crystal.name) for landscape in slices]

@@ -12,7 +12,15 @@ from pymatgen.core import Structure
 from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.families import Family, detect_family
 from xrdscape.crystal.structures import load_structure, structures_from_tensors, to_tensors
-from xrdscape.diffraction.artefacts import FAMILIES_BY_ERROR, FAMILY, FLAWS, NONE, flawed, wrong_family
+from xrdscape.diffraction.artefacts import (
+    ARTEFACTS,
+    FAMILIES_BY_ERROR,
+    FAMILY,
+    NONE,
+    ArtefactName,
+    with_artefact,
+    wrong_family,
+)
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.optimisation.graduated import Narrowing, graduated
 from xrdscape.optimisation.objectives import OBJECTIVES
@@ -23,10 +31,14 @@ from xrdscape.study.jobs.keys import key_of
 from xrdscape.study.problems import problem_of
 from xrdscape.study.starts import generator
 
+STORE = "artefacts"
+"""Name of the store of these jobs."""
 LEVEL = 0.1
-"""Of lattice noise: there, without an artefact, nearly all is recovered."""
+"""Level of lattice noise: there, without an artefact, nearly all is recovered."""
 COPIES = 5
+"""Realisations of each crystal and target in the book."""
 SECONDS = 0.5
+"""Seconds of a descent, roughly."""
 DTYPE = torch.float32
 NARROWING = Narrowing()
 
@@ -37,7 +49,7 @@ class ArtefactJob:
 
     Args:
         structure, levels, copies, seed: see `Job`.
-        artefact, size: a key of `FLAWS`, or `NONE`, and its size.
+        artefact, size: which artefact, and its size.
         projected: whether the cell is projected onto its family after each step: the right one, or the wrong one of
             `FAMILY`.
         narrowing: of the descents.
@@ -46,7 +58,7 @@ class ArtefactJob:
     structure: str
     copies: int
     seed: int
-    artefact: str = NONE
+    artefact: ArtefactName = NONE
     size: float = 0.0
     projected: bool = False
     narrowing: Narrowing = NARROWING
@@ -107,7 +119,7 @@ class ArtefactJob:
         return wrong_family(family, self.size) if self.artefact == FAMILY else family
 
     def target(self) -> torch.Tensor:
-        """The pattern [n] that the descents are to explain, in float64.
+        """Target [n] of the descents, in float64.
 
         Counting noise is drawn once a job. The impurity is the next of the ten crystals, in the order of their names'
         list; of a crystal from elsewhere, the first.
@@ -115,7 +127,7 @@ class ArtefactJob:
         place = REFERENCE_NAMES.index(self.structure) + 1 if self.structure in REFERENCE_NAMES else 0
         impurity = load_structure(REFERENCE_NAMES[place % len(REFERENCE_NAMES)])
         rng = generator(self.structure, self.artefact, self.size, 0, self.seed)
-        return flawed(load_structure(self.structure), self.artefact, self.size, rng, impurity)
+        return with_artefact(load_structure(self.structure), self.artefact, self.size, rng, impurity)
 
     def descend(self, starts: list[Structure], family: Family | None) -> tuple[pd.DataFrame, list[Structure]]:
         """Rows on the descents of some starting models, and the refined models.
@@ -148,8 +160,8 @@ def artefact_jobs(
     ]
 
 
-def _settings(structure: str) -> list[tuple[str, float, bool]]:
+def _settings(structure: str) -> list[tuple[ArtefactName, float, bool]]:
     errors = FAMILIES_BY_ERROR.get(detect_family(load_structure(structure)), {})
-    sizes = [(name, size) for name, flaw in FLAWS.items() if name != FAMILY for size in flaw.sizes]
+    sizes = [(name, size) for name, artefact in ARTEFACTS.items() if name != FAMILY for size in artefact.sizes]
     both = [(*setting, projected) for projected in (False, True) for setting in [(NONE, 0.0), *sizes]]
     return [*both, *((FAMILY, float(size), True) for size in errors)]

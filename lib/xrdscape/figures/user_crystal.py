@@ -1,4 +1,4 @@
-"""Figures of the chapter "Your own crystal"."""
+"""Figures of the chapter on a crystal of the user's own."""
 
 from collections.abc import Sequence
 
@@ -11,20 +11,20 @@ from xrdscape.figures.style import PALETTE, letter_panels, new_figure
 from xrdscape.landscape.slices import Slice
 
 END_LOOKS = {True: (PALETTE["yellow"], "black"), False: ("white", "black")}
-"""Face and edge of the end of a descent, by whether it matches."""
+"""Face and edge of the mark of a refined model, by whether it matches."""
 
 
-def own_slices_figure(slices: Sequence[Slice], traps: Sequence[pd.DataFrame], ends: Sequence[pd.DataFrame]) -> Figure:
-    """Maps of a loss in a row, each with its own scale of colour, with traps and the ends of descents.
+def user_slices_figure(slices: Sequence[Slice], minima: Sequence[pd.DataFrame], ends: Sequence[pd.DataFrame]) -> Figure:
+    """Maps of a loss in a row, each with its own scale of colour, with false minima and the ends of descents.
 
     Args:
         slices: the maps.
-        traps: x and y of the traps of each.
-        ends: of descents, projected onto each: x, y, matched, inside (`relief.endpoints`); may be empty.
+        minima: x and y of the false minima to mark on each.
+        ends: of descents, projected onto each: x, y, matched, inside (`paths.endpoints`); may be empty.
     """
     fig = new_figure(3.5)
     axes = fig.subplots(1, len(slices), squeeze=False)[0]
-    for ax, landscape, low, end in zip(axes, slices, traps, ends, strict=True):
+    for ax, landscape, low, end in zip(axes, slices, minima, ends, strict=True):
         mesh = draw_map(ax, landscape)
         fig.colorbar(mesh, ax=ax, location="bottom", aspect=25, label=landscape.label)
         ax.plot(low["x"], low["y"], "x", color=PALETTE["vermillion"], markersize=5, markeredgewidth=1.4, zorder=7)

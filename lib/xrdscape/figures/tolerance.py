@@ -1,4 +1,4 @@
-"""Figures of flawed patterns: what each flaw looks like, and how recovery falls as it grows."""
+"""Figures of artefacts: what each does to a pattern, and how recovery falls as it grows."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from xrdscape.diffraction.artefacts import FLAWS, NONE
+from xrdscape.diffraction.artefacts import ARTEFACTS, NONE, ArtefactName
 from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
-from xrdscape.tables.flaws import size_text
+from xrdscape.tables.tolerance import size_text, told_size
 
 LOOKS = {
     False: ("Tight match, cell free", "o", PALETTE["blue"], -0.08),
@@ -23,13 +23,14 @@ LOOKS = {
 MISLED = "Cell free: no tight match, but fits as well as the truth"
 
 SHOWN_DEG = (5.0, 60.0)
+"""Range of 2theta that is drawn."""
 
 
-def flawed_patterns_figure(targets: Mapping[str, Pattern]) -> Figure:
-    """One panel a flaw: the flawed target over the flawless one, both of maximum 1.
+def artefacts_figure(targets: Mapping[ArtefactName, Pattern]) -> Figure:
+    """One panel an artefact: the target with it over the one without, both of maximum 1.
 
     Args:
-        targets: as `study.flaws.middling_targets` gives them.
+        targets: as `artefact_effects.middling_targets` gives them.
     """
     names = [name for name in targets if name != NONE]
     figure = new_figure(1.55 * -(-len(names) // 2))
@@ -37,8 +38,7 @@ def flawed_patterns_figure(targets: Mapping[str, Pattern]) -> Figure:
     for ax, name in zip(axes, names, strict=True):
         for pattern, colour, width in ((targets[NONE], "0.6", 2.4), (targets[name], PALETTE["blue"], 0.9)):
             ax.plot(pattern.two_theta_deg, pattern.intensity, color=colour, linewidth=width)
-        flaw = FLAWS[name]
-        ax.set_title(f"{flaw.label}: {flaw.told.format(size_text(name, flaw.middling))}")
+        ax.set_title(f"{ARTEFACTS[name].label}: {told_size(name, ARTEFACTS[name].middling)}")
         ax.set_xlim(SHOWN_DEG)
         ax.set_yticks([0, 0.5, 1])
     for ax in axes[-2:]:
@@ -49,34 +49,34 @@ def flawed_patterns_figure(targets: Mapping[str, Pattern]) -> Figure:
     return figure
 
 
-def flaws_figure(rates: pd.DataFrame) -> Figure:
-    """Recovery against the size of each flaw, one panel a flaw; sizes at equal distances.
+def tolerance_figure(rates: pd.DataFrame) -> Figure:
+    """Recovery against the size of each artefact, one panel an artefact; sizes at equal distances.
 
     Args:
-        rates: as `tables.flaws.rates_by_size` gives them.
+        rates: as `artefact_rates.rates_by_size` gives them.
     """
     figure = new_figure(5.8)
     axes = figure.subplots(3, 3, sharey=True).ravel()
-    for ax, (name, flaw) in zip(axes, FLAWS.items(), strict=False):
-        _recovery(ax, name, rates[rates["flaw"] == name])
-        ax.set_title(flaw.label)
-        ax.set_xlabel(flaw.size_label)
+    for ax, (name, artefact) in zip(axes, ARTEFACTS.items(), strict=False):
+        _recovery(ax, name, rates[rates["artefact"] == name])
+        ax.set_title(artefact.label)
+        ax.set_xlabel(artefact.size_label)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    for ax in axes[len(FLAWS) :]:
+    for ax in axes[len(ARTEFACTS) :]:
         ax.set_axis_off()
-    for ax in axes[: len(FLAWS) : 3]:
+    for ax in axes[: len(ARTEFACTS) : 3]:
         ax.set_ylabel("Share of descents")
-    letter_panels(axes[: len(FLAWS)])
-    figure.align_xlabels(axes[: len(FLAWS)])
+    letter_panels(axes[: len(ARTEFACTS)])
+    figure.align_xlabels(axes[: len(ARTEFACTS)])
     handles = [Line2D([], [], marker=marker, color=colour, label=label) for label, marker, colour, _ in LOOKS.values()]
     handles.append(Line2D([], [], color=LOOKS[False][2], linestyle="--", linewidth=0.9, label=MISLED))
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.42, 0.27))
     return figure
 
 
-def _recovery(ax: Axes, name: str, rates: pd.DataFrame) -> None:
-    # The flawless size comes first, but where one can be wrong in two ways it stands between them.
-    sizes = sorted(rates["size"].unique(), reverse=bool(FLAWS[name].flawless == rates["size"].max()))
+def _recovery(ax: Axes, name: ArtefactName, rates: pd.DataFrame) -> None:
+    # The size of none comes first, but where one can be wrong in two ways it stands between them.
+    sizes = sorted(rates["size"].unique(), reverse=bool(ARTEFACTS[name].absent == rates["size"].max()))
     for projected, (_, marker, colour, beside) in LOOKS.items():
         part = rates[rates["projected"] == projected]
         place = np.array([sizes.index(size) for size in part["size"]], dtype=float)

@@ -1,4 +1,4 @@
-"""The benchmark's record as the appendix shows it: tables with words for columns, and the numbers in its sentences."""
+"""Tables and sentences on how exact and how fast the engine is, from the benchmark's record."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from xrdscape.optimisation.objectives import OBJECTIVES
-from xrdscape.timing.check import EDGE_DEG, check_engine, worst
+from xrdscape.timing.check import EDGE_DEG
 from xrdscape.timing.measure import CONTENDERS, CRYSTALS
 from xrdscape.timing.record import (
     Record,
     headline,
     limit_table,
     median_ms,
+    paired_speed_up,
     peak_rate,
     ratio,
     seconds_of,
@@ -36,7 +37,7 @@ QUANTITIES = {
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """A number with so many digits and without exponent; a dash for none.
+    """Text of a number with so many digits and without exponent; a dash for none.
 
     >>> significant(0.012345), significant(4567.8), significant(float("nan"))
     ('0.0123', '4570', '–')
@@ -49,7 +50,7 @@ def significant(value: float | None, digits: int = 3) -> str:
 
 
 def headline_table(record: Record) -> pd.DataFrame:
-    """The main contenders, one row a crystal; milliseconds a sample, and the ratio of eager torch to this engine."""
+    """Times of the main contenders, one row a crystal: milliseconds a sample, and the ratio of eager torch to ours."""
     table = headline(record)
     table = table[np.isfinite(table["engine"])]
     shown = {
@@ -65,7 +66,7 @@ def headline_table(record: Record) -> pd.DataFrame:
 
 
 def coordinates_table(record: Record) -> pd.DataFrame:
-    """Loss and gradient in the coordinates, milliseconds a sample, one row a crystal and one column an objective."""
+    """Times of loss and gradient in the coordinates, milliseconds a sample: a row a crystal, a column an objective."""
     batch = record["settings"]["batch"]
     rows = [
         {
@@ -82,7 +83,7 @@ def coordinates_table(record: Record) -> pd.DataFrame:
 
 
 def correctness_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Largest errors beside their bounds; `rows` as `timing_check.worst` gives them or a record keeps them."""
+    """Largest errors beside their bounds; `rows` as `check.largest_errors` gives them or a record keeps them."""
     return pd.DataFrame(
         {
             "Path": rows["path"].map(PATHS),
@@ -95,12 +96,12 @@ def correctness_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def recorded_check(record: Record) -> pd.DataFrame:
-    """The check of correctness that a record keeps, as `timing_check.worst` gave it."""
+    """The check of correctness that a record keeps, as `check.largest_errors` gave it."""
     return pd.DataFrame(record["correctness"])
 
 
 def edge_sentence(record: Record) -> str:
-    """How the cells fared that have a reflection at the edge of the range, in words."""
+    """Errors of the cells that have a reflection at the edge of the range, in words."""
     rows = recorded_check(record)
     cells = rows[rows["path"] == "float32"]
     apart = int(cells["near_edge"].max())
@@ -113,13 +114,8 @@ def edge_sentence(record: Record) -> str:
     )
 
 
-def live_check(crystal: str, cells: int, seed: int = 0) -> pd.DataFrame:
-    """The benchmark's check of correctness on a few cells of one crystal, as `timing_check.worst`."""
-    return worst(pd.concat(check_engine(cells, seed, (crystal,)), ignore_index=True))
-
-
 def work_table(record: Record) -> pd.DataFrame:
-    """The operator from peaks to pattern against what the core can do, one row a crystal."""
+    """Work of the operator from peaks to pattern against what the core can do, one row a crystal."""
     table = limit_table(record)
     return pd.DataFrame(
         {
@@ -134,7 +130,7 @@ def work_table(record: Record) -> pd.DataFrame:
 
 
 def peers_table(record: Record) -> pd.DataFrame:
-    """The other programs that took part: what a call of each computes, and how its pattern compares with ours."""
+    """Other programs that took part: what a call of each computes, and how its pattern compares with ours."""
     rows = [(p["label"], p["version"], p["computes"], p["compared"], f"{p['difference']:.0e}") for p in record["peers"]]
     return pd.DataFrame(rows, columns=["Program", "Version", "A call computes", "Compared", "Largest difference"])
 
@@ -154,7 +150,7 @@ def live_table(record: Record, live: Record, crystal: str) -> pd.DataFrame:
     return pd.DataFrame(rows)[columns]
 
 
-def findings(record: Record) -> dict[str, Any]:
+def quoted_numbers(record: Record) -> dict[str, Any]:
     """The numbers that the appendix puts into sentences, by the name they are glued under."""
     table, limits, split = headline(record), limit_table(record), split_table(record)
     threads = max(row["threads"] for row in record["series"])
@@ -183,21 +179,6 @@ def findings(record: Record) -> dict[str, Any]:
         "memory-reference": _memory(record, "reference", record["settings"]["batch"]),
         "near-edge": edge_sentence(record),
         "descent": descent_sentence(record),
-    }
-
-
-def paired_speed_up(record: Record, contender: str) -> dict[str, float]:
-    """By crystal: a contender's time on one thread over that on all cores, median over pairs timed in one breath."""
-    taken = {
-        (row["crystal"], row["threads"]): np.array(row["seconds"])
-        for row in record["threads"]["series"]
-        if row["contender"] == contender
-    }
-    most = max((threads for _, threads in taken), default=1)
-    return {
-        crystal: float(np.median(seconds / taken[crystal, most]))
-        for (crystal, threads), seconds in taken.items()
-        if threads == 1
     }
 
 
@@ -238,7 +219,7 @@ def _range(values: Sequence[float]) -> str:
 
 
 def descent_sentence(record: Record) -> str:
-    """What the one whole descent of a record took, in words; says so where the record has none."""
+    """Time and steps of the one whole descent of a record, in words; it says so where the record has none."""
     descent = record["descent"]
     if descent is None:
         return "The record holds no whole descent."
