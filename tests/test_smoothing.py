@@ -8,7 +8,7 @@ import torch
 from made_up import made_up_slice
 
 from xrdscape.crystal.structures import load_structure
-from xrdscape.errors import DescentError
+from xrdscape.errors import CellError, DescentError
 from xrdscape.landscape.slices import slice_descent
 from xrdscape.landscape.smoothing import (
     COARSE,
@@ -97,5 +97,5 @@ def test_a_graduated_path_is_one_of_two_lengths() -> None:
     reference = load_structure("U2Ti")
     with pytest.raises(DescentError, match="two lengths"):
         graduated_path(reference, "a", "gamma", (4.8, 120.0), Narrowing())
-    with pytest.raises(DescentError, match="two different parameters"):
+    with pytest.raises(CellError, match="two different parameters"):
         graduated_path(reference, "a", "a", (4.8, 4.8), Narrowing())

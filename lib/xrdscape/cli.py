@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from xrdscape.diffraction.pattern import Instrument, Pattern
 
 
-RESUMED, KEPT = ("book", "campaign", "artefacts"), "what is finished is kept, and the same command goes on from there"
+RESUMED, KEPT = (
+    ("book", "campaign", "artefacts", "landscapes"),
+    "what is finished is kept, and the same command goes on from there",
+)
 """Commands that go on where they were interrupted, and what they then say; the others leave nothing behind."""
 
 
@@ -307,6 +310,15 @@ def artefacts(workers: int | None, structures: tuple[str, ...], copies: int | No
     jobs, store = artefact_jobs(structures or REFERENCE_NAMES, copies or COPIES), store_of(STORE)
     run_campaign(jobs, store, workers, title=STORE)
     click.echo(f"{sum(job.starts for job in jobs):,} descents from {len(jobs):,} targets are recorded")
+
+
+@app.command()
+def landscapes() -> None:
+    """Compute and store those maps of losses and energies that the chapters show and that are not recorded yet."""
+    from xrdscape.landscape.records import BOOK_MAPS, FOLDER, make_missing
+
+    made = make_missing(BOOK_MAPS)
+    click.echo(f"{made} maps made, {len(BOOK_MAPS)} in {FOLDER}")
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """Local minima of slices and the barriers around them."""
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from pymatgen.core import Structure
 
 from xrdscape.diffraction.pattern import Pattern
 from xrdscape.errors import RecordError
-from xrdscape.landscape.slices import PARAMETER_NAMES, ParameterName, Slice, coarser, slice_pattern, xrd_slice
+from xrdscape.landscape.slices import Slice, coarser, slice_pattern
 
 LEAST_BARRIER = 0.01
 """The part of a slice's range that one must climb to leave a minimum, for it to count beside those of another slice:
@@ -95,16 +94,6 @@ def minima_patterns(structure: Structure, landscape: Slice, minima: pd.DataFrame
     """The patterns at the minima of a slice, in their order."""
     places = minima[["x", "y"]].to_numpy()
     return [slice_pattern(structure, landscape.x_name, landscape.y_name, float(x), float(y)) for x, y in places]
-
-
-def all_slices(
-    structure: Structure, n: int, length_span: float, angle_span_deg: float
-) -> dict[tuple[ParameterName, ParameterName], Slice]:
-    """The cosine loss over all 15 pairs of lattice parameters, by their names; arguments as `slices.xrd_slice`."""
-    return {
-        (x, y): xrd_slice(structure, x, y, n=n, length_span=length_span, angle_span_deg=angle_span_deg)
-        for x, y in combinations(PARAMETER_NAMES, 2)
-    }
 
 
 def minima_counts(slices: Iterable[Slice], smallest_barrier: float) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -13,10 +14,10 @@ from torch import Tensor
 
 from xrdscape.crystal.cell import closes
 from xrdscape.crystal.families import Family, project
-from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
+from xrdscape.crystal.structures import from_tensors, to_tensors
 from xrdscape.diffraction.pattern import Pattern, Simulator
 from xrdscape.diffraction.profile import Instrument
-from xrdscape.errors import CellError, DescentError
+from xrdscape.errors import CellError
 from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant
 from xrdscape.optimisation.energy import energies
 from xrdscape.optimisation.loop import run_descent
@@ -83,27 +84,78 @@ def _axis(reference: float, name: ParameterName, n: int, length_span: float, ang
     return reference + half * np.linspace(-1, 1, n + 1 - n % 2)
 
 
-def _evaluate(
+def _tabulated(
     structure: Structure,
     names: tuple[ParameterName, ParameterName],
-    axes: tuple[np.ndarray, np.ndarray],
-    function: Callable[[Tensor, Tensor], np.ndarray],
+    spans: tuple[int, float, float],
+    values_at: Callable[[np.ndarray, np.ndarray], np.ndarray],
     label: str,
 ) -> Slice:
-    """Tabulate `function(lattice [P, 6], frac_coords [1, N, 3]) -> [P]` over the cells of a slice that close."""
-    if names[0] == names[1]:
-        raise CellError(f"A slice needs two different parameters. Received {names[0]!r} twice.")
-    lattice, frac_coords = to_tensors([structure])
-    i, j = map(_index, names)
-    reference = (float(lattice[0, i]), float(lattice[0, j]))
+    """Return the slice of a function of points (x, y) [P], which takes its axes from the crystal and the spans."""
+    reference = [structure.lattice.parameters[_index(name)] for name in names]
+    axes = [_axis(value, name, *spans) for value, name in zip(reference, names, strict=True)]
     grid_x, grid_y = np.meshgrid(*axes)
-    cells = lattice.repeat(grid_x.size, 1)
-    cells[:, i] = torch.from_numpy(grid_x.ravel())
-    cells[:, j] = torch.from_numpy(grid_y.ravel())
+    value = values_at(grid_x.ravel(), grid_y.ravel()).reshape(grid_x.shape)
+    formula = structure.composition.reduced_formula
+    return Slice(formula, *names, axes[0], axes[1], value, (reference[0], reference[1]), label)
+
+
+def _at_cells(
+    structure: Structure,
+    names: tuple[ParameterName, ParameterName],
+    x: np.ndarray,
+    y: np.ndarray,
+    function: Callable[[Tensor, Tensor], np.ndarray],
+) -> np.ndarray:
+    """Return `function(lattice [P, 6], frac_coords [1, N, 3]) -> [P]` at the cells that close, NaN at the others."""
+    i, j = moving_pair(*names)
+    lattice, frac_coords = to_tensors([structure])
+    cells = lattice.repeat(len(x), 1)
+    cells[:, i], cells[:, j] = torch.from_numpy(x), torch.from_numpy(y)
     good = closes(cells)
-    value = np.full(grid_x.size, np.nan)
+    value = np.full(len(x), np.nan)
     value[good.numpy()] = function(cells[good], frac_coords)
-    return Slice(structure.composition.reduced_formula, *names, *axes, value.reshape(grid_x.shape), reference, label)
+    return value
+
+
+def loss_at(
+    structure: Structure,
+    x_name: ParameterName,
+    y_name: ParameterName,
+    x: np.ndarray,
+    y: np.ndarray,
+    objective: Objective = OBJECTIVES["cosine"],
+    instrument: Instrument | None = None,
+) -> np.ndarray:
+    """Return the loss between the reference pattern and those of distorted cells, one for each point (x, y) [P].
+
+    Args:
+        structure: the reference structure.
+        x_name, y_name: two of `PARAMETER_NAMES`.
+        x, y: their values, angstrom or degrees.
+    """
+    simulator = Simulator(structure, instrument, hkl_max=objective.hkl_max)
+    target = simulator(*to_tensors([structure]))[0]
+
+    def loss(cells: Tensor, frac_coords: Tensor) -> np.ndarray:
+        parts = [
+            objective.loss(simulator(part, frac_coords.expand(len(part), -1, -1)), target)
+            for part in cells.split(BATCH)
+        ]
+        return torch.cat(parts).numpy()
+
+    return _at_cells(structure, (x_name, y_name), x, y, loss)
+
+
+def energy_at(
+    structure: Structure, x_name: ParameterName, y_name: ParameterName, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Return the CHGNet energy per atom (eV) of distorted cells, one for each point; arguments as `loss_at`."""
+
+    def energy(cells: Tensor, frac_coords: Tensor) -> np.ndarray:
+        return energies([from_tensors(structure, cell, frac_coords[0]) for cell in cells])
+
+    return _at_cells(structure, (x_name, y_name), x, y, energy)
 
 
 def xrd_slice(
@@ -116,7 +168,7 @@ def xrd_slice(
     angle_span_deg: float = 15.0,
     instrument: Instrument | None = None,
 ) -> Slice:
-    """Loss between the pattern of the reference structure and those of other cells, over two lattice parameters.
+    """Return the loss between the reference pattern and those of distorted cells, over two lattice parameters.
 
     Args:
         structure: the reference structure.
@@ -124,22 +176,9 @@ def xrd_slice(
         n: values an axis; one more where even, so that the reference lies on the grid.
         length_span, angle_span_deg: half the range, as a fraction of a length and in degrees.
     """
-    simulator = Simulator(structure, instrument, hkl_max=objective.hkl_max)
-    target = simulator(*to_tensors([structure]))[0]
-
-    def loss(cells: Tensor, frac_coords: Tensor) -> np.ndarray:
-        parts = [
-            objective.loss(simulator(part, frac_coords.expand(len(part), -1, -1)), target)
-            for part in cells.split(BATCH)
-        ]
-        return torch.cat(parts).numpy()
-
-    lattice = structure.lattice.parameters
-    axes = (
-        _axis(lattice[_index(x_name)], x_name, n, length_span, angle_span_deg),
-        _axis(lattice[_index(y_name)], y_name, n, length_span, angle_span_deg),
-    )
-    return _evaluate(structure, (x_name, y_name), axes, loss, f"{objective.label} loss")
+    values_at = partial(loss_at, structure, x_name, y_name, objective=objective, instrument=instrument)
+    spans = n, length_span, angle_span_deg
+    return _tabulated(structure, (x_name, y_name), spans, values_at, f"{objective.label} loss")
 
 
 def energy_slice(
@@ -150,32 +189,10 @@ def energy_slice(
     length_span: float = 0.15,
     angle_span_deg: float = 15.0,
 ) -> Slice:
-    """Energy by CHGNet (eV/atom) over two lattice parameters, coordinates fixed; arguments as `xrd_slice`."""
-
-    def energy(cells: Tensor, frac_coords: Tensor) -> np.ndarray:
-        return energies([from_tensors(structure, cell, frac_coords[0]) for cell in cells])
-
-    lattice = structure.lattice.parameters
-    axes = (
-        _axis(lattice[_index(x_name)], x_name, n, length_span, angle_span_deg),
-        _axis(lattice[_index(y_name)], y_name, n, length_span, angle_span_deg),
-    )
-    return _evaluate(structure, (x_name, y_name), axes, energy, "CHGNet energy (eV/atom)")
-
-
-def paired_slices(
-    axes: Mapping[str, tuple[ParameterName, ParameterName]], n: int, fine: int
-) -> tuple[list[Slice], list[Slice]]:
-    """Pattern losses and energies over the same two parameters and ranges, for several structures.
-
-    Args:
-        axes: the two lattice parameters of each structure, by its name.
-        n: energies along each axis.
-        fine: losses along each axis; patterns are cheap and their loss has finer features.
-    """
-    crystals = [(load_structure(name), names) for name, names in axes.items()]
-    losses = [xrd_slice(reference, *names, n=fine) for reference, names in crystals]
-    return losses, [energy_slice(reference, *names, n=n) for reference, names in crystals]
+    """Return the CHGNet energy per atom (eV) over two lattice parameters; arguments as `xrd_slice`."""
+    values_at = partial(energy_at, structure, x_name, y_name)
+    spans = n, length_span, angle_span_deg
+    return _tabulated(structure, (x_name, y_name), spans, values_at, "CHGNet energy (eV/atom)")
 
 
 @dataclass(frozen=True)
@@ -240,7 +257,7 @@ def slice_descent(
 def moving_pair(x_name: ParameterName, y_name: ParameterName) -> tuple[int, int]:
     """Places of two different lattice parameters in `PARAMETER_NAMES`."""
     if x_name == y_name:
-        raise DescentError(f"A slice needs two different parameters. Received {x_name!r} twice.")
+        raise CellError(f"A slice needs two different parameters. Received {x_name!r} twice.")
     return _index(x_name), _index(y_name)
 
 

@@ -1,14 +1,21 @@
 """Tables and sentences about slices of landscapes: spacings, minima, ascents, and the lowest energies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import pandas as pd
 
+from xrdscape.landscape.records import ALLOWED, MapAudit, Quantity
 from xrdscape.landscape.slices import LENGTHS, PARAMETER_NAMES, SYMBOLS, ParameterName, Slice
 from xrdscape.tables.words import minus
 
 ALIKE_WITHIN = 1.5
 """Factor within which two ascents are called alike."""
+
+QUANTITIES: Mapping[Quantity, tuple[str, str]] = MappingProxyType(
+    {"loss": ("loss", ""), "energy": ("energy", " eV/atom")}
+)
+"""Names and units of what maps show."""
 
 
 def spacing_text(slices: Iterable[Slice]) -> str:
@@ -107,3 +114,17 @@ def instruments_text(changes: pd.DataFrame) -> str:
         f"{row['instrument']}: traps by at most {row['prominent']}, climb by at most {100 * row['ascent']:.1f} %"
         for row in changes.to_dict("records")
     )
+
+
+def audit_text(audits: Sequence[MapAudit]) -> str:
+    """Return a sentence on the origin of the maps, and on what an audit of those from records came to."""
+    if not audits:
+        return "The maps are computed on this page."
+    parts = []
+    for audit in audits:
+        name, unit_text = QUANTITIES[audit.quantity]
+        parts.append(
+            f"{audit.points} random points of each of the {audit.maps} maps of the {name}, which differ from the record by "
+            f"at most {audit.largest:.1g}{unit_text} ({ALLOWED[audit.quantity]:g}{unit_text} is allowed)"
+        )
+    return f"The maps are read from records. Computed again on this page: {'; '.join(parts)}."
