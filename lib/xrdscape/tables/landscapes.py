@@ -12,10 +12,8 @@ from xrdscape.tables.words import minus
 ALIKE_WITHIN = 1.5
 """Factor within which two ascents are called alike."""
 
-QUANTITIES: Mapping[Quantity, tuple[str, str]] = MappingProxyType(
-    {"loss": ("loss", ""), "energy": ("energy", " eV/atom")}
-)
-"""Names and units of what maps show."""
+UNITS: Mapping[Quantity, str] = MappingProxyType({"loss": "", "energy": " eV/atom"})
+"""Units of what maps show."""
 
 
 def spacing_text(slices: Iterable[Slice]) -> str:
@@ -120,11 +118,9 @@ def audit_text(audits: Sequence[MapAudit]) -> str:
     """Return a sentence on the origin of the maps, and on what an audit of those from records came to."""
     if not audits:
         return "The maps are computed on this page."
-    parts = []
-    for audit in audits:
-        name, unit_text = QUANTITIES[audit.quantity]
-        parts.append(
-            f"{audit.points} random points of each of the {audit.maps} maps of the {name}, which differ from the record by "
-            f"at most {audit.largest:.1g}{unit_text} ({ALLOWED[audit.quantity]:g}{unit_text} is allowed)"
-        )
+    parts = [
+        f"{audit.points} random points of each of the {audit.maps} maps of the {audit.quantity}, which differ from the "
+        f"record by at most {audit.largest:.1g}{UNITS[audit.quantity]} ({ALLOWED[audit.quantity]:g} is allowed)"
+        for audit in audits
+    ]
     return f"The maps are read from records. Computed again on this page: {'; '.join(parts)}."
