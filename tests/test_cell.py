@@ -142,6 +142,7 @@ def test_projection_never_hands_back_its_argument() -> None:
     assert project(cells, "triclinic").data_ptr() != cells.data_ptr()
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_unknown_family_is_refused_with_the_known_ones() -> None:
     with pytest.raises(CellError, match=r"Unknown crystal family 'rhombic'.*cubic, hexagonal.*triclinic"):
         project(torch.ones(1, 6), "rhombic")

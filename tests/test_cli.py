@@ -32,7 +32,7 @@ def small_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> book.Book:
 def test_help_and_version() -> None:
     assert all(
         name in call("--help").output
-        for name in ("book", "chapters", "run", "simulate", "snap", "campaign", "flaws", "status", "audit")
+        for name in ("book", "chapters", "run", "simulate", "snap", "campaign", "artefacts", "status", "audit")
     )
     assert call("--version").output == f"xrdscape {__version__}\n"
 

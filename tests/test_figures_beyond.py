@@ -81,10 +81,10 @@ def test_an_animation_holds_all_frames_and_asks_no_network() -> None:
 
 @pytest.mark.parametrize("noise", ["lattice", "coordinates"])
 def test_methods_differ_without_colour_under_each_noise(noise: str) -> None:
-    recipes = [name for name, recipe in METHODS.items() if recipe.noise == noise]
+    searches = [name for name, method in METHODS.items() if method.moves == noise]
     assert set(METHODS) <= set(BEYOND_STYLE)
     compared = [n for n in BEYOND_STYLE if n not in METHODS and (noise == "lattice" or n != "cosine_constrained")]
-    styles = [BEYOND_STYLE[name] for name in (*compared, *recipes)]
+    styles = [BEYOND_STYLE[name] for name in (*compared, *searches)]
     for look in ("label", "marker", "hatch"):
         assert len({getattr(style, look) for style in styles}) == len(styles), look
 

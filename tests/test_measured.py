@@ -269,6 +269,10 @@ def test_the_family_is_that_of_the_start() -> None:
     assert chosen_family(loose, "auto")[0] == "orthorhombic"
     skew = start("BPO4", "lattice", 0.1, 0)
     assert chosen_family(skew, "auto")[0] in (None, "monoclinic")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_family_that_there_is_not_is_refused() -> None:
     with pytest.raises(DescentError, match="unknown crystal family 'round'"):
         Settings(family="round")
     with pytest.raises(DescentError, match="tries must be at least 1"):

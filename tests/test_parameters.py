@@ -43,6 +43,7 @@ def test_without_family_the_cell_is_free() -> None:
     torch.testing.assert_close(LatticeParameters(SITES).project(CELLS), CELLS)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_unknown_family_is_refused_at_the_start() -> None:
     with pytest.raises(CellError, match="Unknown crystal family 'rhombic'"):
         LatticeParameters(SITES, "rhombic").start(CELLS, SITES)

@@ -99,6 +99,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [path.name for path in tmp_path.iterdir()] == ["p.xy"]
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_mistakes_are_one_message(tmp_path: Path) -> None:
     pattern, bare, broken = tmp_path / "p.xy", tmp_path / "bare.xy", tmp_path / "broken.cif"
     assert call("simulate", "U2Ti", "-o", pattern).exit_code == 0

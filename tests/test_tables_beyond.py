@@ -64,7 +64,7 @@ def test_the_pattern_is_assessed_by_what_it_said(records: pd.DataFrame) -> None:
     table = judge_table(searches).set_index(["Noise", "The end"])
     for noise in ("lattice", "coordinates"):
         said, denied = table.loc[(noise, "explains the pattern")], table.loc[(noise, "does not")]
-        # Each recipe finds eight at the lower level and two at the higher; two more ends of restarts only look right.
+        # Each search finds eight at the lower level and two at the higher; two more ends of restarts only look right.
         assert (said["Ends"], said["of them tight"]) == (22, 20)
         assert said["Tight (%)"] == percent_text(20 / 22, *jeffreys_interval(20, 22))
         assert (denied["Ends"], denied["of them tight"]) == (10, 0)
@@ -96,7 +96,7 @@ def mcnemar(won: int, lost: int) -> float:
 
 
 def test_differences_are_of_the_same_starts_and_as_sure_as_mcnemar_says(records: pd.DataFrame) -> None:
-    """At the higher level a recipe finds copy 0 of both crystals and cosine copy 3."""
+    """At the higher level a search finds copy 0 of both crystals and cosine copy 3."""
     told = difference_text(records, "lattice", 0.1, "graduated", ["cosine", "chgnet", "restarts"])
     assert told.startswith(
         f"{LABELS['graduated']}: against {LABELS['cosine']} it solves 2 starts more and 2 fewer (p = 1)"
@@ -132,17 +132,17 @@ def test_methods_are_described_as_they_are() -> None:
     assert len(table) == len(ALL_METHODS)
     graduated, adam = (table.loc[METHODS[name].label] for name in ("graduated", "alternation"))
     assert re.fullmatch(r"\d+° to 0.2°", graduated["Blur"])
-    assert (graduated["Moves"], graduated["Cell"], graduated["Begins at"], graduated["Tries"]) == (
-        "cell", "free", "the start", 1
+    assert (graduated["Moves"], graduated["Cell"], graduated["Begins at"], graduated["Restarts"]) == (
+        "cell", "free", "the start", 0
     )  # fmt: skip
-    assert (adam["Moves"], adam["Cell"], adam["Blur"], adam["Begins at"], adam["Tries"]) == (
-        "atoms", "known", "none", "CHGNet's relaxation", 4
+    assert (adam["Moves"], adam["Cell"], adam["Blur"], adam["Begins at"], adam["Restarts"]) == (
+        "atoms", "known", "none", "CHGNet's relaxation", 3
     )  # fmt: skip
-    for recipe in ALL_METHODS.values():
-        assert table.loc[recipe.label, "Steps a try"] == recipe.steps_a_try
+    for method in ALL_METHODS.values():
+        assert table.loc[method.label, "Steps a descent"] == method.steps_a_descent
     newton = VARIANTS["newton"]
-    assert newton.steps_a_try == 2 * newton.narrowing.stages + 8
-    assert VARIANTS["transport"].steps_a_try == VARIANTS["no_blur"].steps_a_try + 8
+    assert newton.steps_a_descent == 2 * newton.narrowing.stages + 8
+    assert VARIANTS["transport"].steps_a_descent == VARIANTS["no_blur"].steps_a_descent + 8
 
 
 def test_failures_are_the_worst_and_the_best_of_those_that_missed() -> None:
@@ -167,7 +167,7 @@ def test_advice_is_read_off_the_costs() -> None:
     )
     table = advice_table(found)
     assert list(table["Tight (%)"]) == ["50.0 [40.0,\u00a060.0]"] * len(RECOMMENDED)
-    assert set(table["Method"]) <= {recipe.label for recipe in METHODS.values()}
+    assert set(table["Method"]) <= {method.label for method in METHODS.values()}
     assert rate_text(found, *RECOMMENDED[0][1:]) == "50.0 % [40.0, 60.0]"
     every = pd.DataFrame(
         [(noise, level, method, 0.1, 0.0, 0.2, 1.0) for method, noise, level in QUOTED.values()], columns=found.columns
