@@ -19,7 +19,7 @@ FADING = Instrument(two_theta_min_deg=10.0, two_theta_max_deg=60.0, step_deg=0.1
 """Reflections fade out at the end, so that rounding takes none away and adds none."""
 
 
-FEWER = settings(max_examples=settings.default.max_examples // 5)
+FEWER = settings(max_examples=settings.default.max_examples // 2)
 """For tests that take long."""
 
 

@@ -15,10 +15,10 @@ from strategies import FEWER, crystals, numbers
 from tolerances import COMPILED, ONE_LINE, STRIDE, SUMMED
 from torch import Tensor
 
-from xrdscape.crystal.cell import FAMILIES
+from xrdscape.crystal.families import FAMILIES, Family
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.pattern import Instrument, Simulator
-from xrdscape.optimisation.descent import Descent, Schedule, State, constant, init, step
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, State, constant, init, step
 from xrdscape.optimisation.fixed_cell import fixed_cell_loss
 from xrdscape.optimisation.fused_steps import fused_steps, steps_at_once
 from xrdscape.optimisation.moving_cell import moving_cell_gradient
@@ -153,9 +153,9 @@ OBJECTIVE_AND_RATE = st.tuples(st.sampled_from(list(OBJECTIVES.values())), st.sa
 
 @FEWER
 @given(cases(), OBJECTIVE_AND_RATE, st.sampled_from([None, *FAMILIES]), st.booleans())
-def test_descents_of_cells(case: Case, chosen: tuple[Objective, float], family: str | None, clamp: bool) -> None:
+def test_descents_of_cells(case: Case, chosen: tuple[Objective, float], family: Family | None, clamp: bool) -> None:
     objective, rate = chosen
-    descent = Descent(constant(case.simulator, case.target), objective, Schedule(rate, 60, 5, 1e-5))
+    descent = Descent(constant(Stage(case.simulator, case.target)), objective, Schedule(rate, 60, 5, 1e-5))
 
     def begun(lattice: Tensor, sites: Tensor) -> State:
         return init(descent, LatticeParameters(sites, family, clamp), lattice, sites)
@@ -168,7 +168,7 @@ def test_descents_of_cells(case: Case, chosen: tuple[Objective, float], family: 
 @given(cases(), OBJECTIVE_AND_RATE, st.booleans())
 def test_descents_of_atoms(case: Case, chosen: tuple[Objective, float], clamp: bool) -> None:
     objective, rate = chosen
-    descent = Descent(constant(case.simulator, case.target), objective, Schedule(rate, 60, 5, 1e-5))
+    descent = Descent(constant(Stage(case.simulator, case.target)), objective, Schedule(rate, 60, 5, 1e-5))
 
     def begun(sites: Tensor) -> State:
         lattice = case.lattice[:1].repeat(len(sites), 1)

@@ -8,16 +8,14 @@ from tolerances import ROUNDING
 from torch import Tensor
 
 from xrdscape.crystal.cell import (
-    FAMILIES,
-    TIED,
     closes,
     lattice_to_vectors,
     metric,
-    project,
     reciprocal_metric,
     unit_volume,
     vectors_to_lattice,
 )
+from xrdscape.crystal.families import FAMILIES, TIED, Family, project
 
 
 def assert_equal(result: Tensor, expected: Tensor) -> None:
@@ -65,7 +63,7 @@ def test_another_basis_has_the_transformed_metric(lattice: Tensor, basis: object
 
 
 @given(batches(cells()), st.sampled_from(FAMILIES), numbers(0.2, 5.0))
-def test_projections_keep_what_is_projected_and_any_scale(lattice: Tensor, family: str, scale: float) -> None:
+def test_projections_keep_what_is_projected_and_any_scale(lattice: Tensor, family: Family, scale: float) -> None:
     projected = project(lattice, family)
     assert_equal(project(projected, family), projected)
     factors = torch.tensor([scale] * 3 + [1.0] * 3, dtype=torch.float64)
@@ -78,7 +76,7 @@ def test_projections_keep_what_is_projected_and_any_scale(lattice: Tensor, famil
 
 @given(batches(cells()), st.permutations(range(3)))
 def test_projections_onto_ever_smaller_families_are_that_onto_the_smallest(lattice: Tensor, order: list[int]) -> None:
-    nested = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "cubic")
+    nested: tuple[Family, ...] = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "cubic")
     for larger, family in enumerate(nested):
         for wider in nested[: larger + 1]:
             assert_equal(project(project(lattice, wider), family), project(lattice, family))

@@ -91,6 +91,6 @@ def test_angles_follow_wavelength_over_cell(structure: Structure, factor: float)
 def test_another_crystal_has_another_pattern() -> None:
     """So that the comparison above can fail."""
     structure = Structure(Lattice.cubic(4.0), ["Fe", "O"], [[0, 0, 0], [0.1, 0.2, 0.4]])
-    moved = placed(structure, structure.frac_coords + [[0, 0, 0], [0.001, 0, 0]])
+    moved = placed(structure, structure.frac_coords + np.array([[0, 0, 0], [0.001, 0, 0]]))
     pattern, other = (pattern_of(crystal, FADING) for crystal in (structure, moved))
     assert float((pattern - other).abs().max()) > 10 * SUMMED * float(pattern.max())
