@@ -154,8 +154,14 @@ def emd(reference: Structure, result: Structure, k: int = 100) -> float:
 
     if not _is_finite(result):
         return float("nan")
-    reference_pdd, result_pdd = (amd.PDD(amd.periodicset_from_pymatgen_structure(s), k) for s in (reference, result))
+    reduced = [_reduced(structure) for structure in (reference, result)]
+    reference_pdd, result_pdd = (amd.PDD(amd.periodicset_from_pymatgen_structure(s), k) for s in reduced)
     return float(amd.EMD(reference_pdd, result_pdd))
+
+
+def _reduced(structure: Structure) -> Structure:
+    """The crystal in a basis of short vectors: in a skewed one the package overlooks neighbours."""
+    return structure.get_reduced_structure("LLL") if _is_crystal(structure) else structure
 
 
 def _is_finite(structure: Structure) -> bool:
