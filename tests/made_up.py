@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
+from xrdscape.tables.results import STATISTICS
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.landscape.slices import Slice
 from xrdscape.study.jobs import DescentJob
 from xrdscape.study.records import PUBLISHED_METHODS, geometry
 from xrdscape.study.starts import start
-from xrdscape.tables.results import STATISTICS
 
 STRUCTURES = ("U2Ti", "BPO4")
 LEVELS = {"lattice": (0.05, 0.1), "coordinates": (0.05, 0.1)}

@@ -10,18 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from made_up import TINY_JOB
-
-from xrdscape.book import Book, chapter_parameters
-from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
-from xrdscape.errors import RecordError
-from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
-from xrdscape.optimisation.graduated import Narrowing
 from xrdscape.study.artefacts import COPIES, from_reference, middling_targets
-from xrdscape.study.audit import IDENTICAL, audit
-from xrdscape.study.jobs import ArtefactJob, artefact_jobs, job_of
-from xrdscape.study.starts import start
-from xrdscape.study.store import Store
 from xrdscape.tables.flaw_reasons import (
     background_text,
     explained_text,
@@ -49,6 +38,17 @@ from xrdscape.tables.flaws import (
     tolerated,
     tolerated_table,
 )
+
+from xrdscape.book import Book, chapter_parameters
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
+from xrdscape.errors import RecordError
+from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
+from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.study.audit import IDENTICAL, audit
+from xrdscape.study.jobs import ArtefactJob, artefact_jobs, job_of
+from xrdscape.study.starts import start
+from xrdscape.study.store import Store
 
 JOBS = artefact_jobs(("U2Ti",), copies=2)
 SHORT = Narrowing(stages=2, steps=2, last_steps=3)

@@ -11,6 +11,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from pymatgen.core import Lattice, Structure
+from xrdscape.figures.results import LABEL_DISTANCE_DEG, LABELLED_LINES, hkl_text
+from xrdscape.tables.case import choose_case
+from xrdscape.tables.results import STATISTICS
 
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.figures import (
@@ -22,10 +25,7 @@ from xrdscape.figures import (
     use_style,
 )
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, with_face_images
-from xrdscape.figures.results import LABEL_DISTANCE_DEG, LABELLED_LINES, hkl_text
 from xrdscape.study.records import match_rates
-from xrdscape.tables.case import choose_case
-from xrdscape.tables.results import STATISTICS
 
 
 @pytest.fixture(autouse=True)

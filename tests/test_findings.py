@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import made_up_correlations, made_up_records, made_up_relaxations
+from xrdscape.landscape.relief import endpoints
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.findings.coordinates import sign_text
@@ -33,7 +34,6 @@ from xrdscape.findings.hidden import (
 from xrdscape.findings.landscapes import Relief, landscape_findings
 from xrdscape.findings.rates import rate_findings
 from xrdscape.findings.terms import rate_text
-from xrdscape.landscape.relief import endpoints
 from xrdscape.landscape.slices import Slice
 
 

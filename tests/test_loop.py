@@ -453,7 +453,7 @@ def wide_stage(case: Case, instrument: Instrument) -> Stage:
 def test_a_change_of_stage_starts_the_best_seen_afresh() -> None:
     """The wide peaks' loss is far lower, and must not be kept for the narrow ones'."""
     case = make_case(0.03)
-    wide = wide_stage(case, FAST.broadened(5.0))
+    wide = wide_stage(case, replace(FAST, W=FAST.caglioti.W + 25.0))
     descent = replace(case.descent(1e-3, max_steps=20, check_every=4, tolerance=0.0), stage=annealed(case, wide, 10))
     result = case.run_descent(descent, record_every=1)
     assert result.trajectory is not None
@@ -483,7 +483,7 @@ def test_a_stage_with_a_larger_sphere_gets_its_own_reflections(kind: str) -> Non
 def test_an_annealed_run_resumes_to_the_same_result(tmp_path: Path, call: int) -> None:
     """Before, at and after the change of stage."""
     case = make_case(0.02)
-    stage = annealed(case, wide_stage(case, FAST.broadened(5.0)), 10)
+    stage = annealed(case, wide_stage(case, replace(FAST, W=FAST.caglioti.W + 25.0)), 10)
     descent = replace(case.descent(max_steps=20, check_every=4, tolerance=0.0), stage=stage)
     whole = case.run_descent(descent)
     resume_file = tmp_path / "run.pt"

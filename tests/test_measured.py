@@ -13,11 +13,14 @@ from xrdscape.crystal.families import project
 from xrdscape.crystal.structures import load_structure
 from xrdscape.crystal.symmetry import displacement_projector
 from xrdscape.diffraction.pattern import Instrument, simulate
+from xrdscape.diffraction.profile import PeakProfile
+from xrdscape.diffraction.radiation import EmissionLine, Radiation
+from xrdscape.diffraction.widths import CagliotiWidth
 from xrdscape.errors import DescentError, PatternError
-from xrdscape.patterns.measured import Measured, Profile
+from xrdscape.patterns.measured import Measured
 from xrdscape.patterns.prepare import Prepared, prepare
 from xrdscape.patterns.reading import read_pattern
-from xrdscape.refinement.fit import Fit, Shape, debye_waller, fit_profile, fit_scale
+from xrdscape.refinement.fit import Fit, Shape, fit_profile, fit_scale
 from xrdscape.refinement.refine import FREE, Settings, chosen_family, refine
 from xrdscape.refinement.residual import foreign_peaks, hump, residual, verdict, warnings_of
 from xrdscape.study.starts import start
@@ -59,7 +62,7 @@ def test_formats_are_read(name: str, tmp_path: Path) -> None:
     measured = read_pattern(path)
     np.testing.assert_allclose(measured.two_theta_deg, ANGLES, atol=1e-9)
     np.testing.assert_allclose(measured.intensity, INTENSITIES)
-    assert measured.wavelength_angstrom == pytest.approx(1.5406, abs=1e-4)
+    assert measured.radiation.mean_wavelength_angstrom == pytest.approx(1.5406, abs=1e-4)
     if name == "three.xye":
         assert measured.sigma == pytest.approx(2.5)
     elif name == "loop.cif":
@@ -73,10 +76,10 @@ def test_a_doublet_and_given_wavelengths(tmp_path: Path) -> None:
     lines = "loop_\n_diffrn_radiation_type\n_diffrn_radiation_wavelength\nCuK\\a~1~ 1.54056\nCuK\\a~2~ 1.54439\n"
     path.write_text(powder_cif("_pd_meas_2theta_scan\n_pd_meas_counts_total", "{x} {y}", lines))
     measured = read_pattern(path)
-    assert measured.lines == ((1.54056, 2 / 3), (1.54439, 1 / 3))
-    assert measured.wavelength_angstrom == pytest.approx(1.541837, abs=1e-6)
+    assert measured.radiation == Radiation((EmissionLine(1.54056, 2.0), EmissionLine(1.54439, 1.0)))
+    assert measured.radiation.mean_wavelength_angstrom == pytest.approx(1.541837, abs=1e-6)
     given = read_pattern(path, (0.7,))
-    assert given.lines == ((0.7, 1.0),)
+    assert given.radiation == Radiation.of(0.7)
     assert any("as given; the file says 1.54056" in remark for remark in given.remarks)
 
 
@@ -136,7 +139,7 @@ def test_what_is_no_pattern_is_refused(name: str, text: str, message: str, tmp_p
 
 
 def measured(angles, intensity, **more) -> Measured:  # type: ignore[no-untyped-def]
-    given = {"sigma": None, "lines": ((1.5406, 1.0),), "profile": None, "simulated": False, "remarks": ()}
+    given = {"sigma": None, "radiation": Radiation.of(1.5406), "profile": None, "simulated": False, "remarks": ()}
     return Measured(np.asarray(angles), np.asarray(intensity), **{**given, **more})
 
 
@@ -164,11 +167,12 @@ def counted(crystal: Structure, b_iso: float, zero_deg: float, seed: int = 0) ->
     for wavelength, weight in zip(K_ALPHA, (2 / 3, 1 / 3), strict=True):
         instrument = Instrument(wavelength, 15, 95, 0.02, U=0.02, V=0.0, W=0.015, eta=0.6)
         pattern = simulate(crystal, instrument)
-        total += weight * pattern.intensity * debye_waller(pattern.two_theta_deg, b_iso, wavelength)
+        weaker = np.exp(-2 * b_iso * (np.sin(np.radians(pattern.two_theta_deg) / 2) / wavelength) ** 2)
+        total += weight * pattern.intensity * weaker
     angles = pattern.two_theta_deg + zero_deg
     counts = 20_000 * total / total.max() + 200 + 150 * np.exp(-angles / 30)
-    lines = tuple(zip(K_ALPHA, (2 / 3, 1 / 3), strict=True))
-    return measured(angles, np.random.default_rng(seed).poisson(counts).astype(float), lines=lines)
+    counted = np.random.default_rng(seed).poisson(counts).astype(float)
+    return measured(angles, counted, radiation=Radiation.of(*K_ALPHA))
 
 
 def strained(name: str, level: float, family: str) -> Structure:
@@ -245,7 +249,7 @@ def test_pseudosymmetry_needs_the_restarts() -> None:
 def test_least_squares_keep_the_family_and_find_the_cell(name: str, family: str | None) -> None:
     reference, instrument = load_structure(name), Instrument(W=0.02, U=0.02, V=0.0, two_theta_min_deg=10)
     pattern = simulate(reference, instrument)
-    known = Profile(0.02, 0.0, 0.02, instrument.eta)
+    known = PeakProfile(CagliotiWidth(0.02, 0.0, 0.02), instrument.eta)
     prepared = prepare(measured(pattern.two_theta_deg, pattern.intensity, profile=known, simulated=True))
     near = start(name, "lattice", 0.0005, 0)
     cell = project(torch.tensor(near.lattice.parameters, dtype=torch.float64), family or "triclinic")
@@ -297,13 +301,15 @@ def test_sites_may_be_partly_filled(counted_prepared: Prepared) -> None:
 def flat_prepared(intensity: np.ndarray, sigma: np.ndarray) -> Prepared:
     angles = 10 + 0.1 * np.arange(len(intensity))
     instrument = Instrument(1.5, 10, 10 + 0.1 * len(intensity), 0.1)
-    return Prepared(instrument, ((1.5, 1.0),), angles, intensity, sigma, np.zeros_like(intensity), False, False, ())
+    return Prepared(instrument, angles, intensity, sigma, np.zeros_like(intensity), False, False, ())
 
 
 def test_residuals_are_those_of_the_books() -> None:
     observed, sigma = np.array([10.0, 20.0, 40.0, 20.0]), np.array([1.0, 2.0, 4.0, 2.0])
     prepared = flat_prepared(observed, sigma)
-    fit = Fit(np.ones(6), Shape(Profile(0, 0, 1, 0)), np.array([0.0, 12.0, 30.0, 10.0]), np.full(4, 8.0))
+    fit = Fit(
+        np.ones(6), Shape(PeakProfile(CagliotiWidth(0, 0, 1), 0)), np.array([0.0, 12.0, 30.0, 10.0]), np.full(4, 8.0)
+    )
     found = residual(prepared, fit)
     rest = np.array([2.0, 0.0, 2.0, 2.0])
     assert found.Rp == pytest.approx(rest.sum() / observed.sum())
@@ -315,7 +321,7 @@ def test_residuals_are_those_of_the_books() -> None:
 
 def test_words_follow_the_numbers(counted_prepared: Prepared) -> None:
     reference = load_structure("BPO4")
-    fit = fit_scale(counted_prepared, reference, Shape(Profile(0.02, 0, 0.015, 0.6), 1.0, 0.04))
+    fit = fit_scale(counted_prepared, reference, Shape(PeakProfile(CagliotiWidth(0.02, 0, 0.015), 0.6), 1.0, 0.04))
     good = residual(counted_prepared, fit)
     assert verdict(good).startswith("The crystal explains the pattern (cosine 0.99")
     bad = residual(counted_prepared, fit_scale(counted_prepared, strained("BPO4", 0.03, "tetragonal"), fit.shape))
@@ -335,8 +341,8 @@ def test_unindexed_peaks_are_reported() -> None:
     crystal = load_structure("BPO4")
     pure = counted(crystal, 1.0, 0.0)
     foreign = pure.intensity + 2000 * np.exp(-(((pure.two_theta_deg - 22.0) / 0.08) ** 2))
-    prepared = prepare(measured(pure.two_theta_deg, foreign, lines=pure.lines))
-    fit = fit_scale(prepared, crystal, Shape(Profile(0.02, 0, 0.015, 0.6), 1.0))
+    prepared = prepare(measured(pure.two_theta_deg, foreign, radiation=pure.radiation))
+    fit = fit_scale(prepared, crystal, Shape(PeakProfile(CagliotiWidth(0.02, 0, 0.015), 0.6), 1.0))
     assert foreign_peaks(prepared, fit) == pytest.approx([22.0], abs=0.05)
 
 
@@ -344,7 +350,10 @@ def test_a_background_that_is_left_is_told() -> None:
     crystal = load_structure("BPO4")
     pure = counted(crystal, 1.0, 0.0)
     halo = 2000 * np.exp(-4 * np.log(2) * ((pure.two_theta_deg - 40) / 9) ** 2)
-    glassy, shape = replace(pure, intensity=pure.intensity + halo), Shape(Profile(0.02, 0, 0.015, 0.6), 1.0)
+    glassy, shape = (
+        replace(pure, intensity=pure.intensity + halo),
+        Shape(PeakProfile(CagliotiWidth(0.02, 0, 0.015), 0.6), 1.0),
+    )
     found = [
         hump(prepared, fit_scale(prepared, crystal, shape)) for prepared in (prepare(glassy), prepare(glassy, False))
     ]

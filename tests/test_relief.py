@@ -5,9 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-
-from xrdscape.crystal.structures import load_structure
-from xrdscape.errors import CellError
 from xrdscape.landscape.relief import (
     compared,
     descents_table,
@@ -22,6 +19,9 @@ from xrdscape.landscape.relief import (
     three_descents,
     uphill,
 )
+
+from xrdscape.crystal.structures import load_structure
+from xrdscape.errors import CellError
 from xrdscape.landscape.slices import Slice
 from xrdscape.optimisation.descent import Schedule
 

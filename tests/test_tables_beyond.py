@@ -6,6 +6,7 @@ from math import comb
 import pandas as pd
 import pytest
 from made_up import STRUCTURES, made_up_searches
+from xrdscape.tables.results import LABELS, percent_text
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.estimates import jeffreys_interval
@@ -25,7 +26,6 @@ from xrdscape.tables.beyond import (
     judge_table,
     methods_table,
 )
-from xrdscape.tables.results import LABELS, percent_text
 
 
 @pytest.fixture(scope="module")

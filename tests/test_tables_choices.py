@@ -3,6 +3,8 @@
 import pandas as pd
 import pytest
 from made_up import made_up_records
+from xrdscape.tables.single_numbers import single_values
+from xrdscape.tables.study import CHOICES, open_choices
 
 from xrdscape.evaluation.information import ESTIMATORS
 from xrdscape.study.sensitivity import batch_stopping, choice_shifts, choice_table, same_starts
@@ -21,8 +23,6 @@ from xrdscape.tables.choices import (
     tight_text,
 )
 from xrdscape.tables.differences import AGREES, OTHER_ESTIMATORS, REAL, Cell
-from xrdscape.tables.single_numbers import single_values
-from xrdscape.tables.study import CHOICES, open_choices
 
 RECORDS = made_up_records()
 

@@ -14,6 +14,19 @@ import pytest
 import torch
 from made_up_timing import BATCH, ROUNDS, made_up_record
 from tolerances import KERNEL, ROUNDING
+from xrdscape.timing.tables import (
+    coordinates_table,
+    correctness_table,
+    descent_sentence,
+    edge_sentence,
+    findings,
+    headline_table,
+    live_table,
+    peers_table,
+    recorded_check,
+    significant,
+    work_table,
+)
 
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.kernels import peaks_kernel
@@ -50,19 +63,6 @@ from xrdscape.timing.record import (
     split_table,
     summary,
     write_record,
-)
-from xrdscape.timing.tables import (
-    coordinates_table,
-    correctness_table,
-    descent_sentence,
-    edge_sentence,
-    findings,
-    headline_table,
-    live_table,
-    peers_table,
-    recorded_check,
-    significant,
-    work_table,
 )
 
 # Cases and contenders
@@ -172,7 +172,7 @@ def test_cell_with_a_reflection_at_the_edge_counts_apart() -> None:
     pair = next(cell_pairs("U2Ti", 2))
     simulator = Simulator(load_structure("U2Ti"))
     lattice, _ = to_tensors([load_structure("U2Ti")])
-    centres = simulator.lines(lattice, simulator.reflections(lattice)).centre_deg[0]
+    centres = simulator.lines(lattice, simulator.reflections(lattice)).centre[0]
     centre = math.radians(float(centres.max()) / 2)
     wanted = math.radians((90 - EDGE_DEG / 2) / 2)
     stretched = lattice.clone()

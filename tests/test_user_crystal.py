@@ -10,22 +10,7 @@ import pytest
 import torch
 from crystals import DATA, carried
 from pymatgen.core import Lattice, Structure
-
-from xrdscape.book import Book
-from xrdscape.book.parameters import chapter_parameters
-from xrdscape.crystal.families import FAMILIES, project
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
-from xrdscape.errors import XrdscapeError
-from xrdscape.figures import case_figure, own_slices_figure
 from xrdscape.landscape.roughness import climbs, prominent_traps, traps_by_slice
-from xrdscape.landscape.slices import Slice
-from xrdscape.optimisation.graduated import Narrowing
-from xrdscape.optimisation.methods import METHODS
-from xrdscape.optimisation.objectives import OBJECTIVES
-from xrdscape.optimisation.search import search
-from xrdscape.study.jobs import DescentJob
-from xrdscape.study.plan import load_plan
-from xrdscape.study.problems import problem_of
 from xrdscape.tables.own import (
     best_and_worst,
     cases_table,
@@ -40,6 +25,21 @@ from xrdscape.tables.own import (
     ways_text,
 )
 from xrdscape.tables.results import number_text
+
+from xrdscape.book import Book
+from xrdscape.book.parameters import chapter_parameters
+from xrdscape.crystal.families import FAMILIES, project
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.errors import XrdscapeError
+from xrdscape.figures import case_figure, own_slices_figure
+from xrdscape.landscape.slices import Slice
+from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.optimisation.methods import METHODS
+from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.optimisation.search import search
+from xrdscape.study.jobs import DescentJob
+from xrdscape.study.plan import load_plan
+from xrdscape.study.problems import problem_of
 from xrdscape.user_crystal.experiment import (
     APPROACHES,
     PAIRS,

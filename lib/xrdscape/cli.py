@@ -158,7 +158,8 @@ def simulate(
     from xrdscape.diffraction.pattern import simulate as simulate_pattern
     from xrdscape.runtime.checkpoint import replace_file
 
-    instrument = Instrument(**settings, **dict(zip("UVW", caglioti, strict=True)))
+    numbers: dict[str, Any] = {**settings, **dict(zip("UVW", caglioti, strict=True))}
+    instrument = Instrument(**numbers)
     structure = load_structure(file)
     pattern = simulate_pattern(structure, instrument)
     text = _xy_text(pattern, structure, instrument)
@@ -400,7 +401,7 @@ def _xy_text(pattern: "Pattern", structure: "Structure", instrument: "Instrument
         f"xrdscape {__version__}",
         f"structure: {structure.composition.reduced_formula}, {len(structure)} sites",
         f"cell (angstrom, deg): {cell}",
-        "instrument: " + ", ".join(f"{name}={value:g}" for name, value in vars(instrument).items()),
+        "instrument: " + ", ".join(f"{name}={value:g}" for name, value in instrument.settings.items()),
         "two_theta_deg intensity",
     ]
     rows = [f"{x:.6g} {y:.8g}" for x, y in zip(pattern.two_theta_deg, pattern.intensity, strict=True)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 from torch import Tensor
 
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 
 ELEMENTS = ("H", "O", "Na", "Fe", "U")
 

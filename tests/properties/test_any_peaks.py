@@ -9,7 +9,7 @@ from tolerances import DERIVATIVE_FLOAT32, KERNEL, KERNEL_FLOAT32
 from torch import Tensor
 
 from xrdscape.diffraction.peaks import peaks_to_pattern, peaks_to_pattern_reference
-from xrdscape.diffraction.profile import Instrument, two_theta_grid
+from xrdscape.diffraction.instrument import Instrument
 
 
 @st.composite

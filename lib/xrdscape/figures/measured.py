@@ -10,7 +10,7 @@ from xrdscape.diffraction.pattern import reflection_table
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
 from xrdscape.patterns.measured import Values
 from xrdscape.patterns.prepare import Prepared
-from xrdscape.refinement.fit import Fit, shifted
+from xrdscape.refinement.fit import Fit, shaped
 from xrdscape.refinement.refine import Path, Refinement
 
 # Below the pattern, as shares of its height: the reflections' marks, and the middle of the difference curve.
@@ -20,7 +20,7 @@ MARKS, DIFFERENCE = 0.06, 0.2
 def tick_positions(prepared: Prepared, refinement: Refinement) -> Values:
     """Measured angles of the reflections of the refined crystal inside the range, deg."""
     shape = refinement.end_fit.shape
-    angles = reflection_table(refinement.end, shifted(prepared.instrument, shape))["two_theta_deg"].to_numpy()
+    angles = reflection_table(refinement.end, shaped(prepared.instrument, shape))["two_theta_deg"].to_numpy()
     return angles[angles + shape.zero_deg >= prepared.two_theta_deg[0]] + shape.zero_deg
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.landscape.ascents import mean_ascent
 from xrdscape.landscape.minima import false_minima
 from xrdscape.landscape.slices import ParameterName, xrd_slice

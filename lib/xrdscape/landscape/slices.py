@@ -15,8 +15,8 @@ from torch import Tensor
 from xrdscape.crystal.cell import closes
 from xrdscape.crystal.families import Family, project
 from xrdscape.crystal.structures import from_tensors, to_tensors
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Pattern, Simulator
-from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import CellError
 from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant
 from xrdscape.optimisation.energy import energies

@@ -9,8 +9,8 @@ from pymatgen.core import Structure
 from torch import Tensor
 
 from xrdscape.crystal.structures import to_tensors
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
 from xrdscape.errors import DescentError
 from xrdscape.landscape.minima import prominent_minima
 from xrdscape.landscape.slices import ParameterName, Slice, SliceParameters, moving_pair, path_of, xrd_slice

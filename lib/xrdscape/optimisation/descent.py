@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xrdscape.crystal.cell import check_lattice
-from xrdscape.diffraction.pattern import GeometricalFactors, Simulator
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.reflections import Reflections, in_reach
+from xrdscape.diffraction.structure_factors import GeometricalFactors
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.blur import through_blur
 from xrdscape.optimisation.fixed_cell import FixedCellLoss, fixed_cell_loss

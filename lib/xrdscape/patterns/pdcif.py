@@ -10,7 +10,7 @@ import numpy as np
 from pymatgen.io.cif import CifFile
 
 from xrdscape.errors import PatternError
-from xrdscape.patterns.measured import Raw, Values, weighted
+from xrdscape.patterns.measured import Raw, Values
 
 # Each in order of preference; totals have the counts that the weights need.
 INTENSITIES = (
@@ -50,8 +50,8 @@ def read_pdcif(path: Path) -> Raw:
             angle, intensity, sigma, name = profile
             # The radiation may be told with the structure, in another block.
             _refuse_neutrons([block, *blocks], path)
-            lines = weighted(_wavelengths([block, *blocks]))
-            return Raw(angle, intensity, sigma, lines, remarks=(f"Intensities are {name} of the file.",))
+            wavelengths = _wavelengths([block, *blocks])
+            return Raw(angle, intensity, sigma, wavelengths, remarks=(f"Intensities are {name} of the file.",))
     raise PatternError(
         f"{path} holds no measured pattern over 2theta: looked for {', '.join(INTENSITIES)} in a loop with "
         f"{' or '.join(ANGLES)}, or with {RANGES[0]}_min, _max and _inc. Give it as columns of text instead."
@@ -114,16 +114,16 @@ def _number(value: Any) -> float:
     return _with_uncertainty(value)[0] if isinstance(value, str) else np.nan
 
 
-def _wavelengths(blocks: list[Block]) -> list[float]:
+def _wavelengths(blocks: list[Block]) -> tuple[float, ...]:
     """The first that any block tells; two of a doublet."""
     for block in blocks:
         for name in WAVELENGTHS:
             value = block.get(name)
             numbers = [_number(text) for text in (value if isinstance(value, list) else [value])]
-            lines = [number for number in numbers if np.isfinite(number)]
-            if lines:
-                return lines
-    return []
+            finite = tuple(number for number in numbers if np.isfinite(number))
+            if finite:
+                return finite
+    return ()
 
 
 def _refuse_neutrons(blocks: list[Block], path: Path) -> None:

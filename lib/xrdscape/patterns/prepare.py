@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xrdscape.diffraction.pattern import Instrument
+from xrdscape.diffraction.axis import Axis
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.profile import PeakProfile
+from xrdscape.diffraction.widths import CagliotiWidth
 from xrdscape.errors import PatternError
 from xrdscape.patterns.background import background, peak_width
-from xrdscape.patterns.measured import Measured, Profile, Values
+from xrdscape.patterns.measured import Measured, Values
 
 MOST_POINTS = 20_000
 """A finer grid gains nothing and costs time."""
@@ -27,8 +30,7 @@ class Prepared:
     """A pattern on the grid of an instrument.
 
     Args:
-        instrument: mean wavelength, grid and peak profile (given, or estimated).
-        lines: wavelength and weight of each line of the radiation.
+        instrument: emission lines, grid and peak profile (given, or estimated).
         two_theta_deg, intensity: as measured, background included [n].
         sigma: standard uncertainty of each intensity [n].
         background: beneath the peaks [n]; zero if none was to be subtracted.
@@ -38,7 +40,6 @@ class Prepared:
     """
 
     instrument: Instrument
-    lines: tuple[tuple[float, float], ...]
     two_theta_deg: Values
     intensity: Values
     sigma: Values
@@ -75,7 +76,7 @@ def prepare(
     step = (angle[-1] - angle[0]) / (len(angle) - 1)
     subtract = subtract and not measured.simulated
     under = background(angle, intensity) if subtract else np.zeros_like(intensity)
-    profile = measured.profile if caglioti is None else Profile(*caglioti, ETA)
+    profile = measured.profile if caglioti is None else PeakProfile(CagliotiWidth(*caglioti), ETA)
     known = profile is not None
     if profile is None:
         width = peak_width(intensity - under, step)
@@ -84,7 +85,7 @@ def prepare(
                 "no peak stands out of the noise of the pattern. Check the file and the range; if the peaks are "
                 "there, try --background none, or give their widths with --caglioti."
             )
-        profile = Profile(0.0, 0.0, max(width, 2 * step) ** 2, ETA)
+        profile = PeakProfile(CagliotiWidth(0.0, 0.0, max(width, 2 * step) ** 2), ETA)
     remarks.append(
         "The peak profile was given."
         if known
@@ -96,12 +97,11 @@ def prepare(
         else "No background was subtracted."
     )
     first, step = float(angle[0]), float(step)
-    instrument = Instrument(
-        measured.wavelength_angstrom, first, min(first + len(angle) * step, 179.9), step, **vars(profile)
-    )
+    axis = Axis("two_theta", first, min(first + len(angle) * step, 179.9), step)
+    instrument = Instrument(radiation=measured.radiation, axis=axis, profile=profile)
     if instrument.n_steps < len(angle):
         angle, intensity, sigma, under = (part[: instrument.n_steps] for part in (angle, intensity, sigma, under))
-    return Prepared(instrument, measured.lines, angle, intensity, sigma, under, subtract, not known, tuple(remarks))
+    return Prepared(instrument, angle, intensity, sigma, under, subtract, not known, tuple(remarks))
 
 
 def _gridded(

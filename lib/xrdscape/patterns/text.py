@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from xrdscape.diffraction.profile import PeakProfile
+from xrdscape.diffraction.widths import CagliotiWidth
 from xrdscape.errors import PatternError
-from xrdscape.patterns.measured import Profile, Raw, weighted
+from xrdscape.patterns.measured import Raw
 
 COMMENTS = ("#", "!", "%", "'", '"', "/", "*")
 _WAVELENGTH = re.compile(r"(?:wave ?length|lambda)[^\n.]{0,25}?(\d+\.\d+)", re.IGNORECASE)
@@ -35,10 +37,9 @@ def read_text(text: str, path: Path) -> Raw:
         odd = next(number for (number, _), row in zip(body, rows, strict=True) if len(row) != len(rows[0]))
         raise PatternError(f"{path}, line {odd}: the number of columns changes. Give two or three in every line.")
     columns = np.array(rows, dtype=np.float64).T
-    wavelength, profile = _told(header)
-    lines_of = weighted([wavelength] if wavelength is not None else [])
+    wavelengths, profile = _told(header)
     simulated = any(line.lstrip("# ").startswith("xrdscape ") for line in header)
-    return Raw(columns[0], columns[1], columns[2] if len(columns) == 3 else None, lines_of, profile, simulated)
+    return Raw(columns[0], columns[1], columns[2] if len(columns) == 3 else None, wavelengths, profile, simulated)
 
 
 def _numbers(line: str) -> list[float] | None:
@@ -60,17 +61,18 @@ def _row(number: int, line: str, path: Path) -> list[float]:
     return values
 
 
-def _told(header: Sequence[str]) -> tuple[float | None, Profile | None]:
-    """Wavelength and profile, as far as a header tells them."""
+def _told(header: Sequence[str]) -> tuple[tuple[float, ...], PeakProfile | None]:
+    """Return wavelengths and profile, as far as a header tells them."""
     settings = {
         name: float(value) for line in header if "instrument:" in line for name, value in _SETTING.findall(line)
     }
     profile = (
-        Profile(*(settings[name] for name in ("U", "V", "W", "eta")))
+        PeakProfile(CagliotiWidth(settings["U"], settings["V"], settings["W"]), settings["eta"])
         if {"U", "V", "W", "eta"} <= set(settings)
         else None
     )
-    if "wavelength_angstrom" in settings:
-        return settings["wavelength_angstrom"], profile
+    wavelengths = [value for name, value in settings.items() if re.fullmatch(r"wavelength_(\d_)?angstrom", name)]
+    if wavelengths:
+        return tuple(wavelengths), profile
     found = _WAVELENGTH.search("\n".join(header))
-    return (float(found[1]) if found else None), profile
+    return ((float(found[1]),) if found else ()), profile

@@ -16,10 +16,12 @@ from scipy.optimize import least_squares
 
 from xrdscape.crystal.families import TIED, Family, project
 from xrdscape.crystal.structures import to_tensors
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.profile import PeakProfile
 from xrdscape.diffraction.reflections import Reflections
-from xrdscape.patterns.measured import Profile, Values
+from xrdscape.diffraction.widths import CagliotiWidth
+from xrdscape.patterns.measured import Values
 from xrdscape.patterns.prepare import Prepared
 
 FARTHEST = 0.03
@@ -51,11 +53,11 @@ class Shape:
 
     Args:
         profile: widths and shape of the peaks.
-        b_iso: overall thermal parameter, angstrom^2; it weakens the pattern by exp(-2 B sin^2(theta) / lambda^2).
+        b_iso: overall B_iso, angstrom^2.
         zero_deg: measured angle less true angle.
     """
 
-    profile: Profile
+    profile: PeakProfile
     b_iso: float = 0.0
     zero_deg: float = 0.0
 
@@ -88,15 +90,9 @@ class _Model:
     polynomials: Values
 
     def peaks(self, lattice: Values, shape: Shape) -> Values:
-        """Unscaled, each line of the radiation with its weight."""
-        instrument = shifted(self.prepared.instrument, shape)
-        cells = torch.from_numpy(lattice)[None]
-        total = np.zeros(len(self.prepared.intensity))
-        for wavelength, weight in self.prepared.lines:
-            simulator = self.simulator.with_instrument(replace(instrument, wavelength_angstrom=wavelength))
-            pattern = simulator.patterns(cells, self.reflections, self.geometrical)[0].numpy()
-            total += weight * pattern * debye_waller(simulator.two_theta_deg.numpy(), shape.b_iso, wavelength)
-        return total
+        """Unscaled."""
+        simulator = self.simulator.with_instrument(shaped(self.prepared.instrument, shape), shape.b_iso)
+        return simulator.patterns(torch.from_numpy(lattice)[None], self.reflections, self.geometrical)[0].numpy()
 
     def fitted(self, lattice: Values, shape: Shape) -> Fit:
         """With the scale and the background that fit best."""
@@ -114,15 +110,9 @@ class _Model:
         return (self.prepared.intensity - fit.background - fit.peaks) / self.prepared.sigma
 
 
-def shifted(instrument: Instrument, shape: Shape) -> Instrument:
-    """The instrument with this profile, on the true angles of what it measures."""
-    low, high = instrument.two_theta_min_deg - shape.zero_deg, instrument.two_theta_max_deg - shape.zero_deg
-    return replace(instrument, two_theta_min_deg=low, two_theta_max_deg=high, **vars(shape.profile))
-
-
-def debye_waller(two_theta_deg: Values, b_iso: float, wavelength_angstrom: float) -> Values:
-    """By thermal motion, the same for all atoms."""
-    return np.exp(-2 * b_iso * (np.sin(np.radians(two_theta_deg) / 2) / wavelength_angstrom) ** 2)
+def shaped(instrument: Instrument, shape: Shape) -> Instrument:
+    """Return the instrument with this profile and zero shift."""
+    return replace(instrument, profile=shape.profile, zero_deg=shape.zero_deg)
 
 
 def fit_scale(prepared: Prepared, crystal: Structure, shape: Shape) -> Fit:
@@ -147,7 +137,7 @@ def fit_profile(
     # A descent in float32 keeps equal lengths equal to seven digits only.
     base = project(to_tensors([crystal])[0][0], family or "triclinic").numpy()
     full, low, high, free = _shape_vector(prepared, shape, zero_shift)
-    unit = shape.profile.W
+    unit = _caglioti(shape).W
 
     def unpacked(x: Values) -> tuple[Values, Shape]:
         lattice, values = base.copy(), full.copy()
@@ -155,7 +145,8 @@ def fit_profile(
         for group, change in zip(groups, x[free.sum() :], strict=False):
             lattice[list(group)] += change * (base[group[0]] if group[0] < 3 else 180 / math.pi)
         b_iso, zero_deg, W, U, V, eta = values.tolist()
-        return lattice, Shape(Profile(U * unit, V * unit, W * unit, eta), b_iso, zero_deg)
+        width = CagliotiWidth(U * unit, V * unit, W * unit)
+        return lattice, Shape(PeakProfile(width, eta), b_iso, zero_deg)
 
     def residuals(x: Values) -> Values:
         return model.misfit(model.fitted(*unpacked(x)))
@@ -170,9 +161,9 @@ def _shape_vector(
     prepared: Prepared, shape: Shape, zero_shift: bool
 ) -> tuple[Values, Values, Values, NDArray[np.bool_]]:
     """B, zero shift, W, U, V (in units of W) and eta: values, lower and upper bounds, and which are fitted."""
-    instrument, profile = prepared.instrument, shape.profile
+    instrument, width = prepared.instrument, _caglioti(shape)
     # Relative to the width estimated, which `shape` may have left already.
-    estimated = instrument.W / profile.W
+    estimated = instrument.caglioti.W / width.W
     zero_low = -min(LARGEST_ZERO_DEG, 179.9 - instrument.two_theta_max_deg)
     zero_high = min(LARGEST_ZERO_DEG, instrument.two_theta_min_deg)
     fits = prepared.fits_profile
@@ -180,12 +171,18 @@ def _shape_vector(
         (shape.b_iso, *B_RANGE, True),
         (shape.zero_deg, zero_low, zero_high, zero_shift and zero_low < zero_high),
         (1.0, estimated / WIDEST**2, estimated * WIDEST**2, fits),
-        (profile.U / profile.W, 0.0, estimated * WIDEST**2, fits),
-        (profile.V / profile.W, -np.inf, np.inf, False),
-        (profile.eta, 0.0, 1.0, fits),
+        (width.U / width.W, 0.0, estimated * WIDEST**2, fits),
+        (width.V / width.W, -np.inf, np.inf, False),
+        (shape.profile.eta, 0.0, 1.0, fits),
     ]
     values, low, high, free = (np.array(column) for column in zip(*table, strict=True))
     return values, low, high, free
+
+
+def _caglioti(shape: Shape) -> CagliotiWidth:
+    """Return the widths of a shape, which are those of U, V and W here."""
+    assert isinstance(shape.profile.width, CagliotiWidth)
+    return shape.profile.width
 
 
 def _least_squares(residuals, x: Values, low: Values, high: Values) -> Values:  # type: ignore[no-untyped-def]

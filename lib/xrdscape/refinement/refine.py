@@ -26,9 +26,9 @@ from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.problem import Problem
 from xrdscape.optimisation.rules import Adam
 from xrdscape.optimisation.stopping import IMPOSSIBLE, NOT_FINITE, STOP_REASONS
-from xrdscape.patterns.measured import Profile, Values
+from xrdscape.patterns.measured import Values
 from xrdscape.patterns.prepare import Prepared
-from xrdscape.refinement.fit import Fit, Shape, debye_waller, fit_profile, fit_scale, shifted
+from xrdscape.refinement.fit import Fit, Shape, fit_profile, fit_scale, shaped
 from xrdscape.refinement.residual import Residual, residual
 from xrdscape.refinement.sites import symmetric_coordinates
 
@@ -219,7 +219,7 @@ def chosen_family(start: Structure, wanted: Family | Literal["auto", "free"]) ->
 
 
 def _refuse_blind(start: Structure, prepared: Prepared) -> None:
-    instrument = prepared.instrument
+    instrument = prepared.instrument.at_mean_wavelength()
     try:
         angles = reflection_table(start, instrument)["two_theta_deg"].to_numpy()
     except CellError:
@@ -264,7 +264,7 @@ def _best_of(
     progress: bool,
 ) -> _Candidate:
     """Descend all, take the one of least loss, and fit its profile."""
-    problem = Problem(torch.tensor(prepared.net), prepared.instrument, Contents.of(template))
+    problem = Problem(torch.tensor(prepared.net), prepared.instrument.at_mean_wavelength(), Contents.of(template))
     lattice, sites = to_tensors(starts)
     result = graduated(
         problem,
@@ -285,9 +285,7 @@ def _best_of(
     crystal = starts[0]
     if not lost[best]:
         crystal = from_tensors(template, result.lattice[best].double(), result.frac_coords[best].double())
-    instrument = prepared.instrument
-    shape = Shape(Profile(instrument.U, instrument.V, instrument.W, instrument.eta))
-    return _fitted(crystal, shape, path, prepared, family, settings)
+    return _fitted(crystal, Shape(prepared.instrument.profile), path, prepared, family, settings)
 
 
 def _fitted(
@@ -303,15 +301,8 @@ def _with_sites(
 ) -> _Candidate:
     """Descend the coordinates at the cell found and fit the profile again; kept if that explains more."""
     shape = found.fit.shape
-    if len(prepared.lines) > 1:
-        # Descents know one wavelength, and with it peaks are wider.
-        single = replace(prepared, lines=((prepared.instrument.wavelength_angstrom, 1.0),))
-        shape = fit_profile(single, found.crystal, shape, family, settings.zero_shift).shape
-    instrument = shifted(prepared.instrument, shape)
-    simulator = Simulator(found.crystal, instrument)
-    # Thermal motion, which the descent does not know, is taken out of the measured pattern.
-    weak = debye_waller(simulator.two_theta_deg.numpy(), shape.b_iso, instrument.wavelength_angstrom)
-    target = torch.tensor((prepared.intensity - found.fit.background) / weak)
+    simulator = Simulator(found.crystal, shaped(prepared.instrument, shape), b_iso=shape.b_iso)
+    target = torch.tensor(prepared.intensity - found.fit.background)
     descent = Descent(constant(Stage(simulator, target)), OBJECTIVES["cosine"], SITES_SCHEDULE)
     sites = symmetric_coordinates(found.crystal, LOOSE_ANGSTROM, torch.float64)
     result = run_descent(descent, sites, *to_tensors([found.crystal]), progress=progress)

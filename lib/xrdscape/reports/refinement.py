@@ -143,9 +143,14 @@ def numbers_of(report: Report) -> dict[str, Any]:
         "residual": {"before": asdict(done.before), "after": asdict(done.after)},
         "crystal_family": done.family,
         "space_group": _space_group(done.end),
-        "profile": {**asdict(shape.profile), "b_iso_angstrom2": shape.b_iso, "zero_deg": shape.zero_deg},
+        "profile": {
+            **asdict(shape.profile.width),
+            "eta": shape.profile.eta,
+            "b_iso_angstrom2": shape.b_iso,
+            "zero_deg": shape.zero_deg,
+        },
         "pattern": {
-            "wavelengths_angstrom": [wavelength for wavelength, _ in report.prepared.lines],
+            "wavelengths_angstrom": [line.wavelength_angstrom for line in instrument.radiation.lines],
             "first_deg": float(report.prepared.two_theta_deg[0]),
             "last_deg": float(report.prepared.two_theta_deg[-1]),
             "step_deg": instrument.step_deg,

@@ -12,15 +12,19 @@ from torch import Tensor
 
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.kernels import lattice_kernel, peaks_kernel
-from xrdscape.diffraction.pattern import GeometricalFactors, Simulator, instrument_constants
-from xrdscape.diffraction.peaks import peak_constants, peaks_to_pattern_reference
+from xrdscape.diffraction.kernels.arguments import PeakArrays
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.peaks import peak_arrays, peaks_to_pattern_reference
+from xrdscape.diffraction.reflection_peaks import lists_of
 from xrdscape.diffraction.reflections import Reflections
+from xrdscape.diffraction.structure_factors import GeometricalFactors
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.descent import Descent, Schedule, Stage, State, constant, evaluate, init
 from xrdscape.optimisation.fused_steps import fused_steps
 from xrdscape.optimisation.kernels import loss_kernel
-from xrdscape.optimisation.moving_cell import moving_cell_gradient, search_constants
-from xrdscape.optimisation.objectives import COSINE, OBJECTIVES
+from xrdscape.optimisation.kernels.arguments import Results
+from xrdscape.optimisation.moving_cell import comparison_of, moving_cell_gradient
+from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
 from xrdscape.runtime.threads import thread_count, use_threads
 from xrdscape.study.starts import start
@@ -225,28 +229,26 @@ def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
     descent, state = descent_of(make_case(crystal, batch))
     simulator, reflections, geometrical = state.stage.simulator, state.reflections, state.geometrical
     assert geometrical is not None, "a descent of the cell keeps its geometrical structure factors"
-    constants = reflections.hkl, reflections.multiplicity, *geometrical, *simulator.form_factor_table
-    cells, *given = (value.contiguous().numpy() for value in (state.parameters.double(), *constants))
-    instrument, hkl = instrument_constants(simulator.instrument), given[0]
-    peaks = [t.contiguous().numpy() for t in simulator.peaks(state.parameters, reflections, geometrical)]
-    slopes, d_peaks = np.empty((batch, 3, hkl.shape[1])), [np.empty_like(part) for part in peaks]
-    pattern, d_lattice = np.empty((batch, simulator.instrument.n_steps), peaks[1].dtype), np.empty((batch, 6))
-    profile = peak_constants(simulator.instrument, simulator.dtype)
+    constants, lists, cells = simulator.constants, lists_of(reflections, geometrical), state.parameters.double().numpy()
+    peaks = simulator.peaks(state.parameters, reflections, geometrical)
+    arrays = peak_arrays(peaks.centre, peaks.height, peaks.fwhm)
+    d_arrays = PeakArrays(np.empty_like(arrays.centre), np.empty_like(arrays.height), np.empty_like(arrays.fwhm))
+    slopes, d_lattice = np.empty((batch, 3, arrays.centre.shape[1])), np.empty((batch, 6))
+    pattern = np.empty((batch, simulator.instrument.n_steps), arrays.height.dtype)
 
     def to_peaks_and_back() -> None:
-        lattice_kernel.forward(0, batch, cells, *given, instrument, *peaks, slopes)
-        lattice_kernel.backward(0, batch, cells, hkl, instrument[0], slopes, *d_peaks, d_lattice)
+        lattice_kernel.forward(0, batch, cells, lists, constants, arrays, slopes)
+        lattice_kernel.backward(0, batch, cells, lists.hkl, constants.optics, slopes, d_arrays, d_lattice)
 
     def to_pattern_and_back() -> None:
-        peaks_kernel.forward(0, batch, *peaks, *profile, pattern)
-        peaks_kernel.backward(0, batch, *peaks, *profile, pattern, *d_peaks)
+        peaks_kernel.forward(0, batch, arrays, constants.sampling, constants.layout, pattern)
+        peaks_kernel.backward(0, batch, arrays, constants.sampling, constants.layout, pattern, d_arrays)
 
-    target, loss = state.stage.target.contiguous().numpy(), np.empty(batch)
-    search = search_constants(descent.objective, simulator.instrument)
+    compared = comparison_of(descent.objective, simulator.instrument, state.stage.target)
+    results = Results(np.empty(batch), d_lattice)
 
     def to_loss_and_back() -> None:
-        compared = COSINE, target, search, cells, *given, instrument, *profile
-        loss_kernel.losses(0, batch, *compared, loss, d_lattice)
+        loss_kernel.losses(0, batch, compared, cells, lists, constants, results)
 
     return {
         "part_operator": to_pattern_and_back,
