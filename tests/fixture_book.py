@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from xrdscape.book import Book
+from xrdscape.book.pages import Book
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,7 +64,7 @@ import os
 import warnings
 import pandas as pd
 from myst_nb import glue
-from xrdscape.book import numbered_table
+from xrdscape.book.tables import numbered_table
 
 warnings.warn("unwanted".upper())
 glue("total", float(factor * sum(range(count))), display=False)
@@ -118,7 +118,8 @@ It again, an {index}`abscissa`.
 REPORT = """# Versions
 
 ```{code-cell} ipython3
-from xrdscape.book import numbered_table, timings_table
+from xrdscape.book.records import timings_table
+from xrdscape.book.tables import numbered_table
 numbered_table(timings_table(), "table-timings", "Times.", 1)
 ```
 """

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
-from xrdscape.tables.results import STATISTICS
 
 from xrdscape.crystal.structures import load_structure
+from xrdscape.evaluation.estimates import STATISTICS
 from xrdscape.landscape.slices import Slice
 from xrdscape.study.jobs import DescentJob
 from xrdscape.study.records import PUBLISHED_METHODS, geometry

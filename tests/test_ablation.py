@@ -4,13 +4,14 @@ import pandas as pd
 import pytest
 from made_up import made_up_searches
 from matplotlib.colors import to_rgba
-from xrdscape.tables.results import LABELS
 
 from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure
 from xrdscape.figures.ablation import ablation_figure
+from xrdscape.study.statistics import costs
 from xrdscape.tables.ablation import ablation_table, families_table
-from xrdscape.tables.beyond import costs, costs_table, same_starts
+from xrdscape.tables.beyond import costs_table, same_starts
+from xrdscape.tables.words import LABELS
 
 
 @pytest.fixture(scope="module")

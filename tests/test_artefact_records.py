@@ -10,8 +10,25 @@ import pandas as pd
 import pytest
 import torch
 from made_up import TINY_JOB
-from xrdscape.study.artefacts import COPIES, from_reference, middling_targets
-from xrdscape.tables.flaw_reasons import (
+from xrdscape.study.artefacts import from_reference
+from xrdscape.tables.flaws import flaw_records, remade_text
+
+from xrdscape.book.pages import Book
+from xrdscape.book.parameters import chapter_parameters
+from xrdscape.crystal.structures import load_structure
+from xrdscape.demonstrations.artefact_effects import middling_targets
+from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
+from xrdscape.errors import RecordError
+from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
+from xrdscape.optimisation.graduated import Narrowing
+from xrdscape.study.artefact_rates import rates_by_size, tolerated
+from xrdscape.study.audit import IDENTICAL, audit
+from xrdscape.study.jobs import ArtefactJob, artefact_jobs, job_of
+from xrdscape.study.jobs.artefact import COPIES
+from xrdscape.study.starts import start
+from xrdscape.study.store import Store
+from xrdscape.tables.descents import rates_table
+from xrdscape.tables.harm import (
     background_text,
     explained_text,
     from_reference_table,
@@ -22,33 +39,17 @@ from xrdscape.tables.flaw_reasons import (
     split_text,
     total_counts_text,
 )
-from xrdscape.tables.flaws import (
+from xrdscape.tables.tolerance import (
     borne_text,
     broken_text,
     family_text,
-    flaw_records,
     forbidden_text,
     misled_text,
     outcome_text,
-    rates_by_size,
-    rates_table,
-    remade_text,
     size_text,
     told_size,
-    tolerated,
     tolerated_table,
 )
-
-from xrdscape.book import Book, chapter_parameters
-from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
-from xrdscape.errors import RecordError
-from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
-from xrdscape.optimisation.graduated import Narrowing
-from xrdscape.study.audit import IDENTICAL, audit
-from xrdscape.study.jobs import ArtefactJob, artefact_jobs, job_of
-from xrdscape.study.starts import start
-from xrdscape.study.store import Store
 
 JOBS = artefact_jobs(("U2Ti",), copies=2)
 SHORT = Narrowing(stages=2, steps=2, last_steps=3)

@@ -9,24 +9,15 @@ import pandas as pd
 import pytest
 from fixture_book import HEADER, write_fixture_book
 
-from xrdscape.book import (
-    Book,
-    build,
-    build_book,
-    chapter_names,
-    chapter_parameters,
-    check_parameters,
-    execute_chapter,
-    gathered,
-    numbered_table,
-    parameters_table,
-    parse_parameters,
-    results_text,
-    run_chapter,
-    timings_table,
-    versions_table,
-)
-from xrdscape.book.build import OVERVIEW, book_chapters
+from xrdscape.book import build
+from xrdscape.book.build import OVERVIEW, book_chapters, build_book, execute_chapter
+from xrdscape.book.execute import run_chapter
+from xrdscape.book.findings import gathered
+from xrdscape.book.pages import Book, chapter_names
+from xrdscape.book.parameters import chapter_parameters, check_parameters, parameters_table, parse_parameters
+from xrdscape.book.records import timings_table, versions_table
+from xrdscape.book.results import results_text
+from xrdscape.book.tables import numbered_table
 from xrdscape.errors import ChapterError, StructureError
 
 
@@ -369,7 +360,7 @@ def test_interruption_stops_the_build_and_is_no_failure(book: Book) -> None:
 FOUND = """# A chapter with a claim
 
 ```{code-cell} ipython3
-from xrdscape.book import FindingsTable
+from xrdscape.book.findings import FindingsTable
 from xrdscape.findings.finding import Finding
 
 holds = True
@@ -384,7 +375,8 @@ FindingsTable(
 VERDICTS = """# Verdicts
 
 ```{code-cell} ipython3
-from xrdscape.book import claim_entries, gathered, numbered_table, verdicts_sentence, verdicts_table
+from xrdscape.book.findings import claim_entries, gathered, verdicts_sentence, verdicts_table
+from xrdscape.book.tables import numbered_table
 
 found = gathered(["01-sum"])
 print(verdicts_sentence(found))

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from xrdscape.book import Book, chapter_names, chapter_parameters
+from xrdscape.book.pages import Book, chapter_names
+from xrdscape.book.parameters import chapter_parameters
 from xrdscape.study.plan import load_plan
 
 STUDY_CHAPTERS = ("03-optimisation", "04-landscapes", "05-amd", "06-chgnet")

@@ -16,7 +16,6 @@ from xrdscape.demonstrations.derivation import (
     projections,
     pymatgen_agreement,
     pymatgen_lines,
-    readable,
     structure_factors,
 )
 from xrdscape.demonstrations.noise_effects import (
@@ -29,6 +28,7 @@ from xrdscape.demonstrations.noise_effects import (
 )
 from xrdscape.diffraction.pattern import Instrument
 from xrdscape.errors import CellError
+from xrdscape.tables.words import readable
 
 COARSE = Instrument(step_deg=0.1)
 

@@ -5,30 +5,32 @@ import pytest
 from made_up import made_up_records
 
 from xrdscape.evaluation.information import ESTIMATORS
-from xrdscape.tables.differences import (
-    AGREES,
-    CHOICE,
-    ESTIMATOR,
+from xrdscape.study.comparison import (
     OTHER_ESTIMATORS,
-    REAL,
-    REASONS,
-    SHORTER,
-    SIGN,
     Cell,
-    Key,
     agreeing,
     all_published,
     allowance,
     best_estimator,
     cells,
     differences,
-    largest_table,
-    methods_table,
     reason,
-    reason_table,
-    reasons_text,
     shuffled_counts,
     turned,
+)
+from xrdscape.tables.beyond import methods_table
+from xrdscape.tables.differences import (
+    AGREES,
+    CHOICE,
+    ESTIMATOR,
+    REAL,
+    REASONS,
+    SHORTER,
+    SIGN,
+    Key,
+    largest_table,
+    reason_table,
+    reasons_text,
 )
 
 PEARSON: Key = ("pearson", "lattice", 0.1, "cosine")

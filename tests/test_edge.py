@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from xrdscape.landscape.relief import minima_counts
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.landscape.edge import climb, roughness_by_instrument
+from xrdscape.landscape.minima import minima_counts
 from xrdscape.landscape.slices import Slice, xrd_slice
 from xrdscape.tables.choices import roughness_text
 

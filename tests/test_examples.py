@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from xrdscape.book import Book
-from xrdscape.book.pages import chapter_path
+from xrdscape.book.pages import Book, chapter_path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "run-it-yourself"

@@ -24,8 +24,7 @@ from xrdscape.figures import (
 )
 from xrdscape.landscape.smoothing import Smoothed
 from xrdscape.optimisation.methods import METHODS
-from xrdscape.study.records import match_rates
-from xrdscape.tables.beyond import costs
+from xrdscape.study.statistics import costs, match_rates
 
 MAPS = [Smoothed(width, made_up_slice(lambda x, y: x**2 + y**2 - np.cos(9 * x), 9)) for width in (10.0, 5.0, 2.0, 0.0)]
 PATH = pd.DataFrame(

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from made_up import made_up_records
 from matplotlib.figure import Figure
-from xrdscape.tables.study import CHOICES
 
 from xrdscape.figures import criteria_figure, differences_figure, open_choices_figure, use_style
 from xrdscape.study.sensitivity import choice_table
-from xrdscape.tables.choices import rates_by_criterion
+from xrdscape.study.statistics import rates_by_criterion
 from xrdscape.tables.differences import AGREES, REAL
+from xrdscape.tables.words import CHOICES
 
 RECORDS = made_up_records()
 

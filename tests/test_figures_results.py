@@ -11,11 +11,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from pymatgen.core import Lattice, Structure
-from xrdscape.figures.results import LABEL_DISTANCE_DEG, LABELLED_LINES, hkl_text
-from xrdscape.tables.case import choose_case
-from xrdscape.tables.results import STATISTICS
 
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.evaluation.estimates import STATISTICS
 from xrdscape.figures import (
     METHOD_STYLE,
     case_figure,
@@ -24,8 +22,10 @@ from xrdscape.figures import (
     structures_figure,
     use_style,
 )
+from xrdscape.figures.cases import LABEL_DISTANCE_DEG, LABELLED_LINES, hkl_text
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, with_face_images
-from xrdscape.study.records import match_rates
+from xrdscape.study.cases import choose_case
+from xrdscape.study.statistics import match_rates
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import made_up_correlations, made_up_records, made_up_relaxations
-from xrdscape.landscape.relief import endpoints
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.findings.coordinates import sign_text
@@ -24,17 +23,13 @@ from xrdscape.findings.finding import (
     summary_text,
     to_record,
 )
-from xrdscape.findings.hidden import (
-    projected_starts,
-    projection_table,
-    projection_text,
-    tight_share_table,
-    tight_share_text,
-)
+from xrdscape.findings.hidden import projection_table, projection_text, tight_share_table, tight_share_text
 from xrdscape.findings.landscapes import Relief, landscape_findings
 from xrdscape.findings.rates import rate_findings
 from xrdscape.findings.terms import rate_text
+from xrdscape.landscape.paths import endpoints
 from xrdscape.landscape.slices import Slice
+from xrdscape.study.projection import projected_starts
 
 
 def a_finding(cases: dict[str, bool], key: str = "key") -> Finding:

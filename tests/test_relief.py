@@ -5,25 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from xrdscape.landscape.relief import (
-    compared,
-    descents_table,
-    endpoints,
-    false_minima,
-    line_extremes,
-    minima_counts,
-    minima_with_barriers,
-    near_minima,
-    spacing_effect,
-    symmetry_lines,
-    three_descents,
-    uphill,
-)
+from xrdscape.landscape.relief import compared, uphill
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import CellError
+from xrdscape.landscape.ascents import line_extremes, symmetry_lines
+from xrdscape.landscape.minima import false_minima, minima_counts, minima_with_barriers
+from xrdscape.landscape.paths import descents_table, endpoints, near_minima, three_descents
 from xrdscape.landscape.slices import Slice
 from xrdscape.optimisation.descent import Schedule
+from xrdscape.tables.landscapes import spacing_effect
 
 
 def slice_of(value, y_name="b", reference=None):

@@ -14,8 +14,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 from site_items import FIGURES, TABLES, faults
 
-from xrdscape.book import Book, build_book
+from xrdscape.book.build import build_book
 from xrdscape.book.explorer import results_explorer
+from xrdscape.book.pages import Book
 from xrdscape.crystal.structures import load_structure
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import COPIES, made_up_correlations, made_up_records, made_up_relaxations
-from xrdscape.tables.case import case_sentence, choose_case
 
 from xrdscape.errors import RecordError
 from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.landscape.slices import Slice
+from xrdscape.study.cases import choose_case
 from xrdscape.study.plan import Plan, load_plan
 from xrdscape.tables import results as tables
+from xrdscape.tables.descents import case_sentence
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from math import comb
 import pandas as pd
 import pytest
 from made_up import STRUCTURES, made_up_searches
-from xrdscape.tables.results import LABELS, percent_text
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.estimates import jeffreys_interval
@@ -14,18 +13,20 @@ from xrdscape.evaluation.matching import tight_match
 from xrdscape.figures.beyond import failures_figure
 from xrdscape.optimisation.methods import METHODS
 from xrdscape.optimisation.variants import ALL_METHODS, VARIANTS
+from xrdscape.study.cases import failures
 from xrdscape.study.records import geometry
-from xrdscape.tables.advice import QUOTED, RECOMMENDED, advice_table, fooled_text, quoted_rates, rate_text
+from xrdscape.study.statistics import costs
+from xrdscape.tables.advice import QUOTED, RECOMMENDED, advice_table, quoted_rates, rate_text
 from xrdscape.tables.beyond import (
     bars_table,
-    costs,
     costs_table,
     crystals_table,
     difference_text,
-    failures,
+    fooled_text,
     judge_table,
     methods_table,
 )
+from xrdscape.tables.words import LABELS, percent_text
 
 
 @pytest.fixture(scope="module")

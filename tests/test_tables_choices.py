@@ -3,11 +3,12 @@
 import pandas as pd
 import pytest
 from made_up import made_up_records
-from xrdscape.tables.single_numbers import single_values
-from xrdscape.tables.study import CHOICES, open_choices
 
 from xrdscape.evaluation.information import ESTIMATORS
-from xrdscape.study.sensitivity import batch_stopping, choice_shifts, choice_table, same_starts
+from xrdscape.study.comparison import OTHER_ESTIMATORS, Cell
+from xrdscape.study.sensitivity import batch_stopping, choice_shifts, choice_table, paired_choices, same_starts
+from xrdscape.study.single_numbers import single_values
+from xrdscape.study.statistics import rates_by_criterion
 from xrdscape.tables.choices import (
     choices_text,
     criteria_table,
@@ -15,14 +16,14 @@ from xrdscape.tables.choices import (
     missing_text,
     neighbours_name,
     neighbours_table,
-    paired_choices,
+    open_choices,
     pairs_text,
-    rates_by_criterion,
     stopping_table,
     tight_table,
     tight_text,
 )
-from xrdscape.tables.differences import AGREES, OTHER_ESTIMATORS, REAL, Cell
+from xrdscape.tables.differences import AGREES, REAL
+from xrdscape.tables.words import CHOICES
 
 RECORDS = made_up_records()
 

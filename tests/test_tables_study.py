@@ -4,11 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from xrdscape.tables.study import CHOICES, learning_rates, machines_text, open_choices, records_made_again
+from xrdscape.tables.study import machines_text, records_made_again
 
 from xrdscape.study.plan import Plan, descent_jobs
 from xrdscape.study.records import write
 from xrdscape.study.store import Store
+from xrdscape.tables.choices import open_choices
+from xrdscape.tables.conduct import learning_rates
+from xrdscape.tables.words import CHOICES
 
 PLAN = Plan(
     structures=("U2Ti",),

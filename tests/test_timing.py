@@ -14,19 +14,7 @@ import pytest
 import torch
 from made_up_timing import BATCH, ROUNDS, made_up_record
 from tolerances import KERNEL, ROUNDING
-from xrdscape.timing.tables import (
-    coordinates_table,
-    correctness_table,
-    descent_sentence,
-    edge_sentence,
-    findings,
-    headline_table,
-    live_table,
-    peers_table,
-    recorded_check,
-    significant,
-    work_table,
-)
+from xrdscape.timing.tables import findings
 
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.kernels import peaks_kernel
@@ -34,6 +22,18 @@ from xrdscape.diffraction.pattern import Instrument, Simulator
 from xrdscape.errors import DescentError, RecordError
 from xrdscape.paths import ROOT
 from xrdscape.runtime.threads import thread_count
+from xrdscape.tables.engine import (
+    coordinates_table,
+    correctness_table,
+    descent_sentence,
+    edge_sentence,
+    headline_table,
+    live_table,
+    peers_table,
+    recorded_check,
+    significant,
+    work_table,
+)
 from xrdscape.timing import limit as timing_limit
 from xrdscape.timing.check import BOUNDS, EDGE_DEG, cell_pairs, check_engine, lattice_errors, require_correct, worst
 from xrdscape.timing.limit import kernel_facts, operator_work, tail_bound

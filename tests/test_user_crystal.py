@@ -11,22 +11,9 @@ import torch
 from crystals import DATA, carried
 from pymatgen.core import Lattice, Structure
 from xrdscape.landscape.roughness import climbs, prominent_traps, traps_by_slice
-from xrdscape.tables.own import (
-    best_and_worst,
-    cases_table,
-    change_table,
-    climbs_table,
-    facts_table,
-    own_case,
-    recovery_table,
-    roughness_sentence,
-    settings_text,
-    traps_table,
-    ways_text,
-)
-from xrdscape.tables.results import number_text
+from xrdscape.tables.own import climbs_table, own_case, recovery_table, traps_table
 
-from xrdscape.book import Book
+from xrdscape.book.pages import Book
 from xrdscape.book.parameters import chapter_parameters
 from xrdscape.crystal.families import FAMILIES, project
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
@@ -40,6 +27,15 @@ from xrdscape.optimisation.search import search
 from xrdscape.study.jobs import DescentJob
 from xrdscape.study.plan import load_plan
 from xrdscape.study.problems import problem_of
+from xrdscape.tables.user_crystal import (
+    cases_table,
+    change_table,
+    facts_table,
+    roughness_sentence,
+    settings_text,
+    ways_text,
+)
+from xrdscape.tables.words import number_text
 from xrdscape.user_crystal.experiment import (
     APPROACHES,
     PAIRS,
@@ -53,6 +49,7 @@ from xrdscape.user_crystal.experiment import (
     own_slices,
     records_by_method,
 )
+from xrdscape.user_crystal.outcomes import best_and_worst
 
 # Reading
 

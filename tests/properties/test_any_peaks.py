@@ -8,8 +8,8 @@ from strategies import numbers
 from tolerances import DERIVATIVE_FLOAT32, KERNEL, KERNEL_FLOAT32
 from torch import Tensor
 
-from xrdscape.diffraction.peaks import peaks_to_pattern, peaks_to_pattern_reference
 from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.peaks import peaks_to_pattern, peaks_to_pattern_reference
 
 
 @st.composite
