@@ -11,6 +11,7 @@ from pymatgen.core import Structure
 from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.estimates import STATISTICS
 from xrdscape.landscape.slices import Slice
+from xrdscape.study import columns
 from xrdscape.study.jobs import DescentJob
 from xrdscape.study.records import PUBLISHED_METHODS, geometry
 from xrdscape.study.starts import start
@@ -128,3 +129,10 @@ def made_up_searches() -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def whole(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with every column that records need; those that were missing hold nothing of interest."""
+    neutral = {"text": "", "number": 0.0, "whole number": 0, "flag": False, "numbers": [0.0] * 6}
+    missing = {name: [neutral[kind]] * len(rows) for name, kind in columns.REQUIRED.items() if name not in rows.columns}
+    return pd.concat([rows.reset_index(drop=True), pd.DataFrame(missing)], axis=1)

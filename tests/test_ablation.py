@@ -8,9 +8,10 @@ from matplotlib.colors import to_rgba
 from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure
 from xrdscape.figures.ablation import ablation_figure
+from xrdscape.study.outcomes import begun_alike, family_shares
 from xrdscape.study.statistics import costs
 from xrdscape.tables.ablation import ablation_table, families_table
-from xrdscape.tables.beyond import costs_table, same_starts
+from xrdscape.tables.beyond import costs_table
 from xrdscape.tables.words import LABELS
 
 
@@ -21,7 +22,7 @@ def records() -> pd.DataFrame:
 
 @pytest.mark.parametrize("noise", ["lattice", "coordinates"])
 def test_an_ablation_is_what_each_variant_costs(records: pd.DataFrame, noise: str) -> None:
-    table, costly = ablation_table(records, noise), costs_table(costs(records), noise)
+    table, costly = ablation_table(costs(records), noise), costs_table(costs(records), noise)
     assert table.columns[0] == "What is changed"
     assert (table.to_numpy() == costly.to_numpy()).all()
 
@@ -35,7 +36,7 @@ def test_families_are_those_of_the_crystals_and_told_with_their_starts(records: 
     changed = records.copy()
     there = (changed["structure"] == "BPO4") & (changed["method"] == "restarts") & (changed["level"] == 0.1)
     changed.loc[there & (changed["copy"] < 3), "match_tight_end"] = True
-    table = families_table(changed, "lattice", 0.1).set_index("What is changed")
+    table = families_table(family_shares(changed, "lattice", 0.1)).set_index("What is changed")
     assert list(table.columns) == ["Hexagonal (4)", "Tetragonal (4)", "All", "Seconds"]
     assert list(table.index) == [LABELS[m] for m in ("cosine", "chgnet", "graduated", "restarts")]
     assert list(table.loc[LABELS["graduated"]]) == [25, 25, 25, "1.5"]
@@ -66,7 +67,7 @@ def test_the_figure_shows_every_rate_and_time(records: pd.DataFrame) -> None:
 
 def test_methods_are_compared_over_the_same_starts(records: pd.DataFrame) -> None:
     few = records[(records["copy"] < 2) & (records["level"] == 0.1) & (records["method"] == "restarts")]
-    alike = same_starts(records[records["method"] == "graduated"], few)
+    alike = begun_alike(records[records["method"] == "graduated"], few)
     assert list(alike["method"].value_counts()) == [4, 4]
     starts = [set(map(tuple, rows[["structure", "copy"]].to_numpy())) for _, rows in alike.groupby("method")]
     assert starts[0] == starts[1]

@@ -9,7 +9,7 @@ import matplotlib
 import pandas as pd
 import pytest
 import torch
-from made_up import TINY_JOB
+from made_up import TINY_JOB, whole
 from xrdscape.study.artefacts import from_reference
 from xrdscape.tables.flaws import flaw_records, remade_text
 
@@ -87,7 +87,7 @@ def test_a_key_tells_artefact_size_and_narrowing() -> None:
 def test_settings_come_back_from_a_file(tmp_path: Path) -> None:
     store, job = Store(tmp_path), quick("width", 2.0)
     for each in (job, TINY_JOB):
-        store.add(each, pd.DataFrame({"shard": [each.key]}), {})
+        store.add(each, whole(pd.DataFrame({"shard": [each.key]})), {})
     made = {key: job_of(entry["settings"]) for key, entry in store.provenance().items()}
     assert made == {job.key: job, TINY_JOB.key: TINY_JOB}
 

@@ -1,4 +1,4 @@
-"""Each flaw does to a pattern what it says, by the size it says, and nothing at size none."""
+"""Each artefact does to a pattern what it says, by the size it says, and nothing at size none."""
 
 import math
 
@@ -11,17 +11,17 @@ from tolerances import ROUNDING, STANDARD_ERRORS, SUMMED
 from xrdscape.crystal.families import detect_family, project
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
 from xrdscape.diffraction.artefacts import (
+    ARTEFACTS,
     BEAM_STOP_DEG,
     FAMILIES_BY_ERROR,
     FAMILY,
-    FLAWS,
     NONE,
     background,
     counted,
-    flawed,
     march_dollase,
     rewidened,
     textured,
+    with_artefact,
     with_background,
     with_impurity,
     wrong_family,
@@ -44,23 +44,23 @@ def peak_deg(pattern: torch.Tensor, instrument: Instrument = FINE) -> float:
     return float((angles * pattern)[top].sum() / pattern[top].sum())
 
 
-@pytest.mark.parametrize("name", [NONE, *FLAWS])
+@pytest.mark.parametrize("name", [NONE, *ARTEFACTS])
 def test_without_size_there_is_no_artefact(name: str) -> None:
     reference, other = load_structure("U2Ti"), load_structure("Au2S")
-    size = FLAWS[name].flawless if name in FLAWS else 0.0
-    target = flawed(reference, name, size, np.random.default_rng(0), other)
+    size = ARTEFACTS[name].absent if name in ARTEFACTS else 0.0
+    target = with_artefact(reference, name, size, np.random.default_rng(0), other)
     expected = Simulator(reference)(*to_tensors([reference]))[0]
     torch.testing.assert_close(target / target.max(), expected / expected.max(), rtol=SUMMED, atol=SUMMED)
 
 
-@pytest.mark.parametrize("name", [name for name in FLAWS if name != FAMILY])
+@pytest.mark.parametrize("name", [name for name in ARTEFACTS if name != FAMILY])
 def test_the_similarity_falls_as_an_artefact_grows(name: str) -> None:
     reference, other = load_structure("BPO4"), load_structure("NaS")
     expected = clean("BPO4", Instrument())
-    flaw = FLAWS[name]
+    artefact = ARTEFACTS[name]
     for side in (-1, 1):
-        sizes = sorted((s for s in flaw.sizes if (s - flaw.flawless) * side > 0), reverse=side < 0)
-        targets = [flawed(reference, name, size, np.random.default_rng(0), other) for size in sizes]
+        sizes = sorted((s for s in artefact.sizes if (s - artefact.absent) * side > 0), reverse=side < 0)
+        targets = [with_artefact(reference, name, size, np.random.default_rng(0), other) for size in sizes]
         alike = [float(torch.cosine_similarity(target, expected, dim=0)) for target in targets]
         assert alike == sorted(alike, reverse=True), (name, side)
         assert all(value < 1 - 1e-6 for value in alike)
@@ -181,12 +181,15 @@ def test_a_wrong_family_allows_too_much_or_forbids_the_cell(name: str) -> None:
         (lambda: march_dollase(torch.ones(1), 0.0), "r must be above 0"),
         (lambda: with_impurity(torch.ones(3), torch.ones(3), 1.0), "at least 0 and below 1"),
         (lambda: wrong_family("cubic", -1), r"must be one of \[1, 2, 3, 5\]"),
-        (
-            lambda: flawed(load_structure("U2Ti"), "rust", 1, np.random.default_rng(0), load_structure("U2Ti")),
-            "Use one",
-        ),
     ],
 )
 def test_impossible_artefacts_are_refused(make, told: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(XrdscapeError, match=told):
         make()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_an_unknown_artefact_is_refused() -> None:
+    one = load_structure("U2Ti")
+    with pytest.raises(XrdscapeError, match="Use one"):
+        with_artefact(one, "rust", 1, np.random.default_rng(0), one)

@@ -10,15 +10,11 @@ from xrdscape.errors import RecordError
 from xrdscape.optimisation.energy import Relaxation
 from xrdscape.runtime.provenance import provenance
 from xrdscape.study.audit import (
-    DIFFERENT,
-    ELSEWHERE,
-    EQUAL,
-    IDENTICAL,
     audit,
-    compared,
     elsewhere_allowed,
     passes,
     same_arithmetic,
+    verdict_on,
 )
 from xrdscape.study.jobs import relaxation
 from xrdscape.study.plan import Plan, descent_jobs, search_jobs
@@ -38,9 +34,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_records_made_by_this_code_pass(store: Store) -> None:
     rows = list(audit(store, 100))
     assert len(rows) == 18, "all of them, where more are asked for than there are"
-    assert {row["verdict"] for row in rows} <= {IDENTICAL, EQUAL}
+    assert {row["verdict"] for row in rows} <= {"identical", "equal"}
     moved = [row for row in rows if row["noise"] == "lattice" and "cosine" in str(row["method"])]
-    assert {row["verdict"] for row in moved} == {IDENTICAL}
+    assert {row["verdict"] for row in moved} == {"identical"}
     assert all(row["steps"] == row["steps_again"] for row in rows)
 
 
@@ -62,9 +58,9 @@ def test_a_record_that_was_tampered_with_is_found(store: Store, column: str, cha
     row = store.load(descent_jobs(PLAN)[:1]).iloc[0]
     tampered = row.copy()
     tampered[column] = change(row[column])
-    assert compared(row, row) == (IDENTICAL, "")
-    verdict, difference = compared(tampered, row)
-    assert verdict == DIFFERENT
+    assert verdict_on(row, row) == ("identical", "")
+    verdict, difference = verdict_on(tampered, row)
+    assert verdict == "different"
     assert told in difference
 
 
@@ -72,7 +68,7 @@ def test_an_end_that_is_a_little_off_is_the_same_result(store: Store) -> None:
     row = store.load(descent_jobs(PLAN)[:1]).iloc[0]
     other = row.copy()
     other["end_lattice"] = np.add(row["end_lattice"], 1e-9)
-    assert compared(other, row)[0] == EQUAL
+    assert verdict_on(other, row)[0] == "equal"
 
 
 @pytest.fixture
@@ -94,15 +90,15 @@ def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 def test_searches_are_made_again_too(searched: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = list(audit(searched, 10))
     assert {row["method"] for row in rows} == {"energy_graduated", "adam"}
-    assert {row["verdict"] for row in rows} <= {IDENTICAL, EQUAL}
+    assert {row["verdict"] for row in rows} <= {"identical", "equal"}
     # A relaxation that comes to another place leads to another end, which no processor excuses here.
     monkeypatch.setattr("xrdscape.study.audit.same_arithmetic", lambda made: True)
     far = load_structure("U2Ti")
     far.scale_lattice(3 * far.volume)
     monkeypatch.setattr(relaxation, "relax", lambda start, noise: Relaxation(far, -6.0, -5.0, 7, True, 0.1))
     verdicts = {row["method"]: row["verdict"] for row in audit(searched, 10)}
-    assert verdicts["energy_graduated"] == DIFFERENT
-    assert verdicts["adam"] in (IDENTICAL, EQUAL)
+    assert verdicts["energy_graduated"] == "different"
+    assert verdicts["adam"] in ("identical", "equal")
 
 
 def test_nothing_to_audit_is_told(tmp_path: Path) -> None:
@@ -116,13 +112,13 @@ def test_another_end_is_excused_by_another_arithmetic_alone(store: Store) -> Non
     row, again = rows.iloc[0], rows.iloc[1].copy()
     for name in ("start_lattice", "start_coords"):
         again[name] = row[name]
-    assert compared(row, again, same=True)[0] == DIFFERENT
-    verdict, difference = compared(row, again, same=False)
-    assert verdict == ELSEWHERE
+    assert verdict_on(row, again, same=True)[0] == "different"
+    verdict, difference = verdict_on(row, again, same=False)
+    assert verdict == "elsewhere"
     assert "now" in difference
     tampered = row.copy()
     tampered["cosine_end"] += 0.01
-    assert compared(tampered, row, same=False)[0] == DIFFERENT, "a record must be true to its own end anywhere"
+    assert verdict_on(tampered, row, same=False)[0] == "different", "a record must be true to its own end anywhere"
 
 
 def test_arithmetic_is_that_of_a_processor_and_packages() -> None:
@@ -135,11 +131,11 @@ def test_arithmetic_is_that_of_a_processor_and_packages() -> None:
 
 def test_an_audit_passes_unless_a_record_does_not_hold_or_too_many_end_elsewhere() -> None:
     assert [elsewhere_allowed(n) for n in (1, 3, 50)] == [1, 2, 10]
-    assert passes([IDENTICAL, EQUAL, ELSEWHERE])
-    assert not passes([ELSEWHERE] * 3)
-    assert passes([ELSEWHERE] * 10 + [IDENTICAL] * 40)
-    assert not passes([ELSEWHERE] * 11 + [IDENTICAL] * 39)
-    assert not passes([DIFFERENT] + [IDENTICAL] * 49)
+    assert passes(["identical", "equal", "elsewhere"])
+    assert not passes(["elsewhere"] * 3)
+    assert passes(["elsewhere"] * 10 + ["identical"] * 40)
+    assert not passes(["elsewhere"] * 11 + ["identical"] * 39)
+    assert not passes(["different"] + ["identical"] * 49)
 
 
 def test_the_study_holds() -> None:

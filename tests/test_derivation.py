@@ -20,14 +20,15 @@ from xrdscape.demonstrations.derivation import (
 )
 from xrdscape.demonstrations.noise_effects import (
     coordinate_draws,
-    coordinate_noise_in_words,
     lattice_draws,
+    medians_by_level,
     patterns_by_level,
     shortest_distance,
     start_table,
 )
 from xrdscape.diffraction.pattern import Instrument
 from xrdscape.errors import CellError
+from xrdscape.tables.noise import coordinate_noise_text
 from xrdscape.tables.words import readable
 
 COARSE = Instrument(step_deg=0.1)
@@ -106,7 +107,7 @@ def test_draws_grow_with_the_level():
     still = draws[draws["level"] == 0.0]
     assert still["displacement_angstrom"].to_numpy() == pytest.approx(0)
     assert still["shortest_angstrom"].to_numpy() == pytest.approx(shortest_distance("U2Ti"), abs=KNOWN_DISTANCE)
-    assert "at level 0 and by" in coordinate_noise_in_words(draws)
+    assert "at level 0 and by" in coordinate_noise_text(medians_by_level(draws))
 
 
 def test_starts_come_out_the_same_in_any_order():

@@ -7,31 +7,22 @@ from made_up import made_up_records
 from xrdscape.evaluation.information import ESTIMATORS
 from xrdscape.study.comparison import (
     OTHER_ESTIMATORS,
+    REASONS,
     Cell,
+    Key,
+    Reason,
     agreeing,
     all_published,
     allowance,
     best_estimator,
     cells,
     differences,
+    lengths_moved,
     reason,
     shuffled_counts,
     turned,
 )
-from xrdscape.tables.beyond import methods_table
-from xrdscape.tables.differences import (
-    AGREES,
-    CHOICE,
-    ESTIMATOR,
-    REAL,
-    REASONS,
-    SHORTER,
-    SIGN,
-    Key,
-    largest_table,
-    reason_table,
-    reasons_text,
-)
+from xrdscape.tables.differences import agreement_table, largest_table, reason_table, reasons_text
 
 PEARSON: Key = ("pearson", "lattice", 0.1, "cosine")
 COORDINATES: Key = ("pearson", "coordinates", 0.01, "cosine")
@@ -50,10 +41,10 @@ def test_the_scatter_of_both_samples_is_allowed_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("published", "expected"), [(0.6, AGREES), (0.74, AGREES), (0.76, REAL), (0.53, AGREES), (0.51, SHORTER),
-                                (0.16, SHORTER), (0.1, REAL), (-0.6, REAL)]
+    ("published", "expected"), [(0.6, "agrees"), (0.74, "agrees"), (0.76, "real disagreement"), (0.53, "agrees"), (0.51, "shorter descent"),
+                                (0.16, "shorter descent"), (0.1, "real disagreement"), (-0.6, "real disagreement")]
 )  # fmt: skip
-def test_without_other_choices_scatter_and_the_starts_decide(published: float, expected: str) -> None:
+def test_without_other_choices_scatter_and_the_starts_decide(published: float, expected: Reason) -> None:
     assert reason(PEARSON, CELL, published, FIRST) == (expected, "")
 
 
@@ -62,25 +53,25 @@ def test_a_sign_is_turned_where_the_paper_says_so_and_nowhere_else() -> None:
     assert turned(COORDINATES, 0.4) == 0.4
     assert turned(PEARSON, -0.4) == -0.4
     assert turned(("pearson", "coordinates", 0.01, "mse"), -0.4) == -0.4
-    assert reason(COORDINATES, CELL, -0.65, FIRST)[0] == SIGN
-    assert reason(COORDINATES, CELL, -0.4, FIRST)[0] == SHORTER
-    assert reason(COORDINATES, CELL, -0.9, FIRST)[0] == REAL
+    assert reason(COORDINATES, CELL, -0.65, FIRST)[0] == "sign convention"
+    assert reason(COORDINATES, CELL, -0.4, FIRST)[0] == "shorter descent"
+    assert reason(COORDINATES, CELL, -0.9, FIRST)[0] == "real disagreement"
     near_zero = Cell(0.02, -0.1, 0.12, 500, 0.02, {}, {})
-    assert reason(COORDINATES, near_zero, -0.05, FIRST)[0] == AGREES, "no excuse where none is needed"
+    assert reason(COORDINATES, near_zero, -0.05, FIRST)[0] == "agrees", "no excuse where none is needed"
 
 
 def test_one_other_estimator_may_be_the_reason() -> None:
     other = CELL._replace(otherwise={FIRST: 0.9, OTHER_ESTIMATORS[1]: 1.3})
-    assert reason(MI, other, 0.95, FIRST) == (ESTIMATOR, FIRST)
-    assert reason(MI, other, 1.3, FIRST)[0] == REAL
+    assert reason(MI, other, 0.95, FIRST) == ("estimator", FIRST)
+    assert reason(MI, other, 1.3, FIRST)[0] == "real disagreement"
 
 
 def test_a_choice_that_moves_the_statistic_there_is_a_reason() -> None:
     moved = CELL._replace(shifts={"slower": 0.3})
-    assert reason(PEARSON, moved, 0.8, FIRST) == (CHOICE, "slower")
-    assert reason(PEARSON, moved, 1.0, FIRST) == (CHOICE, "slower")
-    assert reason(PEARSON, moved, 1.1, FIRST)[0] == REAL
-    assert reason(PEARSON, moved, 0.4, FIRST)[0] == SHORTER, "it moves the other way"
+    assert reason(PEARSON, moved, 0.8, FIRST) == ("open choice", "slower")
+    assert reason(PEARSON, moved, 1.0, FIRST) == ("open choice", "slower")
+    assert reason(PEARSON, moved, 1.1, FIRST)[0] == "real disagreement"
+    assert reason(PEARSON, moved, 0.4, FIRST)[0] == "shorter descent", "it moves the other way"
 
 
 def frames() -> tuple[pd.DataFrame, ...]:
@@ -122,7 +113,7 @@ def made_up_found() -> pd.DataFrame:
 
 def test_published_values_are_compared_where_there_is_one_of_ours() -> None:
     found = made_up_found()
-    assert list(found["reason"]) == [REAL, CHOICE]
+    assert list(found["reason"]) == ["real disagreement", "open choice"]
     assert found.loc[0, "excess"] == pytest.approx(2.4 / (0.1 * 2**0.5 + 0.005))
     assert found.loc[1, "choice"] == "beyond"
 
@@ -145,11 +136,11 @@ def test_tables_count_and_list_them() -> None:
 
 def test_methods_are_told_apart_by_agreement_and_movement() -> None:
     records = made_up_records()
-    rows = methods_table(made_up_found(), records).set_index("Method")
+    rows = agreement_table(made_up_found(), lengths_moved(records)).set_index("Method")
     assert rows.loc["Cosine", "Agree, lattice"] == "0 of 2"
     assert rows.loc["MSE", "Agree, lattice"] == "–"
     still = records.assign(end_lattice=records["start_lattice"])
-    assert methods_table(made_up_found(), still)["Lengths moved by (%)"].eq("0.00").all()
+    assert agreement_table(made_up_found(), lengths_moved(still))["Lengths moved by (%)"].eq("0.00").all()
 
 
 def test_changed_places_are_excused_less() -> None:
@@ -160,10 +151,10 @@ def test_changed_places_are_excused_less() -> None:
                     turned(place, value), dict.fromkeys(ESTIMATORS, value), {})
         for place, value in published.items()
     }  # fmt: skip
-    assert set(differences(ours, published)["reason"]) == {AGREES, SIGN}
+    assert set(differences(ours, published)["reason"]) == {"agrees", "sign convention"}
     shuffled = shuffled_counts(ours, published, times=5)
     assert shuffled.sum() == len(published)
-    assert shuffled[REAL] > len(published) / 2
+    assert shuffled["real disagreement"] > len(published) / 2
     pd.testing.assert_series_equal(shuffled, shuffled_counts(ours, published, times=5))
 
 

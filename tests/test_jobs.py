@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import TINY_JOB as JOB
+from made_up import whole
 from tolerances import JUDGED_ALONE
 
 from xrdscape.crystal.distortion import Noise
@@ -136,7 +137,9 @@ def record_relaxations(folder: Path, changes: dict[str, object] | None = None) -
     row = {**geometry(reference, "end"), "energy_start": -5.0, "energy_end": -6.0, "steps": 7, "converged": True,
            "stop_reason": "converged", "seconds": 3.0, "method": CHGNET, "noise": "lattice", "seed": 0, "level": 0.05,
            **(changes or {})}  # fmt: skip
-    records.write(folder / "study" / "U2Ti.parquet", pd.DataFrame([{**row, "copy": copy} for copy in range(2)]), {})
+    records.write(
+        folder / "study" / "U2Ti.parquet", whole(pd.DataFrame([{**row, "copy": copy} for copy in range(2)])), {}
+    )
 
 
 def test_a_search_is_recorded_with_its_restarts(quick: None) -> None:

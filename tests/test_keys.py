@@ -13,8 +13,8 @@ from made_up import TINY_JOB
 from xrdscape.optimisation.methods import METHODS, Method
 from xrdscape.optimisation.rules import PLAIN, Adam
 from xrdscape.paths import RECORDS
-from xrdscape.study.artefacts import PLAN
 from xrdscape.study.jobs import Job, SearchJob, artefact_jobs, job_of, search
+from xrdscape.study.jobs.artefact import STORE
 from xrdscape.study.jobs.keys import key_of
 from xrdscape.study.plan import jobs, load_plan, plans
 from xrdscape.study.store import store_of
@@ -26,7 +26,7 @@ SEARCH = SearchJob("U2Ti", "graduated", (0.05,), copies=2, seed=0)
 
 
 def planned(name: str) -> Sequence[Job]:
-    return artefact_jobs() if name == PLAN else jobs(load_plan(name))
+    return artefact_jobs() if name == STORE else jobs(load_plan(name))
 
 
 @pytest.mark.parametrize("name", FIRST["plans"])
@@ -42,7 +42,7 @@ def test_a_record_has_the_key_that_it_always_had(row: Mapping[str, Any]) -> None
     assert row["key"] in {job.key for job in planned(row["plan"])}
 
 
-@pytest.mark.parametrize("name", [*plans(), PLAN])
+@pytest.mark.parametrize("name", [*plans(), STORE])
 def test_a_job_comes_back_from_its_record(name: str) -> None:
     """As a file holds it: in JSON."""
     for job in planned(name):

@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import whole
 from pymatgen.core import Lattice
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError
 from xrdscape.evaluation.estimates import jeffreys_interval
-from xrdscape.evaluation.matching import MATCH_CRITERIA
-from xrdscape.study import records
+from xrdscape.evaluation.matching import CRITERIA
+from xrdscape.study import records, statistics
 from xrdscape.study.starts import start
 
 
@@ -42,7 +43,7 @@ def test_a_cell_too_small_to_reflect_is_evaluated_too(name):
     assert row[["cosine_end", "entropy_end", "cross_correlation_end"]].to_list() == [0, 0, 0]
     assert -1 < row["mse_end"] < 0
     assert row["emd_end"] > 0
-    assert not any(row[f"match_{name}_end"] for name in (*MATCH_CRITERIA, "tight"))
+    assert not any(row[f"match_{name}_end"] for name in CRITERIA)
 
 
 def test_a_crystal_survives_its_record():
@@ -52,6 +53,11 @@ def test_a_crystal_survives_its_record():
     assert again.lattice.parameters == pytest.approx(reference.lattice.parameters)
     assert again.frac_coords == pytest.approx(reference.frac_coords)
     assert again.species == reference.species
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_crystal_is_at_the_start_or_the_end():
+    row = pd.Series(records.geometry(load_structure("U2Ti"), "end"))
     with pytest.raises(RecordError, match="'start' and its 'end'"):
         records.crystal(row, "middle")
 
@@ -59,7 +65,7 @@ def test_a_crystal_survives_its_record():
 def test_files_keep_rows_settings_and_versions(tmp_path):
     rows = pd.DataFrame({"structure": ["NaS"], "end_lattice": [[1.0, 2.0, 3.0, 90.0, 90.0, 90.0]]})
     path = tmp_path / "new" / "rows.parquet"
-    records.write(path, rows, {"abc": {"settings": {"seed": 3}, "revision": "def"}})
+    records.write(path, whole(rows), {"abc": {"settings": {"seed": 3}, "revision": "def"}})
     back = records.read(path)
     assert list(back.loc[0, "end_lattice"]) == [1.0, 2.0, 3.0, 90.0, 90.0, 90.0]
     assert records.made(path) == {"abc": {"settings": {"seed": 3}, "revision": "def"}}
@@ -68,7 +74,7 @@ def test_files_keep_rows_settings_and_versions(tmp_path):
 
 def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "rows.parquet"
-    records.write(path, pd.DataFrame({"a": [1.0]}), {})
+    records.write(path, whole(pd.DataFrame({"level": [1.0]})), {})
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RecordError, match=r"rows\.parquet is damaged .* Delete it"):
         records.read(path)
@@ -77,7 +83,7 @@ def test_a_damaged_file_is_named(tmp_path):
 def test_an_unknown_schema_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "rows.parquet"
     monkeypatch.setattr(records, "SCHEMA_VERSION", 99)
-    records.write(path, pd.DataFrame({"a": [1.0]}), {})
+    records.write(path, whole(pd.DataFrame({"level": [1.0]})), {})
     monkeypatch.undo()
     with pytest.raises(RecordError, match="has schema 99, this version reads schema 2"):
         records.read(path)
@@ -102,16 +108,16 @@ def made_up_records(n: int = 40) -> pd.DataFrame:
 
 
 def test_match_rates_count_each_start_once():
-    rates = records.match_rates(made_up_records(), "tight").set_index("method")
+    rates = statistics.match_rates(made_up_records(), "tight").set_index("method")
     assert rates.loc["noised", ["matched", "trials"]].to_list() == [1, 40]
     assert rates.loc["cosine", "rate"] == 0.25
     assert tuple(rates.loc["cosine", ["low", "high"]]) == jeffreys_interval(10, 40)
     with pytest.raises(RecordError, match="Unknown criterion 'loose'"):
-        records.match_rates(made_up_records(), "loose")
+        statistics.match_rates(made_up_records(), "loose")
 
 
 def test_correlations_are_positive_where_pattern_and_geometry_agree():
-    table = records.correlations(made_up_records()).set_index(["method", "statistic"])["value"]
+    table = statistics.correlations(made_up_records()).set_index(["method", "statistic"])["value"]
     assert table["cosine", "pearson"] == pytest.approx(1)
     assert table["cosine", "spearman"] == pytest.approx(1)
     assert table["cosine", "mutual_information"] > 1

@@ -5,16 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from xrdscape.landscape.relief import compared, uphill
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import CellError
-from xrdscape.landscape.ascents import line_extremes, symmetry_lines
+from xrdscape.landscape.ascents import ascent, line_extremes, symmetry_lines
 from xrdscape.landscape.minima import false_minima, minima_counts, minima_with_barriers
 from xrdscape.landscape.paths import descents_table, endpoints, near_minima, three_descents
 from xrdscape.landscape.slices import Slice
 from xrdscape.optimisation.descent import Schedule
-from xrdscape.tables.landscapes import spacing_effect
+from xrdscape.tables.landscapes import relation, spacing_effect
 
 
 def slice_of(value, y_name="b", reference=None):
@@ -34,19 +33,19 @@ def test_barrier_is_the_height_of_the_pass():
     minima = minima_with_barriers(two_pools())
     assert minima[["x", "y", "value"]].to_numpy() == pytest.approx(np.array([[5, 2, -1.0], [1, 2, -0.5]]))
     assert minima["barrier"].to_numpy() == pytest.approx([np.inf, 0.3])
-    assert list(minima["is_truth"]) == [True, False]
+    assert list(minima["is_reference"]) == [True, False]
 
 
 def test_a_threshold_leaves_shallow_minima_out():
     assert len(false_minima(two_pools(), 0.25)) == 1
     assert len(false_minima(two_pools(), 0.35)) == 0
     counts = minima_counts([two_pools()], 0.35).iloc[0]
-    assert (counts["slice"], counts["minima"], counts["traps"], counts["traps_coarser"]) == ("a, b", 1, 0, 0)
+    assert (counts["slice"], counts["minima"], counts["prominent"], counts["prominent_coarser"]) == ("a, b", 1, 0, 0)
     assert np.isnan(counts["deepest"])
 
 
 def test_the_effect_of_the_spacing_is_told():
-    counts = pd.DataFrame({"traps": [3, 4, 5], "traps_coarser": [3, 6, 4]})
+    counts = pd.DataFrame({"prominent": [3, 4, 5], "prominent_coarser": [3, 6, 4]})
     assert spacing_effect(counts).startswith("1 of 3 slices have as many traps")
     assert spacing_effect(counts).endswith("at most 2")
     assert spacing_effect(counts[:1]).startswith("all 1 slices")
@@ -55,7 +54,7 @@ def test_the_effect_of_the_spacing_is_told():
 def test_coarser_grid_finds_the_wide_pools_alone():
     value = np.full((9, 9), 1.0)
     value[4, 4], value[4, 7] = -1.0, -0.5
-    assert list(minima_counts([slice_of(value)], 0.1)[["traps", "traps_coarser"]].iloc[0]) == [1, 0]
+    assert list(minima_counts([slice_of(value)], 0.1)[["prominent", "prominent_coarser"]].iloc[0]) == [1, 0]
 
 
 def test_impossible_cells_are_walls():
@@ -72,12 +71,12 @@ def test_the_border_holds_no_minimum():
     assert minima["barrier"][0] == pytest.approx(2.0)
 
 
-def test_uphill_adds_the_barriers_towards_the_middle():
-    assert uphill(np.array([3.0, 2.0, 1.0, 2.0, 3.0])) == 0
-    assert uphill(np.array([0.0, 0.5, -1.0, 0.0, 0.0])) == pytest.approx(0.25)
-    assert uphill(np.array([np.nan, 0.5, -1.0, 0.0, 0.0])) == 0
+def test_an_ascent_adds_the_barriers_towards_the_middle():
+    assert ascent(np.array([3.0, 2.0, 1.0, 2.0, 3.0])) == 0
+    assert ascent(np.array([0.0, 0.5, -1.0, 0.0, 0.0])) == pytest.approx(0.25)
+    assert ascent(np.array([np.nan, 0.5, -1.0, 0.0, 0.0])) == 0
     with pytest.raises(CellError, match="odd number"):
-        uphill(np.zeros(4))
+        ascent(np.zeros(4))
 
 
 def test_lines_run_along_the_diagonal_and_at_the_true_angle():
@@ -90,12 +89,12 @@ def test_lines_run_along_the_diagonal_and_at_the_true_angle():
     lines = symmetry_lines([diagonal, angle, beside])
     assert list(lines["line"]) == ["a = b", "α = 2°", "α = 2°"]
     assert list(lines["varied"]) == ["a and b", "a", "β"]
-    assert lines["uphill"].to_numpy() == pytest.approx([0.5, 1.5, 2.5])
+    assert lines["ascent"].to_numpy() == pytest.approx([0.5, 1.5, 2.5])
     assert line_extremes(lines) == pytest.approx((0.5, 1.5, 2.5))
 
 
 def test_comparison_needs_a_clear_factor():
-    assert [compared(4, 1), compared(1, 4), compared(1, 1.2)] == ["greater than", "smaller than", "much the same as"]
+    assert [relation(4, 1), relation(1, 4), relation(1, 1.2)] == ["greater than", "smaller than", "much the same as"]
 
 
 def test_three_descents_and_their_table():
@@ -129,6 +128,6 @@ def test_endpoints_pick_the_parameters_of_the_slice():
     assert ends[["x", "y"]].to_numpy().tolist() == [[9.86, 10.02], [10, 10.01], [40, 10]]
     assert list(ends["inside"]) == [True, True, False]
     assert list(ends["matched"]) == [True, True, False]
-    # The trap is at 9.8: near is within 1 %. Seen as no trap, it has no neighbours.
-    assert near_minima([ends], [landscape], 0.1) == (1, 1, 2)
-    assert near_minima([ends], [landscape], 0.4) == (0, 1, 2)
+    # The minimum is at 9.8: near is within 1 %. Seen as none, it has no neighbours.
+    assert near_minima([ends], [landscape], 0.1).iloc[0].tolist() == ["Au2S", 1, 1, 2]
+    assert near_minima([ends], [landscape], 0.4).iloc[0].tolist() == ["Au2S", 0, 1, 2]

@@ -19,9 +19,9 @@ from xrdscape.study.sensitivity import (
     choice_table,
     criteria_differences,
     estimator_values,
+    in_common,
     measured,
     recorded,
-    same_starts,
     sensitivity_table,
     start_statistics,
     with_neighbours,
@@ -145,13 +145,13 @@ def test_every_estimator_is_used_on_the_same_pairs() -> None:
 def test_a_shift_has_the_sign_of_the_change() -> None:
     study = scattered()
     better = study.assign(cosine_end=-study["emd_end"])
-    shifts = choice_shifts({"better": same_starts(study, better), "same": same_starts(study, study)})
+    shifts = choice_shifts({"better": in_common(study, better), "same": in_common(study, study)})
     shifts = shifts.set_index(["choice", "statistic"])
     assert shifts.loc[("better", "pearson"), "value"] == pytest.approx(1 - np.corrcoef(*measured(study))[0, 1])
     assert shifts.loc[("better", "pearson"), "low"] > 0
     assert (shifts.loc["same"][["value", "low", "high"]] == 0).all(axis=None)
     assert (shifts["n"] == 40).all()
-    assert choice_shifts({"few": same_starts(study, better.head(11))}).empty
+    assert choice_shifts({"few": in_common(study, better.head(11))}).empty
 
 
 def test_neighbours_change_the_distance_alone() -> None:
