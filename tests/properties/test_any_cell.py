@@ -82,3 +82,15 @@ def test_projections_onto_ever_smaller_families_are_that_onto_the_smallest(latti
             assert_equal(project(project(lattice, wider), family), project(lattice, family))
     relabelled = lattice[:, [*order, *(place + 3 for place in order)]]
     assert_equal(project(relabelled, "cubic"), project(lattice, "cubic"))
+
+
+@given(st.tuples(cells(), cells()), st.sampled_from(FAMILIES))
+def test_free_parameters_are_told_once_and_the_others_are_fixed(pair: tuple[Tensor, Tensor], family: Family) -> None:
+    """Whatever the cell, what is not among the free parameters comes out the same."""
+    free = [place for tied in TIED[family] for place in tied]
+    assert len(set(free)) == len(free)
+    one, other = (project(cell, family) for cell in pair)
+    fixed = [place for place in range(6) if place not in free]
+    assert torch.equal(one[fixed], other[fixed])
+    jacobian = torch.autograd.functional.jacobian(lambda values: project(values, family), pair[0])
+    assert int(torch.linalg.matrix_rank(torch.as_tensor(jacobian))) == len(TIED[family])

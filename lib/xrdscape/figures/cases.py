@@ -69,7 +69,7 @@ def _label_lines(ax: Axes, pattern: Pattern, table: pd.DataFrame) -> None:
 
 
 def hkl_text(h: int, k: int, l: int) -> str:  # noqa: E741
-    """Miller indices as crystallographers write them, minus signs on top; spaced where digits or signs would join.
+    r"""Miller indices as crystallographers write them, minus signs on top; spaced where digits or signs would join.
 
     >>> hkl_text(1, 1, 2), hkl_text(10, 0, 2)
     ('$112$', '$10\\,0\\,2$')
