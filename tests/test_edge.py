@@ -6,7 +6,7 @@ import pytest
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.landscape.ascents import mean_ascent
-from xrdscape.landscape.edge import roughness_by_instrument
+from xrdscape.landscape.edge import largest_changes, roughness_by_instrument
 from xrdscape.landscape.minima import minima_counts
 from xrdscape.landscape.slices import Slice, xrd_slice
 
