@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from xrdscape.figures import criteria_figure, differences_figure, open_choices_figure, use_style
 from xrdscape.study.sensitivity import choice_table
 from xrdscape.study.statistics import rates_by_criterion
-from xrdscape.tables.differences import AGREES, REAL
 from xrdscape.tables.words import CHOICES
 
 RECORDS = made_up_records()
@@ -57,6 +56,6 @@ def test_each_criterion_has_a_line_in_each_panel() -> None:
 def test_differences_are_drawn_with_the_sign_turned() -> None:
     found = pd.DataFrame(
         {"statistic": ["pearson", "pearson", "spearman"], "turned": [0.5, 0.1, 0.2], "value": [0.5, 0.9, 0.2],
-         "low": [0.4, 0.8, 0.1], "high": [0.6, 1.0, 0.3], "reason": [AGREES, REAL, AGREES]}
+         "low": [0.4, 0.8, 0.1], "high": [0.6, 1.0, 0.3], "reason": ["agrees", "real disagreement", "agrees"]}
     )  # fmt: skip
     assert [sorted(points) for points in drawn(differences_figure(found))] == [[], [0.1, 0.5], [0.2]]

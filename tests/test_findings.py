@@ -13,10 +13,6 @@ from xrdscape.findings.coordinates import sign_text
 from xrdscape.findings.correlations import correlation_findings
 from xrdscape.findings.energy import energy_findings
 from xrdscape.findings.finding import (
-    NOT_REPRODUCED,
-    NOT_TESTED,
-    PARTLY,
-    REPRODUCED,
     Finding,
     findings_frame,
     from_record,
@@ -24,10 +20,10 @@ from xrdscape.findings.finding import (
     to_record,
 )
 from xrdscape.findings.hidden import projection_table, projection_text, tight_share_table, tight_share_text
-from xrdscape.findings.landscapes import Relief, landscape_findings
+from xrdscape.findings.landscapes import Evidence, landscape_findings
 from xrdscape.findings.rates import rate_findings
 from xrdscape.findings.terms import rate_text
-from xrdscape.landscape.paths import endpoints
+from xrdscape.landscape.paths import endpoints, near_minima
 from xrdscape.landscape.slices import Slice
 from xrdscape.study.projection import projected_starts
 
@@ -46,11 +42,11 @@ def verdicts(findings: Sequence[Finding]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("cases", "verdict", "count"),
     [
-        ({"a": True, "b": True}, REPRODUCED, "2 of 2 levels"),
-        ({"a": True, "b": False}, PARTLY, "1 of 2 levels, not for b"),
-        ({"a": False, "b": False}, NOT_REPRODUCED, "0 of 2 levels"),
-        ({}, NOT_TESTED, "0 of 0 levels"),
-        ({str(n): n == 0 for n in range(8)}, PARTLY, "1 of 8 levels, not for 1; 2; 3; 4; 5; and 2 more"),
+        ({"a": True, "b": True}, "reproduced", "2 of 2 levels"),
+        ({"a": True, "b": False}, "partly reproduced", "1 of 2 levels, not for b"),
+        ({"a": False, "b": False}, "not reproduced", "0 of 2 levels"),
+        ({}, "not tested by this sample", "0 of 0 levels"),
+        ({str(n): n == 0 for n in range(8)}, "partly reproduced", "1 of 8 levels, not for 1; 2; 3; 4; 5; and 2 more"),
     ],
 )
 def test_verdict_is_counted_from_the_cases(cases: dict[str, bool], verdict: str, count: str) -> None:
@@ -110,21 +106,21 @@ def rate_verdicts(records: pd.DataFrame, projected: pd.DataFrame) -> dict[str, s
 def test_rate_claims_hold_where_they_should(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     found = rate_verdicts(records, unprojected)
     for key in ("objectives-alike", "descent-struggles", "constraints-help", "constraints-help-many"):
-        assert found[key] == REPRODUCED, key
-    assert found["deceptive-similarity"] == REPRODUCED
-    assert found["projection-guides"] == REPRODUCED
+        assert found[key] == "reproduced", key
+    assert found["deceptive-similarity"] == "reproduced"
+    assert found["projection-guides"] == "reproduced"
 
 
 def test_largest_drop(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     # Constrained results always match and never fall; the other four fall between 0.05 and 0.1.
     bound = records["method"] == "cosine_constrained"
-    assert rate_verdicts(records, unprojected)["largest-drop"] == PARTLY
+    assert rate_verdicts(records, unprojected)["largest-drop"] == "partly reproduced"
     falls = matched_where(records, (records["level"] < 0.1) | (bound & (records["copy"] == 0)))
-    assert rate_verdicts(falls, unprojected)["largest-drop"] == REPRODUCED
+    assert rate_verdicts(falls, unprojected)["largest-drop"] == "reproduced"
     later = matched_where(records, records["level"] < 0.15)
-    assert rate_verdicts(later, unprojected)["largest-drop"] == NOT_REPRODUCED
+    assert rate_verdicts(later, unprojected)["largest-drop"] == "not reproduced"
     few = records[records["level"] >= 0.1]
-    assert rate_verdicts(few, unprojected)["largest-drop"] == NOT_TESTED
+    assert rate_verdicts(few, unprojected)["largest-drop"] == "not tested by this sample"
 
 
 def test_within_tolerance(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
@@ -133,27 +129,31 @@ def test_within_tolerance(records: pd.DataFrame, unprojected: pd.DataFrame) -> N
         moved = [[*(true[name][:3] * length), *(true[name][3:] + angle)] for name in records["structure"]]
         return records.assign(start_lattice=moved)
 
-    for cell, verdict in (((1.05, 4.0), REPRODUCED), ((1.05, 6.0), PARTLY), ((1.2, 6.0), NOT_REPRODUCED)):
+    for cell, verdict in (
+        ((1.05, 4.0), "reproduced"),
+        ((1.05, 6.0), "partly reproduced"),
+        ((1.2, 6.0), "not reproduced"),
+    ):
         assert rate_verdicts(with_cells(*cell), unprojected)["within-tolerance"] == verdict
 
 
 def test_objectives_alike(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     one_better = matched_where(records, records["match_conventional_end"] | (records["method"] == "mse"))
     found = {f.key: f for f in rate_findings(one_better, unprojected)}["objectives-alike"]
-    assert found.verdict == PARTLY
+    assert found.verdict == "partly reproduced"
     assert "largest difference 100 percentage points" in found.result
     assert "MSE above" in found.result
     always = matched_where(records, records["method"].isin(("mse", "cosine_constrained")))
-    assert rate_verdicts(always, unprojected)["objectives-alike"] == NOT_REPRODUCED
+    assert rate_verdicts(always, unprojected)["objectives-alike"] == "not reproduced"
 
 
 def test_descent_struggles(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     one_better = matched_where(records, records["match_conventional_end"] | (records["method"] == "mse"))
-    assert rate_verdicts(one_better, unprojected)["descent-struggles"] == PARTLY
+    assert rate_verdicts(one_better, unprojected)["descent-struggles"] == "partly reproduced"
     all_found = matched_where(records, records["level"] > 0)
-    assert rate_verdicts(all_found, unprojected)["descent-struggles"] == NOT_REPRODUCED
+    assert rate_verdicts(all_found, unprojected)["descent-struggles"] == "not reproduced"
     easy = records.assign(match_conventional_start=True)
-    assert rate_verdicts(easy, unprojected)["descent-struggles"] == NOT_TESTED
+    assert rate_verdicts(easy, unprojected)["descent-struggles"] == "not tested by this sample"
 
 
 def test_constraints_help(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
@@ -161,53 +161,53 @@ def test_constraints_help(records: pd.DataFrame, unprojected: pd.DataFrame) -> N
         return matched_where(records, (records["level"] < 0.1) | ((records["method"] == "cosine_constrained") & where))
 
     one_level = rate_verdicts(matched_by_constraints(records["level"] == 0.1), unprojected)
-    assert one_level["constraints-help"] == PARTLY
+    assert one_level["constraints-help"] == "partly reproduced"
     one_structure = rate_verdicts(matched_by_constraints(records["structure"] == "BPO4"), unprojected)
-    assert one_structure["constraints-help-many"] == PARTLY
+    assert one_structure["constraints-help-many"] == "partly reproduced"
     never = rate_verdicts(matched_by_constraints(records["level"] < 0), unprojected)
-    assert never["constraints-help"] == never["constraints-help-many"] == NOT_REPRODUCED
+    assert never["constraints-help"] == never["constraints-help-many"] == "not reproduced"
 
 
 def test_projection_guides(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     one_level = unprojected.assign(conventional=unprojected["level"] == 0.1)
-    assert rate_verdicts(records, one_level)["projection-guides"] == PARTLY
-    assert rate_verdicts(records, unprojected.assign(conventional=True))["projection-guides"] == NOT_REPRODUCED
+    assert rate_verdicts(records, one_level)["projection-guides"] == "partly reproduced"
+    assert rate_verdicts(records, unprojected.assign(conventional=True))["projection-guides"] == "not reproduced"
 
 
 def test_still_trapped(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     # Copy 0 converges, the others run out of steps.
     solved = records["copy"] == 1
-    assert rate_verdicts(records, unprojected)["still-trapped"] == NOT_REPRODUCED
+    assert rate_verdicts(records, unprojected)["still-trapped"] == "not reproduced"
     some = records.assign(match_tight_end=solved)
-    assert rate_verdicts(some, unprojected)["still-trapped"] == REPRODUCED
+    assert rate_verdicts(some, unprojected)["still-trapped"] == "reproduced"
     some = records.assign(match_tight_end=solved & (records["structure"] == "BPO4"))
-    assert rate_verdicts(some, unprojected)["still-trapped"] == PARTLY
+    assert rate_verdicts(some, unprojected)["still-trapped"] == "partly reproduced"
 
 
 def test_similarity_that_deceives(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     one = records.assign(cosine_end=np.where(records["structure"] == "BPO4", records["cosine_end"], 0.3))
-    assert rate_verdicts(one, unprojected)["deceptive-similarity"] == PARTLY
+    assert rate_verdicts(one, unprojected)["deceptive-similarity"] == "partly reproduced"
     low = rate_findings(records.assign(cosine_end=0.3), unprojected)
-    assert verdicts(low)["deceptive-similarity"] == NOT_REPRODUCED
+    assert verdicts(low)["deceptive-similarity"] == "not reproduced"
     assert "none of 6 descents does" in {f.key: f.result for f in low}["deceptive-similarity"]
 
 
 def test_similarity_upside_down(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     # Free and constrained results of a start are equally similar as made up.
     bound = records["method"] == "cosine_constrained"
-    assert rate_verdicts(records, unprojected)["inverted-similarity"] == NOT_REPRODUCED
+    assert rate_verdicts(records, unprojected)["inverted-similarity"] == "not reproduced"
     lower = records.assign(cosine_end=records["cosine_end"] - 0.1 * bound)
-    assert rate_verdicts(lower, unprojected)["inverted-similarity"] == REPRODUCED
+    assert rate_verdicts(lower, unprojected)["inverted-similarity"] == "reproduced"
     one = records.assign(cosine_end=records["cosine_end"] - 0.1 * (bound & (records["structure"] == "BPO4")))
-    assert rate_verdicts(one, unprojected)["inverted-similarity"] == PARTLY
+    assert rate_verdicts(one, unprojected)["inverted-similarity"] == "partly reproduced"
 
 
 def test_last_mile(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     near = records.assign(match_tight_start=False)
-    assert rate_verdicts(near, unprojected)["last-mile"] == REPRODUCED
-    assert rate_verdicts(near.assign(match_tight_end=True), unprojected)["last-mile"] == NOT_REPRODUCED
+    assert rate_verdicts(near, unprojected)["last-mile"] == "reproduced"
+    assert rate_verdicts(near.assign(match_tight_end=True), unprojected)["last-mile"] == "not reproduced"
     some = near.assign(match_tight_end=near["method"] == "entropy")
-    assert rate_verdicts(some, unprojected)["last-mile"] == PARTLY
+    assert rate_verdicts(some, unprojected)["last-mile"] == "partly reproduced"
 
 
 # What the criterion hides
@@ -263,11 +263,11 @@ def correlations() -> pd.DataFrame:
 
 def test_correlation_claims_on_equal_values(correlations: pd.DataFrame) -> None:
     found = verdicts(correlation_findings(correlations))
-    assert found["constraints-inform"] == found["constraints-correlate"] == REPRODUCED
-    assert found["none-is-consistent"] == found["scattered"] == REPRODUCED
-    assert found["cosine-entropy-alike"] == found["right-way-round"] == REPRODUCED
-    assert found["entropy-informs"] == found["error-is-monotonic"] == NOT_REPRODUCED
-    assert found["low-at-high-noise"] == NOT_REPRODUCED
+    assert found["constraints-inform"] == found["constraints-correlate"] == "reproduced"
+    assert found["none-is-consistent"] == found["scattered"] == "reproduced"
+    assert found["cosine-entropy-alike"] == found["right-way-round"] == "reproduced"
+    assert found["entropy-informs"] == found["error-is-monotonic"] == "not reproduced"
+    assert found["low-at-high-noise"] == "not reproduced"
 
 
 MI = {"statistic": "mutual_information"}
@@ -279,12 +279,12 @@ def test_highest_information(correlations: pd.DataFrame) -> None:
         ("coordinates", "best-by-level-coordinates", 0.05),
     ):
         all_equal = {f.key: f for f in correlation_findings(correlations)}[key]
-        assert all_equal.verdict == REPRODUCED  # every interval reaches the highest value ...
+        assert all_equal.verdict == "reproduced"  # every interval reaches the highest value ...
         assert "above the others' at 0 of" in all_equal.result  # ... and none stands out
         one = set_values(correlations, 0.8, **MI, noise=noise, level=level, method="mse")
-        assert verdicts(correlation_findings(one))[key] == PARTLY
+        assert verdicts(correlation_findings(one))[key] == "partly reproduced"
         every = set_values(correlations, 0.8, **MI, noise=noise, method="mse")
-        assert verdicts(correlation_findings(every))[key] == NOT_REPRODUCED
+        assert verdicts(correlation_findings(every))[key] == "not reproduced"
 
 
 def test_information_at_high_noise(correlations: pd.DataFrame) -> None:
@@ -292,59 +292,64 @@ def test_information_at_high_noise(correlations: pd.DataFrame) -> None:
     for level in (0.15, 0.2):
         for method in ("cosine", "mse", "entropy", "cross_correlation"):
             both = set_values(both, 0.05, **MI, noise="lattice", level=level, method=method)
-    assert verdicts(correlation_findings(both))["low-at-high-noise"] == REPRODUCED
+    assert verdicts(correlation_findings(both))["low-at-high-noise"] == "reproduced"
     one_unlike = set_values(both, 0.1, **MI, noise="lattice", level=0.15, method="entropy")
-    assert verdicts(correlation_findings(one_unlike))["low-at-high-noise"] == PARTLY
+    assert verdicts(correlation_findings(one_unlike))["low-at-high-noise"] == "partly reproduced"
 
 
 def test_constraints_and_distance(correlations: pd.DataFrame) -> None:
     one = set_values(correlations, 0.1, noise="lattice", level=0.1, method="cosine_constrained")
     found = correlation_findings(one)
-    assert verdicts(found)["constraints-inform"] == verdicts(found)["constraints-correlate"] == PARTLY
+    assert verdicts(found)["constraints-inform"] == verdicts(found)["constraints-correlate"] == "partly reproduced"
     printed = {f.key: f.result for f in found}["constraints-correlate"]
     assert "Pearson at 0.1: 0.10" in printed
     assert printed.endswith("The printed values are higher with constraints in 9 of 10 places")
     never = verdicts(correlation_findings(set_values(correlations, 0.1, noise="lattice", method="cosine_constrained")))
-    assert never["constraints-inform"] == never["constraints-correlate"] == NOT_REPRODUCED
+    assert never["constraints-inform"] == never["constraints-correlate"] == "not reproduced"
 
 
 def test_consistency_and_scatter(correlations: pd.DataFrame) -> None:
     one = verdicts(correlation_findings(set_values(correlations, 0.9, noise="lattice", method="entropy")))
-    assert one["none-is-consistent"] == one["scattered"] == PARTLY
-    assert one["entropy-informs"] == REPRODUCED
-    assert one["cosine-entropy-alike"] == NOT_REPRODUCED
+    assert one["none-is-consistent"] == one["scattered"] == "partly reproduced"
+    assert one["entropy-informs"] == "reproduced"
+    assert one["cosine-entropy-alike"] == "not reproduced"
     every = correlations.assign(value=0.9)
     found = verdicts(correlation_findings(every))
-    assert found["none-is-consistent"] == found["scattered"] == NOT_REPRODUCED
+    assert found["none-is-consistent"] == found["scattered"] == "not reproduced"
 
 
 def test_entropy_and_error_at_one_level(correlations: pd.DataFrame) -> None:
     above_one = set_values(correlations, 0.3, noise="lattice", method="entropy")
     above_one = set_values(above_one, 0.3, noise="lattice", method="mse")
-    assert verdicts(correlation_findings(above_one))["entropy-informs"] == PARTLY
+    assert verdicts(correlation_findings(above_one))["entropy-informs"] == "partly reproduced"
     weakest = set_values(correlations, 0.1, noise="lattice", method="mse")
-    assert verdicts(correlation_findings(weakest))["error-is-weakest"] == REPRODUCED
+    assert verdicts(correlation_findings(weakest))["error-is-weakest"] == "reproduced"
     by_one = set_values(correlations, 0.1, noise="lattice", method="mse", statistic="pearson")
-    assert verdicts(correlation_findings(by_one))["error-is-weakest"] == PARTLY
+    assert verdicts(correlation_findings(by_one))["error-is-weakest"] == "partly reproduced"
     strongest = set_values(correlations, 0.4, noise="lattice", method="mse")
-    assert verdicts(correlation_findings(strongest))["error-is-weakest"] == NOT_REPRODUCED
+    assert verdicts(correlation_findings(strongest))["error-is-weakest"] == "not reproduced"
 
 
 def test_coordinate_noise(correlations: pd.DataFrame) -> None:
     wrong = set_values(correlations, -0.2, noise="coordinates", level=0.1)
-    assert verdicts(correlation_findings(wrong))["right-way-round"] == PARTLY
+    assert verdicts(correlation_findings(wrong))["right-way-round"] == "partly reproduced"
     all_wrong = set_values(correlations, -0.2, noise="coordinates")
-    assert verdicts(correlation_findings(all_wrong))["right-way-round"] == NOT_REPRODUCED
+    assert verdicts(correlation_findings(all_wrong))["right-way-round"] == "not reproduced"
     high = set_values(correlations, 0.5, noise="coordinates", method="mse")
-    assert verdicts(correlation_findings(high))["error-is-monotonic"] == REPRODUCED
+    assert verdicts(correlation_findings(high))["error-is-monotonic"] == "reproduced"
     one_high = set_values(correlations, 0.5, noise="coordinates", level=0.05, method="mse")
-    assert verdicts(correlation_findings(one_high))["error-is-monotonic"] == PARTLY
+    assert verdicts(correlation_findings(one_high))["error-is-monotonic"] == "partly reproduced"
 
 
 def test_settings_that_were_not_run_are_not_assessed() -> None:
     table = made_up_correlations()
     found = verdicts(correlation_findings(table[(table["noise"] == "lattice") & (table["level"] == 0.05)]))
-    assert found["entropy-informs"] == found["right-way-round"] == found["low-at-high-noise"] == NOT_TESTED
+    assert (
+        found["entropy-informs"]
+        == found["right-way-round"]
+        == found["low-at-high-noise"]
+        == "not tested by this sample"
+    )
 
 
 def test_signs_are_counted_against_the_published() -> None:
@@ -375,7 +380,10 @@ def bumpy() -> np.ndarray:
     return bowl() + 2.0 * (np.indices((9, 9)) % 2).max(0)
 
 
-def a_relief(records: pd.DataFrame) -> Relief:
+MAPS, BARRIER = [a_slice(bumpy(), "U2Ti"), a_slice(bumpy(), "BPO4")], 0.01
+
+
+def an_evidence(records: pd.DataFrame) -> Evidence:
     """Everything as the paper has it."""
     kinds = ("unconstrained", "unconstrained, from a constrained start", "constrained")
     descents = [
@@ -383,21 +391,16 @@ def a_relief(records: pd.DataFrame) -> Relief:
         for name in ("Au2S", "Na3MnCoNiO6")
         for kind in kinds
     ]
-    maps = [a_slice(bumpy(), "U2Ti"), a_slice(bumpy(), "BPO4")]
-    return Relief(
+    return Evidence(
         false=pd.DataFrame({"value": [-0.8, -0.7, -0.6], "barrier": [0.3, 0.2, 0.1]}),
-        counts=pd.DataFrame({"slice": ["a, b", "a, c"], "traps": [2, 1]}),
+        counts=pd.DataFrame({"slice": ["a, b", "a, c"], "prominent": [2, 1]}),
         lines=pd.DataFrame(
             [("a = b", "a and b", 0.4), ("α = 90°", "a", 0.1), ("α = 90°", "b", 0.1)],
-            columns=["line", "varied", "uphill"],
+            columns=["line", "varied", "ascent"],
         ),
         descents=pd.DataFrame(descents),
-        ends=[
-            ends_at(records, name, landscape, 4.38, 87.0)
-            for name, landscape in zip(("U2Ti", "BPO4"), maps, strict=True)
-        ],
-        maps=maps,
-        smallest_barrier=0.01,
+        near=near_minima([ends_at(records, each.structure_name, each, 4.38, 87.0) for each in MAPS], MAPS, BARRIER),
+        smallest_barrier=BARRIER,
     )
 
 
@@ -406,58 +409,66 @@ def ends_at(records: pd.DataFrame, name: str, landscape: Slice, x: float, y: flo
     return endpoints(moved, landscape, name)
 
 
-def relief_verdicts(relief: Relief) -> dict[str, str]:
-    return verdicts(landscape_findings(relief))
+def landscape_verdicts(evidence: Evidence) -> dict[str, str]:
+    return verdicts(landscape_findings(evidence))
 
 
 def test_landscape_claims_hold_where_they_should(records: pd.DataFrame) -> None:
-    found = relief_verdicts(a_relief(records))
-    assert set(found.values()) == {REPRODUCED}
+    found = landscape_verdicts(an_evidence(records))
+    assert set(found.values()) == {"reproduced"}
 
 
 def test_minima_of_the_map(records: pd.DataFrame) -> None:
-    relief = a_relief(records)
-    fewer = relief_verdicts(replace(relief, false=relief.false.head(2)))
-    assert fewer["several-minima"] == NOT_REPRODUCED
-    assert fewer["similar-at-minima"] == REPRODUCED
-    none = relief_verdicts(replace(relief, false=relief.false.head(0)))
-    assert none["similar-at-minima"] == NOT_TESTED
-    for value, verdict in ((-0.4, PARTLY), (0.0, NOT_REPRODUCED)):
-        values = [value if verdict == NOT_REPRODUCED else -0.8, value, value]
-        dissimilar = replace(relief, false=relief.false.assign(value=values))
-        assert relief_verdicts(dissimilar)["similar-at-minima"] == verdict
+    evidence = an_evidence(records)
+    fewer = landscape_verdicts(replace(evidence, false=evidence.false.head(2)))
+    assert fewer["several-minima"] == "not reproduced"
+    assert fewer["similar-at-minima"] == "reproduced"
+    none = landscape_verdicts(replace(evidence, false=evidence.false.head(0)))
+    assert none["similar-at-minima"] == "not tested by this sample"
+    for value, verdict in ((-0.4, "partly reproduced"), (0.0, "not reproduced")):
+        values = [value if verdict == "not reproduced" else -0.8, value, value]
+        dissimilar = replace(evidence, false=evidence.false.assign(value=values))
+        assert landscape_verdicts(dissimilar)["similar-at-minima"] == verdict
 
 
 def test_slices_and_lines(records: pd.DataFrame) -> None:
-    relief = a_relief(records)
-    for traps, verdict in (([0, 1], PARTLY), ([0, 0], NOT_REPRODUCED)):
-        assert relief_verdicts(replace(relief, counts=relief.counts.assign(traps=traps)))["all-slices"] == verdict
-    for climbs, verdict in (([0.4, 0.1, 0.39], PARTLY), ([0.4, 0.5, 0.5], NOT_REPRODUCED)):
-        lines = replace(relief, lines=relief.lines.assign(uphill=climbs))
-        assert relief_verdicts(lines)["shallow-right-angle"] == verdict
-    smooth = replace(relief, lines=relief.lines.assign(uphill=0.0))
-    assert relief_verdicts(smooth)["rough-diagonal"] == NOT_REPRODUCED
-    no_diagonal = relief_verdicts(replace(relief, lines=relief.lines[1:]))
-    assert no_diagonal["rough-diagonal"] == no_diagonal["shallow-right-angle"] == NOT_TESTED
+    evidence = an_evidence(records)
+    for traps, verdict in (([0, 1], "partly reproduced"), ([0, 0], "not reproduced")):
+        assert (
+            landscape_verdicts(replace(evidence, counts=evidence.counts.assign(prominent=traps)))["all-slices"]
+            == verdict
+        )
+    for climbs, verdict in (([0.4, 0.1, 0.39], "partly reproduced"), ([0.4, 0.5, 0.5], "not reproduced")):
+        lines = replace(evidence, lines=evidence.lines.assign(ascent=climbs))
+        assert landscape_verdicts(lines)["shallow-right-angle"] == verdict
+    smooth = replace(evidence, lines=evidence.lines.assign(ascent=0.0))
+    assert landscape_verdicts(smooth)["rough-diagonal"] == "not reproduced"
+    no_diagonal = landscape_verdicts(replace(evidence, lines=evidence.lines[1:]))
+    assert no_diagonal["rough-diagonal"] == no_diagonal["shallow-right-angle"] == "not tested by this sample"
 
 
 def test_descents_within_slices(records: pd.DataFrame) -> None:
-    relief = a_relief(records)
+    evidence = an_evidence(records)
     for reached, only, start in (
-        ([True, True, True, False, False, True], PARTLY, PARTLY),
-        ([True, True, False, True, True, False], NOT_REPRODUCED, NOT_REPRODUCED),
+        ([True, True, True, False, False, True], "partly reproduced", "partly reproduced"),
+        ([True, True, False, True, True, False], "not reproduced", "not reproduced"),
     ):
-        found = relief_verdicts(replace(relief, descents=relief.descents.assign(reached=reached)))
+        found = landscape_verdicts(replace(evidence, descents=evidence.descents.assign(reached=reached)))
         assert (found["only-constrained"], found["constrained-start"]) == (only, start)
 
 
 def test_ends_off_minima(records: pd.DataFrame) -> None:
-    relief = a_relief(records)
-    at_trap = [ends_at(records, name, relief.maps[0], 4.25, 85.0) for name in ("U2Ti", "BPO4")]
-    assert relief_verdicts(replace(relief, ends=at_trap))["ends-off-minima"] == NOT_REPRODUCED
-    assert relief_verdicts(replace(relief, ends=[at_trap[0], relief.ends[1]]))["ends-off-minima"] == PARTLY
-    outside = [ends_at(records, "U2Ti", relief.maps[0], 9.0, 90.0)] * 2
-    assert relief_verdicts(replace(relief, ends=outside))["ends-off-minima"] == NOT_TESTED
+    evidence = an_evidence(records)
+
+    def verdict(*places: tuple[float, float]) -> str:
+        ends = [ends_at(records, each.structure_name, each, *place) for each, place in zip(MAPS, places, strict=True)]
+        near = near_minima(ends, MAPS, BARRIER)
+        return landscape_verdicts(replace(evidence, near=near))["ends-off-minima"]
+
+    at_minimum, beside, outside = (4.25, 85.0), (4.38, 87.0), (9.0, 90.0)
+    assert verdict(at_minimum, at_minimum) == "not reproduced"
+    assert verdict(at_minimum, beside) == "partly reproduced"
+    assert verdict(outside, outside) == "not tested by this sample"
 
 
 # Energy
@@ -474,34 +485,34 @@ def energy_verdicts(
 def test_relaxations() -> None:
     relaxed = made_up_relaxations()
     found = energy_verdicts(relaxed)
-    assert found["relaxation-recovers"] == REPRODUCED
+    assert found["relaxation-recovers"] == "reproduced"
     # At coordinate noise 0.1 neither relaxation nor descent finds anything.
-    assert found["relaxation-above-descents"] == PARTLY
-    assert found["energy-smooth"] == found["pattern-more-rugged"] == NOT_TESTED
+    assert found["relaxation-above-descents"] == "partly reproduced"
+    assert found["energy-smooth"] == found["pattern-more-rugged"] == "not tested by this sample"
     lost = energy_verdicts(relaxed.assign(match_conventional_end=False))
-    assert lost["relaxation-recovers"] == PARTLY
-    assert lost["relaxation-above-descents"] == NOT_REPRODUCED
+    assert lost["relaxation-recovers"] == "partly reproduced"
+    assert lost["relaxation-above-descents"] == "not reproduced"
     hard = (relaxed["noise"] == "coordinates") & (relaxed["level"] == 0.1)
-    assert energy_verdicts(relaxed.assign(match_conventional_end=hard))["relaxation-recovers"] == NOT_REPRODUCED
+    assert energy_verdicts(relaxed.assign(match_conventional_end=hard))["relaxation-recovers"] == "not reproduced"
     many = pd.concat([relaxed.assign(match_conventional_end=True, copy=copy) for copy in range(6)])
-    assert energy_verdicts(many)["relaxation-above-descents"] == REPRODUCED
+    assert energy_verdicts(many)["relaxation-above-descents"] == "reproduced"
 
 
 def test_failed_relaxations_rest_in_a_minimum() -> None:
     relaxed = made_up_relaxations()
-    assert energy_verdicts(relaxed)["other-minimum"] == NOT_REPRODUCED
-    assert energy_verdicts(relaxed.assign(converged=True))["other-minimum"] == REPRODUCED
+    assert energy_verdicts(relaxed)["other-minimum"] == "not reproduced"
+    assert energy_verdicts(relaxed.assign(converged=True))["other-minimum"] == "reproduced"
     one = energy_verdicts(relaxed.assign(converged=relaxed["structure"] == "BPO4"))
-    assert one["other-minimum"] == PARTLY
-    assert energy_verdicts(relaxed.assign(match_conventional_end=True))["other-minimum"] == NOT_TESTED
+    assert one["other-minimum"] == "partly reproduced"
+    assert energy_verdicts(relaxed.assign(match_conventional_end=True))["other-minimum"] == "not tested by this sample"
 
 
 def test_minima_of_the_energy() -> None:
     relaxed = made_up_relaxations()
     for losses, energies, smooth, rugged in (
-        ([bumpy(), bumpy()], [bowl(), bowl()], REPRODUCED, REPRODUCED),
-        ([bumpy(), bowl()], [bowl(), bumpy()], PARTLY, PARTLY),
-        ([bowl(), bowl()], [bumpy(), bumpy()], NOT_REPRODUCED, NOT_REPRODUCED),
+        ([bumpy(), bumpy()], [bowl(), bowl()], "reproduced", "reproduced"),
+        ([bumpy(), bowl()], [bowl(), bumpy()], "partly reproduced", "partly reproduced"),
+        ([bowl(), bowl()], [bumpy(), bumpy()], "not reproduced", "not reproduced"),
     ):
         found = energy_verdicts(relaxed, losses, energies)
         assert (found["energy-smooth"], found["pattern-more-rugged"]) == (smooth, rugged)
@@ -513,7 +524,7 @@ def test_every_claim_has_its_own_key(
     relaxed = made_up_relaxations()
     findings = [
         *rate_findings(records, unprojected),
-        *landscape_findings(a_relief(records)),
+        *landscape_findings(an_evidence(records)),
         *correlation_findings(correlations),
         *energy_findings(records, relaxed, [a_slice(bumpy())], [a_slice(bowl())]),
     ]

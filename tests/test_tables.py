@@ -6,14 +6,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import COPIES, made_up_correlations, made_up_records, made_up_relaxations
+from xrdscape.tables.correlations import correlation_table
+from xrdscape.tables.descents import (
+    case_sentence,
+    plan_table,
+    rates_table,
+    reduction_text,
+    relaxation_table,
+    stop_table,
+    width_text,
+)
+from xrdscape.tables.landscapes import energy_minima_table, roughness_table
+from xrdscape.tables.words import estimate_text, rates_text, sample_text
 
 from xrdscape.errors import RecordError
 from xrdscape.evaluation.estimates import jeffreys_interval
+from xrdscape.landscape.minima import deepest_points, paired_minima
 from xrdscape.landscape.slices import Slice
 from xrdscape.study.cases import choose_case
+from xrdscape.study.outcomes import descent_ends, relaxation_ends
 from xrdscape.study.plan import Plan, load_plan
-from xrdscape.tables import results as tables
-from xrdscape.tables.descents import case_sentence
+from xrdscape.study.published import published_values
+from xrdscape.study.statistics import pooled_matches, rates_by_criterion, reduction_effect
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +52,8 @@ def bumpy() -> np.ndarray:
 
 
 def test_sample_is_told_in_full(records: pd.DataFrame) -> None:
-    assert tables.sample_text(records) == "3 distorted copies of each of 2 structures, 6 results a setting, seed 7"
-    assert "1 distorted copy of" in tables.sample_text(records[records["copy"] == 0])
+    assert sample_text(records) == "3 distorted copies of each of 2 structures, 6 results a setting, seed 7"
+    assert "1 distorted copy of" in sample_text(records[records["copy"] == 0])
 
 
 def test_plan_table_shows_the_plan() -> None:
@@ -48,7 +62,7 @@ def test_plan_table_shows_the_plan() -> None:
     plan = Plan(
         copies=5, max_steps=4321, seed=9, mse_maximum=100, methods=methods, lattice_learning_rate=rates, max_shift=7
     )
-    table = tables.plan_table(plan).set_index("Setting")["Here"]
+    table = plan_table(plan).set_index("Setting")["Here"]
     assert table["Distorted copies of a structure at a level"] == "5"
     assert table["Steps at most"] == "4,321"
     assert table["Seed of the noise"] == "9"
@@ -60,13 +74,13 @@ def test_plan_table_shows_the_plan() -> None:
 
 
 def test_a_rate_that_all_methods_share_is_told_once() -> None:
-    table = tables.plan_table(load_plan("study")).set_index("Setting")["Here"]
+    table = plan_table(load_plan("study")).set_index("Setting")["Here"]
     assert table["Learning rate, lattice"] == "0.01"
-    assert tables.rates_text((1e-6, {"cosine": 1e-5})) == "0.000001; 0.00001"
+    assert rates_text((1e-6, {"cosine": 1e-5})) == "0.000001; 0.00001"
 
 
 def test_rates_under_three_criteria(records: pd.DataFrame) -> None:
-    table = tables.rates_table(records, "lattice")
+    table = rates_table(rates_by_criterion(records), "lattice")
     assert list(table.columns) == ["Level", "Method", "Conventional", "pymatgen defaults", "Tight"]
     assert list(table["Method"][:2]) == ["Noised", "Cosine"]
     assert [level for level in table["Level"] if level] == ["0.05", "0.1"]
@@ -75,12 +89,12 @@ def test_rates_under_three_criteria(records: pd.DataFrame) -> None:
     hard = table[table["Level"].eq("0.1").cumsum() > 0].set_index("Method")
     assert [text.split()[0] for text in hard.loc["Cosine + constraints"].iloc[1:]] == ["100.0", "100.0", "0.0"]
     assert hard.loc["Cosine", "Conventional"].startswith("0.0 [0.0")
-    assert "Cosine + constraints" not in set(tables.rates_table(records, "coordinates")["Method"])
+    assert "Cosine + constraints" not in set(rates_table(rates_by_criterion(records), "coordinates")["Method"])
 
 
 def test_what_the_width_hides_is_counted(records: pd.DataFrame) -> None:
     tight = records["match_conventional_end"] & (records["copy"] == 1)
-    text = tables.width_text(records.assign(match_tight_end=tight))
+    text = width_text(pooled_matches(records.assign(match_tight_end=tight)))
     # 2 structures, 2 levels, 3 copies; free methods match at the lower level alone
     assert text.startswith("Of the free descents under lattice noise, 24 of 48 match and 8 match tightly;")
     assert "of the constrained ones, 12 of 12 match and 4 match tightly" in text
@@ -91,14 +105,14 @@ def test_local_minimum_is_counted_over_starts(records: pd.DataFrame) -> None:
     lost = (records["noise"] == "coordinates") & (records["copy"] == 0)
     gained = (records["noise"] == "lattice") & (records["level"] == 0.1)
     changed = records.assign(match_pymatgen_start=(records["match_pymatgen_start"] & ~lost) | gained)
-    text = tables.trap_text(changed)
+    text = reduction_text(reduction_effect(changed))
     assert "Of the 6 starts with displaced atoms" in text
     assert "lose 2;" in text
     assert text.endswith("they accept 6.")
 
 
 def test_stops_add_up(records: pd.DataFrame) -> None:
-    table = tables.stop_table(records).set_index(["Noise", "Method"])
+    table = stop_table(descent_ends(records)).set_index(["Noise", "Method"])
     row = table.loc[("lattice", "MSE")]
     assert (row["Converged (%)"], row["Failed (%)"]) == pytest.approx((100 / 3, 0))
     assert row["Steps"] == 200
@@ -107,13 +121,13 @@ def test_stops_add_up(records: pd.DataFrame) -> None:
 
 
 def test_relaxations_by_setting() -> None:
-    table = tables.relaxation_table(made_up_relaxations()).set_index("Noise")
+    table = relaxation_table(relaxation_ends(made_up_relaxations())).set_index("Noise")
     assert table.loc["coordinates 0.1", "Converged (%)"] == 0
     assert table.loc["lattice 0.1", "Energy gained (meV/atom)"] == pytest.approx(250)
 
 
 def test_correlations_stand_above_the_published() -> None:
-    table = tables.correlation_table(made_up_correlations(), "pearson")
+    table = correlation_table(made_up_correlations(), "pearson")
     assert table.loc[2, "Noise"] == "lattice 0.1, n\u00a0=\u00a020"
     assert table.loc[2, "Cosine"] == "0.20 [0.10,\u00a01.00]"
     assert table.loc[3, "Cosine"] == "0.36"
@@ -125,16 +139,16 @@ def test_correlations_stand_above_the_published() -> None:
 
 def test_unknown_statistic_is_refused() -> None:
     with pytest.raises(RecordError, match="Unknown statistic 'kendall'"):
-        tables.correlation_table(made_up_correlations(), "kendall")
+        correlation_table(made_up_correlations(), "kendall")
 
 
 def test_undefined_estimates_are_dashes() -> None:
-    assert tables.estimate_text(float("nan"), 0.0, 1.0) == "–"
-    assert tables.estimate_text(-0.5, -0.75, 0.25) == "−0.50 [−0.75,\u00a00.25]"
+    assert estimate_text(float("nan"), 0.0, 1.0) == "–"
+    assert estimate_text(-0.5, -0.75, 0.25) == "−0.50 [−0.75,\u00a00.25]"
 
 
 def test_published_values_have_our_names() -> None:
-    values = tables.published_values("mutual_information")
+    values = published_values("mutual_information")
     assert values["lattice", 0.1, "cosine_constrained"] == 1.12
     assert ("coordinates", 0.1, "cosine_constrained") not in values
 
@@ -145,9 +159,9 @@ def test_case_has_the_highest_similarity_without_match(records: pd.DataFrame) ->
     case = choose_case(changed, "BPO4", 0.1)
     assert case.copy == 1
     assert case.is_spurious
-    assert [stage.label for stage in case.stages] == ["Truth", "Distorted", "Unconstrained", "Constrained"]
-    assert [stage.matched for stage in case.stages] == [True, False, False, True]
-    assert 0 < case.stages[1].cosine < 1
+    assert [model.label for model in case.models] == ["Truth", "Distorted", "Unconstrained", "Constrained"]
+    assert [model.matched for model in case.models] == [True, False, False, True]
+    assert 0 < case.models[1].cosine < 1
     assert "to 0.70 and its result does not match" in case_sentence(case)
 
 
@@ -165,18 +179,18 @@ def test_case_that_was_not_run_is_refused(records: pd.DataFrame) -> None:
 
 def test_roughness_counts_what_one_must_climb_out_of() -> None:
     smooth = a_slice(bowl(at=(0.5, 0.0)))
-    row = tables.roughness_table([a_slice(bumpy())], [smooth]).iloc[0]
+    row = roughness_table(paired_minima([a_slice(bumpy())], [smooth])).iloc[0]
     assert row["Slice"] == "U2Ti: a, γ"
     # Of 25 low points 16 lie on the border; every second point has the bowl alone.
     assert list(row[1:]) == [9, 1, 1, 1]
     ripple = replace(smooth, value=smooth.value + 1e-3 * (bumpy() - bowl()))
-    assert tables.trap_count(ripple) == 1
+    assert paired_minima([ripple], [smooth])["pattern"].tolist() == [1]
     with pytest.raises(RecordError, match="over one range alone"):
-        tables.roughness_table([replace(smooth, x=smooth.x + 1)], [smooth])
+        paired_minima([replace(smooth, x=smooth.x + 1)], [smooth])
 
 
 def test_energy_minimum_is_seen_from_the_reference() -> None:
-    row = tables.energy_minima_table([a_slice(bowl(at=(0.5, -0.25)))]).iloc[0]
+    row = energy_minima_table(deepest_points([a_slice(bowl(at=(0.5, -0.25)))])).iloc[0]
     assert row["Off the truth"] == "a\u00a0+0.25\u00a0Å, γ\u00a0−2.50°"
     assert row["Grid"] == "a\u00a00.12\u00a0Å, γ\u00a02.5°"
     assert row["Below the truth (meV/atom)"] == pytest.approx(1000 * (0.25 + 0.0625))
