@@ -18,6 +18,7 @@ from tolerances import CIF_FRACTION, XY_FILE
 from xrdscape.cli import app
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.pattern import Instrument, simulate
+from xrdscape.diffraction.widths import CagliotiWidth
 from xrdscape.errors import XrdscapeError
 from xrdscape.patterns.measured import FEWEST_POINTS
 from xrdscape.patterns.reading import read_pattern
@@ -50,13 +51,18 @@ def test_a_simulated_pattern_is_read_as_it_was_written(
     words = [word for name, values in options.items() for word in (f"--{name}", *map(repr, values))]
     result = CliRunner().invoke(app, ["simulate", "U2Ti", "-o", str(path), "--force", *words])
     assert result.exit_code == 0, result.output
-    instrument = Instrument(wavelength, start_deg, end_deg, step_deg, *widths, eta)
+    instrument = Instrument(
+        wavelength_angstrom=wavelength, two_theta_min_deg=start_deg, two_theta_max_deg=end_deg, step_deg=step_deg,
+        eta=eta, **dict(zip("UVW", widths, strict=True)),
+    )  # fmt: skip
     pattern, read = simulate(load_structure("U2Ti"), instrument), read_pattern(path)
     np.testing.assert_allclose(read.two_theta_deg, pattern.two_theta_deg, rtol=XY_FILE, atol=0)
     np.testing.assert_allclose(read.intensity, pattern.intensity, rtol=XY_FILE, atol=0)
-    assert read.wavelength_angstrom == pytest.approx(wavelength, rel=XY_FILE)
+    assert read.radiation.mean_wavelength_angstrom == pytest.approx(wavelength, rel=XY_FILE)
     assert read.profile is not None
-    assert list(vars(read.profile).values()) == pytest.approx([*widths, eta], rel=XY_FILE)
+    width = read.profile.width
+    assert isinstance(width, CagliotiWidth)
+    assert [width.U, width.V, width.W, read.profile.eta] == pytest.approx([*widths, eta], rel=XY_FILE)
     assert read.simulated
 
 
@@ -76,7 +82,7 @@ def assert_read(path: Path, table: NDArray[np.float64], wavelength: float) -> No
     assert np.array_equal(read.two_theta_deg, table[0])
     assert np.array_equal(read.intensity, table[1])
     assert (read.sigma is None) if len(table) == 2 else np.array_equal(read.sigma, table[2])
-    assert read.wavelength_angstrom == pytest.approx(wavelength)
+    assert read.radiation.mean_wavelength_angstrom == pytest.approx(wavelength)
 
 
 @given(columns(), st.sampled_from([" ", "\t", ",", ", ", ";", " ; "]), st.booleans(), numbers(0.5, 2.5))
@@ -210,7 +216,7 @@ def test_no_file_breaks_the_reading_of_patterns(folder: Path, name: str, content
         assert len(read.two_theta_deg) == len(read.intensity) >= FEWEST_POINTS
         assert np.isfinite(read.intensity).all()
         assert (np.diff(read.two_theta_deg) > 0).all()
-        assert np.isfinite(read.wavelength_angstrom)
+        assert np.isfinite(read.radiation.mean_wavelength_angstrom)
 
 
 @given(NAMES, st.one_of(BYTES, spoiled()))

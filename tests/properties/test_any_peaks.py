@@ -47,7 +47,7 @@ def test_compiled_peaks_are_the_definition(data: st.DataObject, instrument: Inst
         return [pattern.detach(), *torch.autograd.grad((pattern.double() @ weight).sum(), inputs)]
 
     def reference(*peaks: Tensor) -> Tensor:
-        return peaks_to_pattern_reference(*peaks, two_theta_grid(instrument), instrument.eta)
+        return peaks_to_pattern_reference(*peaks, instrument.axis.grid(), instrument.eta)
 
     found = evaluated(lambda *peaks: peaks_to_pattern(*peaks, instrument), given_peaks)
     expected = evaluated(reference, [value.double() for value in given_peaks])

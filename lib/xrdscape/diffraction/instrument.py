@@ -41,6 +41,7 @@ class Instrument:
     Others are put together from parts:
 
     >>> from xrdscape.diffraction.radiation import MO_K_ALPHA
+    >>> from xrdscape.diffraction.widths import SizeWidth
     >>> nanocrystals = PeakProfile(SizeWidth(size_angstrom=50.0), eta=0.0)
     >>> Instrument(radiation=MO_K_ALPHA, axis=Axis("q", 1.0, 12.0, 0.01), profile=nanocrystals).n_steps
     1100
