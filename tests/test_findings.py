@@ -22,10 +22,12 @@ from xrdscape.findings.finding import (
 from xrdscape.findings.hidden import projection_table, projection_text, tight_share_table, tight_share_text
 from xrdscape.findings.landscapes import Evidence, landscape_findings
 from xrdscape.findings.rates import rate_findings
-from xrdscape.findings.terms import rate_text
+from xrdscape.findings.terms import STRONG_NOISE, rate_text
+from xrdscape.landscape.minima import paired_minima
 from xrdscape.landscape.paths import endpoints, near_minima
 from xrdscape.landscape.slices import Slice
-from xrdscape.study.projection import projected_starts
+from xrdscape.study.projection import projected_starts, projection_gains
+from xrdscape.study.statistics import joined_rates, tight_among_matches
 
 
 def a_finding(cases: dict[str, bool], key: str = "key") -> Finding:
@@ -100,7 +102,7 @@ def matched_where(records: pd.DataFrame, where: pd.Series) -> pd.DataFrame:
 
 
 def rate_verdicts(records: pd.DataFrame, projected: pd.DataFrame) -> dict[str, str]:
-    return verdicts(rate_findings(records, projected))
+    return verdicts(rate_findings(records, projection_gains(records, projected)))
 
 
 def test_rate_claims_hold_where_they_should(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
@@ -139,7 +141,7 @@ def test_within_tolerance(records: pd.DataFrame, unprojected: pd.DataFrame) -> N
 
 def test_objectives_alike(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     one_better = matched_where(records, records["match_conventional_end"] | (records["method"] == "mse"))
-    found = {f.key: f for f in rate_findings(one_better, unprojected)}["objectives-alike"]
+    found = {f.key: f for f in rate_findings(one_better, projection_gains(one_better, unprojected))}["objectives-alike"]
     assert found.verdict == "partly reproduced"
     assert "largest difference 100 percentage points" in found.result
     assert "MSE above" in found.result
@@ -187,7 +189,7 @@ def test_still_trapped(records: pd.DataFrame, unprojected: pd.DataFrame) -> None
 def test_similarity_that_deceives(records: pd.DataFrame, unprojected: pd.DataFrame) -> None:
     one = records.assign(cosine_end=np.where(records["structure"] == "BPO4", records["cosine_end"], 0.3))
     assert rate_verdicts(one, unprojected)["deceptive-similarity"] == "partly reproduced"
-    low = rate_findings(records.assign(cosine_end=0.3), unprojected)
+    low = rate_findings(records.assign(cosine_end=0.3), projection_gains(records, unprojected))
     assert verdicts(low)["deceptive-similarity"] == "not reproduced"
     assert "none of 6 descents does" in {f.key: f.result for f in low}["deceptive-similarity"]
 
@@ -220,24 +222,24 @@ def test_projected_starts_are_evaluated_without_descent(records: pd.DataFrame) -
     starts = records[(records["structure"] == "U2Ti") & (records["method"] == "cosine_constrained")]
     starts = starts[(starts["level"] == 0.1) & (starts["copy"] < 2)]
     starts = starts.assign(start_lattice=[sheared, flat])
-    projected = projected_starts(starts)
+    projected = projected_starts(starts, STRONG_NOISE)
     assert list(projected["conventional"]) == [True, False]
     assert list(projected["tight"]) == [True, False]
-    row = projection_table(starts, projected).iloc[0]
+    row = projection_table(projection_gains(starts, projected)).iloc[0]
     assert row["Starts"] == 2
     assert row["Projected, match"].startswith("50\u00a0%")
     assert row["Descended, match"].startswith("100\u00a0%")
     assert row["Descended, tight"].startswith("0\u00a0%")
-    assert "Of 2 starts" in projection_text(starts, projected)
-    assert projection_text(starts.iloc[:0], projected) == "This sample has no such starts."
+    assert "Of 2 starts" in projection_text(projection_gains(starts, projected))
+    assert projection_text(projection_gains(starts.iloc[:0], projected)) == "This sample has no such starts."
 
 
 def test_tight_matches_are_a_share_of_the_matches(records: pd.DataFrame) -> None:
     tight = records.assign(match_tight_end=records["copy"] == 0)
-    table = tight_share_table(tight).set_index("Level")
+    table = tight_share_table(tight_among_matches(tight)).set_index("Level")
     assert table.loc["0.1", "Cosine + constraints"].startswith("2 of 6: 33\u00a0%")
     assert table.loc["0.1", "Cosine"] == "of 6 none"
-    assert tight_share_text(tight).endswith(
+    assert tight_share_text(tight_among_matches(tight)).endswith(
         f"from lattice noise 0.1 on: Cosine + constraints {rate_text(4, 12)} of 12."
     )
 
@@ -479,7 +481,8 @@ def energy_verdicts(
 ) -> dict[str, str]:
     names = ("U2Ti", "Au2S")
     slices = [[a_slice(v, n) for v, n in zip(values, names, strict=False)] for values in (losses, energies)]
-    return verdicts(energy_findings(made_up_records(), relaxed, *slices))
+    rates = joined_rates(made_up_records(), relaxed)
+    return verdicts(energy_findings(rates, relaxed, paired_minima(*slices)))
 
 
 def test_relaxations() -> None:
@@ -523,10 +526,10 @@ def test_every_claim_has_its_own_key(
 ) -> None:
     relaxed = made_up_relaxations()
     findings = [
-        *rate_findings(records, unprojected),
+        *rate_findings(records, projection_gains(records, unprojected)),
         *landscape_findings(an_evidence(records)),
         *correlation_findings(correlations),
-        *energy_findings(records, relaxed, [a_slice(bumpy())], [a_slice(bowl())]),
+        *energy_findings(joined_rates(records, relaxed), relaxed, paired_minima([a_slice(bumpy())], [a_slice(bowl())])),
     ]
     assert len({f.key for f in findings}) == len(findings)
     assert all(f.evidence and f.claim.endswith(".") and not f.rule.endswith(".") for f in findings)

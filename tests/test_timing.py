@@ -14,7 +14,6 @@ import pytest
 import torch
 from made_up_timing import BATCH, ROUNDS, made_up_record
 from tolerances import KERNEL, ROUNDING
-from xrdscape.timing.tables import findings
 
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.kernels import peaks_kernel
@@ -30,12 +29,21 @@ from xrdscape.tables.engine import (
     headline_table,
     live_table,
     peers_table,
+    quoted_numbers,
     recorded_check,
     significant,
     work_table,
 )
 from xrdscape.timing import limit as timing_limit
-from xrdscape.timing.check import BOUNDS, EDGE_DEG, cell_pairs, check_engine, lattice_errors, require_correct, worst
+from xrdscape.timing.check import (
+    BOUNDS,
+    EDGE_DEG,
+    cell_pairs,
+    check_engine,
+    largest_errors,
+    lattice_errors,
+    require_correct,
+)
 from xrdscape.timing.limit import kernel_facts, operator_work, tail_bound
 from xrdscape.timing.measure import (
     CONTENDERS,
@@ -152,7 +160,7 @@ def test_interrupted_timing_puts_the_threads_back() -> None:
 
 
 def test_engine_is_within_every_bound() -> None:
-    table = worst(pd.concat(check_engine(4, crystals=("U2Ti", "MnOF")), ignore_index=True))
+    table = largest_errors(pd.concat(check_engine(4, crystals=("U2Ti", "MnOF")), ignore_index=True))
     assert set(zip(table["path"], table["quantity"], strict=True)) == set(BOUNDS)
     assert (table["cells"] > 0).all()
     require_correct(table)
@@ -185,7 +193,7 @@ def test_cell_with_a_reflection_at_the_edge_counts_apart() -> None:
     )
     errors = lattice_errors(pair.__class__(case, case, 0.1))
     assert errors["near_edge"].tolist() == [True, False] * 2
-    assert worst(errors)["near_edge"].tolist() == [1] * 6
+    assert largest_errors(errors)["near_edge"].tolist() == [1] * 6
 
 
 # The limit
@@ -306,7 +314,7 @@ def test_tables_and_sentences_show_the_record() -> None:
     assert edge_sentence(record).startswith("In 2 of these cells a reflection stood within 0.0001° of the edge")
     assert "took 60 s on 2 cores: 1000 to 3000 steps (2 converged)." in descent_sentence(record)
     assert descent_sentence({**record, "descent": None}) == "The record holds no whole descent."
-    told = findings(record)
+    told = quoted_numbers(record)
     assert (told["ratio-least"], told["rate"], told["rate-compiled"]) == ("200", "200", "100")
     assert (told["memory-import"], told["memory-step"], told["memory-reference"]) == ("0.50", "0.62", "4.0")
     assert told["speed-up"] == told["speed-up-small"] == "2.0"
@@ -320,7 +328,7 @@ def test_significant_digits() -> None:
 def test_every_number_of_the_chapter_is_glued() -> None:
     text = (ROOT / "chapters" / "engine.md").read_text(encoding="utf8")
     used = {name.partition(":")[0] for name in re.findall(r"\{glue:text\}`([^`]+)`", text)}
-    assert used <= set(findings(made_up_record())) | set(kernel_facts())
+    assert used <= set(quoted_numbers(made_up_record())) | set(kernel_facts())
 
 
 def test_live_measurement_is_shown_beside_the_record() -> None:
