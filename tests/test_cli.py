@@ -10,7 +10,8 @@ import tolerances
 from click.testing import CliRunner, Result
 from fixture_book import HEADER, write_fixture_book
 
-from xrdscape import __version__, book
+from xrdscape import __version__
+from xrdscape.book import pages
 from xrdscape.cli import app
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.pattern import Instrument, simulate
@@ -23,9 +24,9 @@ def call(*words: str | Path) -> Result:
 
 
 @pytest.fixture
-def small_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> book.Book:
+def small_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pages.Book:
     small = write_fixture_book(tmp_path / "book")
-    monkeypatch.setattr(book, "Book", lambda: small)
+    monkeypatch.setattr(pages, "ROOT", small.root)
     return small
 
 
@@ -37,13 +38,13 @@ def test_help_and_version() -> None:
     assert call("--version").output == f"xrdscape {__version__}\n"
 
 
-def test_chapters_are_listed_with_parameters(small_book: book.Book) -> None:
+def test_chapters_are_listed_with_parameters(small_book: pages.Book) -> None:
     result = call("chapters")
     assert result.exit_code == 0
     assert "01-sum\n    count = 3  # how many numbers\n" in result.output
 
 
-def test_run_with_two_changed_parameters(small_book: book.Book, tmp_path: Path) -> None:
+def test_run_with_two_changed_parameters(small_book: pages.Book, tmp_path: Path) -> None:
     output = tmp_path / "mine.ipynb"
     result = call("run", "01-sum", "-p", "count", "5", "-p", "label", "mine", "-o", output)
     assert result.exit_code == 0, result.output
@@ -69,7 +70,7 @@ def test_run_with_two_changed_parameters(small_book: book.Book, tmp_path: Path) 
         (["book", "--chapter", "none"], "error: no chapter is called 'none'"),
     ],
 )
-def test_chapter_mistakes_are_one_message(small_book: book.Book, words: list[str], message: str) -> None:
+def test_chapter_mistakes_are_one_message(small_book: pages.Book, words: list[str], message: str) -> None:
     result = call(*words)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -131,7 +132,7 @@ def test_incomplete_calls_say_what_is_missing(words: list[str], message: str) ->
     assert message in result.stderr
 
 
-def test_ctrl_c_ends_with_one_sentence(small_book: book.Book) -> None:
+def test_ctrl_c_ends_with_one_sentence(small_book: pages.Book) -> None:
     """A cell that is interrupted stands for Ctrl-C, which reaches the kernel as it reaches the command."""
     (small_book.chapters / "01-sum.md").write_text(HEADER + "```{code-cell} ipython3\nraise KeyboardInterrupt\n```\n")
     result = call("book")

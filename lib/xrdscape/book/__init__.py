@@ -12,10 +12,10 @@ _NAMES = {
     "explorer": ("results_explorer",),
     "findings": ("FindingsTable", "claim_entries", "gathered", "verdicts_sentence", "verdicts_table"),
     "pages": ("Book", "chapter_names"),
-    "parameters": ("Parameter", "chapter_parameters", "check_parameters", "parameters_table", "parse_parameters"),
+    "parameters": ("Parameter", "chapter_parameters", "check_parameters", "parse_parameters"),
     "records": ("timings_table", "versions_table"),
     "results": ("results_text",),
-    "tables": ("numbered_table",),
+    "tables": ("numbered_table", "parameters_table"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

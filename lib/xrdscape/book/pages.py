@@ -1,7 +1,7 @@
 """The pages of a book: its folders, its table of contents, and which of its pages are chapters to execute."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from xrdscape.paths import ROOT, from_checkout
 class Book:
     """The folders of one book; every place is named from its root."""
 
-    root: Path = ROOT
+    root: Path = field(default_factory=lambda: ROOT)
 
     @property
     def chapters(self) -> Path:

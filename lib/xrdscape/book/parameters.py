@@ -2,7 +2,6 @@
 
 import ast
 import io
-import re
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
-import pandas as pd
 from nbformat import NotebookNode
 
-from xrdscape.book.pages import Book, chapter_names, chapter_path
+from xrdscape.book.pages import Book, chapter_path
 from xrdscape.errors import ChapterError
 from xrdscape.paths import REFERENCE_NAMES, crystal_path
-
-CRYSTAL = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in REFERENCE_NAMES))
-"""Names of crystals as they are typed."""
 
 
 @dataclass(frozen=True)
@@ -181,17 +176,3 @@ def _describe(default: Any) -> str:
         kinds = " or ".join(sorted({type(item).__name__ for item in default}))
         return f"a {type(default).__name__}" + (f" of {kinds}" if kinds else "")
     return names.get(type(default), f"a {type(default).__name__}")
-
-
-def parameters_table(book: Book | None = None) -> pd.DataFrame:
-    """Every parameter of every chapter, as its `parameters` cell declares it: one row each, in reading order.
-
-    Names of crystals are code in the ranges: they are to be typed, and the page would set their digits as subscripts.
-    """
-    book = book or Book()
-    rows = [
-        (chapter, f"`{p.name}`", f"`{p.default!r}`", p.meaning, CRYSTAL.sub(r"`\g<0>`", p.range))
-        for chapter in chapter_names(book)
-        for p in chapter_parameters(chapter, book).values()
-    ]
-    return pd.DataFrame(rows, columns=["Chapter", "Parameter", "Default", "Meaning and unit", "Range"])

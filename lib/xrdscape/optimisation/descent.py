@@ -69,11 +69,12 @@ class Stage:
 
     Args:
         simulator: of the models' patterns.
-        target: on the simulator's grid and in its precision [n].
-        blur: bins (see `blur.half_width`) by which patterns are blurred before they are compared, on their own axis or
-            on one of ln d; the target must have been.
+        target: on the simulator's grid and in its precision, weighted and blurred as the models' patterns will be [n].
+        blur: bins (see `blur.half_width`) by which weighted patterns are blurred before they are compared, on their own
+            axis or on one of ln d.
         axis: of ln d; None for the patterns' own.
-        weights: of the squared differences at each point [n]; None where all count alike.
+        weights: of the squared differences at each point [n]; None where all count alike. Patterns are weighted before
+            they are blurred: what is at a point of weight 0 does not spread to others.
     """
 
     simulator: Simulator
@@ -84,12 +85,14 @@ class Stage:
 
     @classmethod
     def of(cls, problem: Problem, simulator: Simulator) -> "Stage":
-        """The patterns of a problem as they are, in the simulator's precision."""
-        weights = None if problem.weights is None else problem.weights.to(simulator.dtype)
-        return cls(simulator, problem.target.to(simulator.dtype), weights=weights)
+        """The patterns of a problem without a blur, in the simulator's precision."""
+        target, weights = problem.target, problem.weights
+        if weights is None:
+            return cls(simulator, target.to(simulator.dtype))
+        return cls(simulator, (target * weights.sqrt()).to(simulator.dtype), weights=weights.to(simulator.dtype))
 
     def seen(self, objective: Objective) -> Objective:
-        """The objective of an unblurred pattern against this stage's target."""
+        """The objective of a model's pattern against this stage's target."""
         return weighted(through_blur(objective, self.blur, self.axis), self.weights)
 
 

@@ -103,7 +103,8 @@ def blurred_stage(stage: Stage, width_deg: float) -> Stage:
     """Return a stage under a blur of about this full width at half maximum, on as coarse a grid as peaks allow.
 
     The target is averaged on its own grid, over as many bins as spread a peak by as much as the average on the coarse
-    grid does, and then thinned out: so all counts of a measured pattern are used. Weights are thinned out with it.
+    grid does, and then thinned out: so all counts of a measured pattern are used. The square roots of weights, by
+    which patterns are multiplied, are averaged over each coarse bin.
     """
     fine = stage.simulator.instrument
     every = max(1, int(fine.least_fwhm_deg / POINTS_PER_FWHM / fine.step_deg))
@@ -115,8 +116,13 @@ def blurred_stage(stage: Stage, width_deg: float) -> Stage:
     # A moving average over m bins of width w has the variance w^2 (m^2 - 1) / 12.
     bins = math.sqrt(every**2 * ((2 * half + 1) ** 2 - 1) + 1)
     seen = blurred(stage.target, round((bins - 1) / 2))[middle::every]
-    weights = None if stage.weights is None else stage.weights[middle::every]
+    weights = None if stage.weights is None else _binned(stage.weights.sqrt(), every)[: len(seen)] ** 2
     return Stage(stage.simulator.with_instrument(coarse), seen, half, weights=weights)
+
+
+def _binned(values: Float[Tensor, "n"], every: int) -> Float[Tensor, "bins"]:
+    """Return means of so many values each; the last of fewer, where they do not come out even."""
+    return torch.nn.functional.avg_pool1d(values[None], every, ceil_mode=True)[0]
 
 
 def graduated(

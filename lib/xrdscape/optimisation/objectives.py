@@ -266,19 +266,14 @@ def cross_correlation_within(max_shift: int) -> Objective:
 
 
 def weighted(objective: Objective, weights: Target | None) -> Objective:
-    """Return the objective of patterns whose squared differences count with these weights at each point.
+    """Return the objective of a weighted pattern against a target that has been weighted already.
 
-    Both patterns are multiplied by the weights' square roots first: points of weight 0 are left out.
+    A pattern is weighted by the square roots, so that its squared differences count with these weights at each point.
     """
     if weights is None:
         return objective
     root = weights.sqrt()
-    return replace(
-        objective,
-        loss=lambda pattern, target: objective.loss(pattern * root, target * root),
-        similarity=lambda pattern, target: objective.similarity(pattern * root, target * root),
-        kernel_id=None,
-    )
+    return replace(objective, loss=lambda x, t: objective.loss(x * root, t), kernel_id=None)
 
 
 def refuse_empty(target: Target) -> None:

@@ -31,7 +31,8 @@ class Problem:
         hkl_max: largest |h|, |k|, |l| of the reflections in the target; None for all.
 
     Raises:
-        DescentError: for a target or weights that do not fit the grid, or weights that are negative or all 0.
+        DescentError: for a target or weights that do not fit the grid, or weights that are negative, not finite, or 0
+            wherever the target is above 0.
         InstrumentError: for a target that is zero everywhere or not a number.
     """
 
@@ -52,9 +53,13 @@ class Problem:
                     "Simulate or interpolate it on that grid."
                 )
         refuse_empty(self.target)
-        if self.weights is not None and not (bool((self.weights >= 0).all()) and bool((self.weights > 0).any())):
+        if self.weights is None:
+            return
+        if not bool((torch.isfinite(self.weights) & (self.weights >= 0)).all()):
+            raise DescentError("Weights must be finite and at least 0: give 0 for points to leave out.")
+        if not bool((self.weights * self.target > 0).any()):
             raise DescentError(
-                "Weights must be at least 0, and above 0 somewhere: give 0 only for points to leave out."
+                "The weights leave nothing of the target: give a weight above 0 to points with intensity."
             )
 
     def simulator(self, dtype: torch.dtype = torch.float32) -> Simulator:
