@@ -10,13 +10,12 @@ import pandas as pd
 import pytest
 import torch
 from made_up import TINY_JOB, whole
-from xrdscape.study.artefacts import from_reference
 from xrdscape.tables.flaws import flaw_records, remade_text
 
 from xrdscape.book.pages import Book
 from xrdscape.book.parameters import chapter_parameters
 from xrdscape.crystal.structures import load_structure
-from xrdscape.demonstrations.artefact_effects import middling_targets
+from xrdscape.demonstrations.artefact_effects import descents_from_reference, middling_targets
 from xrdscape.diffraction.artefacts import FAMILY, FLAWS, NONE
 from xrdscape.errors import RecordError
 from xrdscape.figures import flawed_patterns_figure, flaws_figure, use_style
@@ -250,12 +249,12 @@ def test_what_the_estimate_leaves_of_a_background_leads_no_descent_away() -> Non
 
 def test_a_background_drives_a_wide_blur_from_the_reference_and_no_other() -> None:
     """What the chapter says in words."""
-    found = from_reference("background", 0.1, (20.0, 2.0, 0.0), structures=("U2Ti", "NdCoO3"))
+    found = descents_from_reference("background", 0.1, (20.0, 2.0, 0.0), structures=("U2Ti", "NdCoO3"))
     assert found.groupby("first_blur_deg")["tight"].sum().to_dict() == {0.0: 2, 2.0: 2, 20.0: 0}
     table = from_reference_table(found).set_index("First blur")
     assert table["Stay a tight match"].to_dict() == {"20°": "0 of 2", "2°": "2 of 2", "none": "2 of 2"}
     assert float(table.loc["20°", "Largest (%)"]) > 5
-    sound = from_reference(NONE, 0.0, (20.0,), structures=("U2Ti",))
+    sound = descents_from_reference(NONE, 0.0, (20.0,), structures=("U2Ti",))
     assert sound["tight"].all()
     assert sound["off"].max() < 1e-3
 
