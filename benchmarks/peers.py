@@ -18,7 +18,7 @@ from torch import Tensor
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
-from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.study.starts import start
 from xrdscape.timing.measure import LATTICE_LEVEL
@@ -104,7 +104,7 @@ def _sticks(structure: Structure, calculator: Any) -> Prepared:
     lines = call()
     centre, height = (torch.tensor(np.array(values, dtype=float))[None] for values in (lines.x, lines.y))
     grid = Simulator(structure).two_theta_deg
-    width = caglioti_fwhm_deg(centre, INSTRUMENT)
+    width = INSTRUMENT.fwhm_deg(centre)
     drawn = peaks_to_pattern_reference(centre, height, width, grid, INSTRUMENT.eta)[0].numpy()
     return Prepared(call, drawn, _our_pattern(structure))
 

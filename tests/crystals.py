@@ -53,7 +53,7 @@ def clear_of_edge(structure: Structure, instrument: Instrument, clearance_deg: f
         simulator = Simulator(structure, replace(instrument, two_theta_max_deg=instrument.two_theta_max_deg + 1))
         lattice, sites = to_tensors([structure])
         lists = simulator.reflections(lattice)
-        centre = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites)).centre_deg
+        centre = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites)).centre
         if float((centre - instrument.edge_deg).abs().min()) > clearance_deg:
             return instrument
         instrument = replace(instrument, two_theta_max_deg=instrument.two_theta_max_deg - clearance_deg / 2)

@@ -28,7 +28,6 @@ from xrdscape.diffraction.artefacts import (
     zero_shifted,
 )
 from xrdscape.diffraction.pattern import Instrument, Simulator, reflection_table, simulate
-from xrdscape.diffraction.profile import two_theta_grid
 from xrdscape.errors import XrdscapeError
 
 FINE = Instrument(two_theta_max_deg=60.0)
@@ -40,7 +39,7 @@ def clean(name: str, instrument: Instrument = COARSE) -> torch.Tensor:
 
 def peak_deg(pattern: torch.Tensor, instrument: Instrument = FINE) -> float:
     """Centre of mass of the upper half of the strongest peak."""
-    angles = two_theta_grid(instrument)
+    angles = instrument.axis.grid()
     top = (pattern > pattern.max() / 2) & ((angles - angles[pattern.argmax()]).abs() < 1)
     return float((angles * pattern)[top].sum() / pattern[top].sum())
 
@@ -86,7 +85,7 @@ def test_counts_follow_from_the_seed() -> None:
 
 
 def test_a_background_rises_to_its_share_of_the_maximum() -> None:
-    pattern, angles = clean("U2Ti"), two_theta_grid(COARSE)
+    pattern, angles = clean("U2Ti"), COARSE.axis.grid()
     added = with_background(pattern, angles, 0.3) - pattern
     assert float(added.max() / pattern.max()) == pytest.approx(0.3)
     assert float(added.min()) > 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.landscape.edge import climb, roughness_by_instrument
 from xrdscape.landscape.relief import minima_counts
 from xrdscape.landscape.slices import Slice, xrd_slice

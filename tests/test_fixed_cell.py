@@ -6,7 +6,7 @@ from tolerances import FLOAT32_GRADIENT, FLOAT32_LOSS, FLOAT32_PATTERN, REDUCED_
 
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.optimisation.descent import Descent, Schedule, constant, fixed_of, init
 from xrdscape.optimisation.fixed_cell import fixed_cell, fixed_cell_loss
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective

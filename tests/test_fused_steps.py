@@ -10,7 +10,7 @@ from tolerances import STRIDE
 from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.optimisation.descent import Descent, Schedule, State, constant, init, step
 from xrdscape.optimisation.fused_steps import fused_steps, steps_at_once
 from xrdscape.optimisation.loop import run_descent

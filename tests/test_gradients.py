@@ -66,7 +66,7 @@ def test_gradcheck_with_reflections_inside_the_taper(name: str) -> None:
     simulator = Simulator(structure, instrument)
     lattice, sites = to_tensors([structure])
     lists = simulator.reflections(lattice, reach=1.05)
-    centre = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites)).centre_deg
+    centre = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites)).centre
     on_slope = (centre > instrument.two_theta_max_deg + 1) & (centre < instrument.edge_deg - 1)
     assert int(on_slope.sum()) >= 1
     top = scaled(simulator, lattice, sites)

@@ -13,7 +13,7 @@ from xrdscape.crystal.distortion import distort_lattice, generator
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
-from xrdscape.diffraction.profile import Instrument, two_theta_grid
+from xrdscape.diffraction.instrument import Instrument
 
 CRYSTALS = [*((name, load_structure(name)) for name in REFERENCE_NAMES), *((name, carried(name)) for name in CARRIED)]
 INSTRUMENTS = {
@@ -31,7 +31,7 @@ def plain(simulator: Simulator, lattice: Tensor, sites: Tensor) -> Tensor:
     """The same pattern from `Simulator.peaks` by autograd all the way."""
     lists = simulator.reflections(lattice, reach=1.02)
     peaks = simulator.peaks(lattice, lists, simulator.geometrical(lists, sites))
-    return peaks_to_pattern_reference(*peaks, two_theta_grid(simulator.instrument), simulator.instrument.eta)
+    return peaks_to_pattern_reference(*peaks, simulator.instrument.axis.grid(), simulator.instrument.eta)
 
 
 def compiled(simulator: Simulator, lattice: Tensor, sites: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from tolerances import GRADCHECK, LOG_AXIS_AREA, LOG_AXIS_LOPSIDED, LOG_AXIS_PLA
 
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument, two_theta_grid
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.blur import half_width, softened, through_blur
 from xrdscape.optimisation.descent import Descent, Schedule, init
@@ -28,7 +28,7 @@ def lines(stretch: float = 1.0, width_deg: float = 0.1) -> torch.Tensor:
     """A Gaussian for each spacing of a crystal stretched by this factor, in rows."""
     spacing = torch.tensor(D_ANGSTROM, dtype=torch.float64)[:, None] * stretch
     centre = torch.rad2deg(2 * torch.arcsin(INSTRUMENT.wavelength_angstrom / (2 * spacing)))
-    return torch.exp(-(((two_theta_grid(INSTRUMENT, torch.float64, "cpu") - centre) / width_deg) ** 2))
+    return torch.exp(-(((INSTRUMENT.axis.grid() - centre) / width_deg) ** 2))
 
 
 def places(rows: torch.Tensor) -> np.ndarray:

@@ -11,7 +11,7 @@ from tolerances import FLOAT32_PATTERN, JUMP, ROUNDING, SUMMED
 
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Instrument, Pattern, Simulator, reflection_table, simulate
-from xrdscape.diffraction.profile import caglioti_fwhm_deg, pseudo_voigt
+from xrdscape.diffraction.profile import pseudo_voigt
 from xrdscape.errors import CellError, StructureError
 
 
@@ -63,7 +63,7 @@ def test_pattern_is_the_sum_of_the_tables_lines(name: str) -> None:
     centre = torch.tensor(table.two_theta_deg)
     pattern = pattern_of(carried(name), COARSE)
     grid = torch.as_tensor(simulate(carried(name), COARSE).two_theta_deg)
-    width = caglioti_fwhm_deg(centre, COARSE)
+    width = COARSE.fwhm_deg(centre)
     shape = pseudo_voigt(grid[:, None] - centre, width.expand(len(grid), -1), COARSE.eta)
     summed = shape @ torch.tensor(table.intensity)
     # The scale alone is free: the table's maximum is 100. Left-out lines are below 1e-5 of the strongest each.

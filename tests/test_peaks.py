@@ -12,10 +12,10 @@ from torch import Tensor
 
 from xrdscape.diffraction import peaks
 from xrdscape.diffraction.peaks import peaks_to_pattern, peaks_to_pattern_reference
-from xrdscape.diffraction.profile import Instrument, two_theta_grid
+from xrdscape.diffraction.instrument import Instrument
 
 INSTRUMENT = Instrument(step_deg=0.05)
-GRID = two_theta_grid(INSTRUMENT)
+GRID = INSTRUMENT.axis.grid()
 WIDTHS_DEG = {"narrow": (0.05, 0.1), "usual": (0.3, 0.5), "wide": (5.0, 20.0)}
 
 
@@ -43,7 +43,7 @@ def reference(centre: Tensor, height: Tensor, width: Tensor, instrument: Instrum
     counts = height != 0
     centre, width = (torch.where(counts, value, value.detach()) for value in (centre, width))
     height = torch.where(counts, height, height.detach())
-    grid = two_theta_grid(instrument)
+    grid = instrument.axis.grid()
     return peaks_to_pattern_reference(centre.double(), height.double(), width.double(), grid, instrument.eta)
 
 
@@ -243,7 +243,7 @@ def test_second_derivatives_are_refused() -> None:
 COMPILED = """
 import torch
 from xrdscape.diffraction.peaks import peaks_to_pattern
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 
 def loss(centre):
     height, width = torch.ones_like(centre), torch.full_like(centre, 0.5)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from tolerances import ROUNDING
 
-from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg, edge_weight, pseudo_voigt, two_theta_grid
+from xrdscape.diffraction.instrument import Instrument, edge_weight
+from xrdscape.diffraction.profile import pseudo_voigt
 from xrdscape.errors import InstrumentError
 
 IMPOSSIBLE = {
@@ -49,7 +50,7 @@ def test_limiting_instruments_pass(settings: dict[str, float]) -> None:
 
 def test_defaults_are_the_papers() -> None:
     instrument = Instrument()
-    grid = two_theta_grid(instrument)
+    grid = instrument.axis.grid()
     assert (instrument.n_steps, len(grid)) == (9000, 9000)
     assert (float(grid[0]), float(grid[-1])) == (0.0, pytest.approx(89.99, rel=ROUNDING))
     assert (instrument.U, instrument.V, instrument.W, instrument.eta) == (0.1, 0.01, 0.1, 0.1)
@@ -61,7 +62,7 @@ def test_defaults_are_the_papers() -> None:
     ("low", "high", "step"), [(0, 90, 0.02), (5, 6, 0.3), (5, 6, 0.4), (10, 80, 0.7), (0.1, 0.8, 0.1)]
 )
 def test_grid_holds_every_step_below_the_end(low: float, high: float, step: float) -> None:
-    grid = two_theta_grid(Instrument(two_theta_min_deg=low, two_theta_max_deg=high, step_deg=step)).numpy()
+    grid = Instrument(two_theta_min_deg=low, two_theta_max_deg=high, step_deg=step).axis.grid().numpy()
     np.testing.assert_allclose(np.diff(grid), step, rtol=ROUNDING)
     assert grid[0] == low
     assert high - step - 1e-9 <= grid[-1] < high - 1e-9
@@ -77,8 +78,8 @@ def test_sphere_and_edge_include_the_taper() -> None:
 def test_broadened_adds_in_quadrature_at_every_angle() -> None:
     angle = torch.linspace(5, 85, 9, dtype=torch.float64)
     narrow, wide = Instrument(), Instrument().broadened(3.0)
-    expected = torch.hypot(caglioti_fwhm_deg(angle, narrow), torch.full_like(angle, 3.0))
-    torch.testing.assert_close(caglioti_fwhm_deg(angle, wide), expected, rtol=ROUNDING, atol=0)
+    expected = torch.hypot(narrow.fwhm_deg(angle), torch.full_like(angle, 3.0))
+    torch.testing.assert_close(wide.fwhm_deg(angle), expected, rtol=ROUNDING, atol=0)
 
 
 def test_caglioti_against_the_formula() -> None:
@@ -86,7 +87,7 @@ def test_caglioti_against_the_formula() -> None:
     angle = np.linspace(0, 120, 50)
     t = np.tan(np.radians(angle) / 2)
     expected = np.sqrt(0.3 * t**2 - 0.05 * t + 0.2)
-    np.testing.assert_allclose(caglioti_fwhm_deg(torch.as_tensor(angle), instrument), expected, rtol=ROUNDING)
+    np.testing.assert_allclose(instrument.fwhm_deg(torch.as_tensor(angle)), expected, rtol=ROUNDING)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.1, 0.5, 1.0])

@@ -13,7 +13,7 @@ from xrdscape.study.shards import compute, objective_of
 from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.errors import EnergyError
 from xrdscape.optimisation.energy import MAX_STEPS, Relaxation
 from xrdscape.optimisation.graduated import Narrowing

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.optimisation.kernels.shift_kernel import best_shift
 from xrdscape.optimisation.objectives import best_shift as best_shift_of_all
 from xrdscape.study.starts import start

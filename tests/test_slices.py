@@ -6,7 +6,7 @@ import torch
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.pattern import simulate
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.errors import CellError
 from xrdscape.landscape.slices import energy_slice, slice_descent, slice_pattern, xrd_slice
 from xrdscape.optimisation.descent import Schedule

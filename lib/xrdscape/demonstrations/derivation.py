@@ -13,9 +13,9 @@ from xrdscape.crystal.families import FAMILIES, project
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.reflections import Reflections
-from xrdscape.diffraction.scattering import form_factors
+from xrdscape.diffraction.form_factors import form_factors
 from xrdscape.errors import CellError
 from xrdscape.landscape.slices import PARAMETER_NAMES
 from xrdscape.optimisation.objectives import OBJECTIVES

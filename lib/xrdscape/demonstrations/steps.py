@@ -12,9 +12,11 @@ from pymatgen.util.coord import pbc_diff
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.pattern import Pattern, Simulator, reflection_table
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
-from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg, pseudo_voigt
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.profile import pseudo_voigt
 from xrdscape.diffraction.reflections import Reflections
-from xrdscape.diffraction.scattering import form_factors, lorentz_polarisation
+from xrdscape.diffraction.form_factors import form_factors
+from xrdscape.diffraction.lorentz_polarisation import lorentz_polarisation
 from xrdscape.errors import CellError
 from xrdscape.landscape.slices import PARAMETER_NAMES
 from xrdscape.optimisation.objectives import OBJECTIVES
@@ -75,7 +77,7 @@ def line_by_line(
     factor = lorentz_polarisation(torch.sin(torch.deg2rad(angle / 2)) ** 2).numpy()
     squares = table["intensity"] / factor
     offset = Simulator(structure, instrument).two_theta_deg - angle[:, None]
-    shapes = pseudo_voigt(offset, caglioti_fwhm_deg(angle, instrument)[:, None], instrument.eta)
+    shapes = pseudo_voigt(offset, instrument.fwhm_deg(angle)[:, None], instrument.eta)
     peaks = table["intensity"].to_numpy()[:, None] * shapes.numpy()
     return table.assign(squares=100 * squares / squares.max(), lorentz_polarisation=factor), peaks
 

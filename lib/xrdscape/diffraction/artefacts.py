@@ -20,7 +20,7 @@ from xrdscape.crystal.families import Family
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.pattern import Peaks, Simulator
 from xrdscape.diffraction.peaks import peaks_to_pattern
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.reflections import Reflections
 from xrdscape.errors import XrdscapeError
 
@@ -156,14 +156,14 @@ def zero_shifted(reference: Structure, shift_deg: float, instrument: Instrument 
     """
     _demand(shift_deg >= 0, "a zero shift", "0 deg or more", shift_deg)
     simulator, _, peaks = _peaks(reference, instrument)
-    return _drawn(simulator, peaks._replace(centre_deg=peaks.centre_deg + shift_deg))
+    return _drawn(simulator, peaks._replace(centre=peaks.centre + shift_deg))
 
 
 def rewidened(reference: Structure, factor: float, instrument: Instrument | None = None) -> Float[Tensor, "n"]:
     """The pattern of a crystal with every peak's full width at half maximum times a factor above 0."""
     _demand(factor > 0, "a factor of widths", "above 0", factor)
     simulator, _, peaks = _peaks(reference, instrument)
-    return _drawn(simulator, peaks._replace(fwhm_deg=peaks.fwhm_deg * factor))
+    return _drawn(simulator, peaks._replace(fwhm=peaks.fwhm * factor))
 
 
 def march_dollase(cosine: Float[Tensor, "*shape"], r: float) -> Float[Tensor, "*shape"]:

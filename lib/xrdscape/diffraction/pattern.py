@@ -1,108 +1,61 @@
 """From a crystal to its powder pattern, differentiable in lattice and coordinates."""
 
-import math
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from xrdscape.crystal.cell import check_lattice, reciprocal_metric
+from xrdscape.crystal.cell import check_lattice
 from xrdscape.crystal.contents import Contents, contents_of
 from xrdscape.crystal.structures import to_tensors
-from xrdscape.diffraction.kernels import lattice_kernel
-from xrdscape.diffraction.peaks import apply_first_order, peaks_to_pattern
-from xrdscape.diffraction.profile import Instrument, edge_weight, fwhm_from_tangent_deg, two_theta_grid
-from xrdscape.diffraction.reflections import GeometricalFactors, Reflections, enumerate_reflections, in_reach
-from xrdscape.diffraction.scattering import (
-    form_factor_table,
-    form_factors,
-    geometrical_structure_factors,
-    lorentz_polarisation,
-    structure_factor_squared,
+from xrdscape.diffraction.axis import Axis, scattering_angle_deg
+from xrdscape.diffraction.form_factors import form_factor_table
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.kernels.arguments import SimulatorConstants
+from xrdscape.diffraction.peaks import peaks_to_pattern, sampling_of
+from xrdscape.diffraction.reflection_peaks import (
+    CellFactors,
+    Peaks,
+    cell_factors,
+    compiled_peaks,
+    form_factor_arrays,
+    reflection_peaks,
 )
+from xrdscape.diffraction.reflections import Reflections, enumerate_reflections, in_reach
+from xrdscape.diffraction.structure_factors import GeometricalFactors, geometrical_structure_factors
 from xrdscape.errors import CellError, StructureError
 
-# Reflections whose 2theta rounds to the same multiple of this are one line of a table; pymatgen's rule, deg.
 SAME_ANGLE_DEG = 1e-5
-# Lines weaker than this, where the strongest is 100, are left out of a reflection table; pymatgen's value.
-WEAKEST_LINE = 1e-3
-
-
-class Lines(NamedTuple):
-    """What the cell alone decides about the reflections of a batch: [B, M], but for `factors` [B, elements, M].
-
-    Centres are float64 in any precision: float32 leaves 4e-6 deg near 90 deg, and peaks have steep flanks.
-    """
-
-    centre_deg: Tensor
-    strength: Tensor
-    factors: Tensor
-    fwhm_deg: Tensor
-
-
-class Peaks(NamedTuple):
-    """What the reflections of a batch look like on the detector, each [B, M]; centres in float64."""
-
-    centre_deg: Tensor
-    height: Tensor
-    fwhm_deg: Tensor
+"""Reflections whose 2theta rounds to the same multiple of this are one row of a table; pymatgen's rule."""
+WEAKEST_ROW = 1e-3
+"""Rows weaker than this, where the strongest is 100, are left out of a reflection table; pymatgen's value."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A powder pattern: scattering angles in degrees and intensities, each [n]."""
+    """A powder pattern.
 
-    two_theta_deg: np.ndarray
-    intensity: np.ndarray
+    Args:
+        two_theta_deg: scattering angles [n]; uneven where the axis is one of Q.
+        intensity: [n], on the scale of |F|^2 in electrons^2 times Lorentz-polarisation.
+        q_inv_angstrom: lengths of the scattering vector [n], where they are the axis.
+    """
 
-
-class _CompiledPeaks(torch.autograd.Function):
-    """Peaks as a function of the lattice alone: `lattice_kernel`."""
-
-    @staticmethod
-    def forward(ctx, lattice, constants, table, instrument):  # type: ignore[no-untyped-def]
-        cells = lattice.contiguous().numpy()
-        hkl, multiplicity, real, imaginary = (t.contiguous().numpy() for t in constants)
-        shape = multiplicity.shape
-        peaks = np.empty(shape), np.empty(shape, real.dtype), np.empty(shape, real.dtype)
-        slopes = np.empty((shape[0], 3, shape[1]))
-        lattice_kernel.forward(
-            *(0, shape[0], cells, hkl, multiplicity, real, imaginary, *(t.numpy() for t in table)),
-            *(instrument_constants(instrument), *peaks, slopes),
-        )
-        ctx.kept = cells, hkl, instrument.wavelength_angstrom, slopes
-        return tuple(torch.from_numpy(part) for part in peaks)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, *gradients):  # type: ignore[no-untyped-def]
-        cells, hkl, wavelength, slopes = ctx.kept
-        d_lattice = torch.empty(cells.shape, dtype=torch.float64)
-        d_peaks = (gradient.contiguous().numpy() for gradient in gradients)
-        lattice_kernel.backward(0, len(cells), cells, hkl, wavelength, slopes, *d_peaks, d_lattice.numpy())
-        return d_lattice, None, None, None
+    two_theta_deg: NDArray[np.float64]
+    intensity: NDArray[np.float64]
+    q_inv_angstrom: NDArray[np.float64] | None = None
 
 
 def compiles(lattice: Tensor, geometrical: GeometricalFactors) -> bool:
-    """Whether the compiled way can be taken: on the CPU, while the sums are constants."""
+    """Return whether the compiled loops serve: on the CPU, while the geometrical structure factors are constants."""
     return lattice.device.type == "cpu" and not any(part.requires_grad for part in geometrical)
-
-
-@lru_cache
-def instrument_constants(instrument: Instrument) -> tuple[float, ...]:
-    """Of an instrument, as `lattice_kernel` takes them."""
-    edge = math.sin(math.radians(instrument.edge_deg / 2)) ** 2
-    return (
-        *(instrument.wavelength_angstrom, instrument.U, instrument.V, instrument.W),
-        *(instrument.two_theta_max_deg, instrument.taper_deg, edge),
-    )
 
 
 class Simulator:
@@ -114,6 +67,7 @@ class Simulator:
         instrument: wavelength, range and peak profile.
         dtype, device: of all that is computed.
         hkl_max: leave out reflections with an index beyond this (the paper's clipping for the MSE objective).
+        b_iso: overall thermal parameter B in angstrom^2, which weakens every |F|^2 by exp(-2 B sin^2(theta) / lambda^2).
 
     Raises:
         StructureError: for an element without form factor.
@@ -128,28 +82,54 @@ class Simulator:
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
         hkl_max: int | None = None,
+        b_iso: float = 0.0,
     ) -> None:
         self.instrument = instrument or Instrument()
-        self.dtype, self.device, self.hkl_max = dtype, device, hkl_max
+        self.dtype, self.device, self.hkl_max, self.b_iso = dtype, device, hkl_max, b_iso
         known = contents_of(contents)
         self.elements = known.elements
         self.occupancy = torch.as_tensor(known.occupancy, dtype=dtype, device=device)
         self.form_factor_table = form_factor_table(self.elements, dtype, device)
-        self.two_theta_deg = two_theta_grid(self.instrument, dtype, device)
 
-    def with_instrument(self, instrument: Instrument) -> "Simulator":
-        """The same simulator for another instrument; the reflection lists of one serve the other only if their
-        `edge_deg` and wavelength agree."""
-        other = object.__new__(Simulator)
-        other.__dict__.update(self.__dict__)
-        other.instrument = instrument
-        other.two_theta_deg = two_theta_grid(instrument, self.dtype, self.device)
+    def with_instrument(self, instrument: Instrument, b_iso: float | None = None) -> "Simulator":
+        """Return the same simulator for another instrument, and with another B_iso if one is given.
+
+        The reflection lists of one serve the other only if they reach the same d-spacings (`max_reciprocal_length`).
+        """
+        other = copy(self)
+        for made in ("grid", "two_theta_deg", "constants"):
+            vars(other).pop(made, None)
+        other.instrument, other.b_iso = instrument, self.b_iso if b_iso is None else b_iso
         return other
+
+    @cached_property
+    def grid(self) -> Float[Tensor, "n"]:
+        """Values of the axis [n], in its unit."""
+        return self.instrument.axis.grid(self.dtype, self.device)
+
+    @cached_property
+    def two_theta_deg(self) -> Float[Tensor, "n"]:
+        """Scattering angles of the pattern's values [n], degrees."""
+        if self.instrument.axis.kind == "two_theta":
+            return self.grid
+        return scattering_angle_deg(self.grid, self.instrument.wavelength_angstrom)
+
+    @cached_property
+    def constants(self) -> SimulatorConstants:
+        """Constants as the compiled loops take them, on the CPU."""
+        sampling, layout = sampling_of(self.instrument, self.dtype)
+        return SimulatorConstants(
+            form_factors=form_factor_arrays(self.form_factor_table),
+            optics=self.instrument.optics(self.b_iso),
+            width=self.instrument.width_constants,
+            sampling=sampling,
+            layout=layout,
+        )
 
     def reflections(
         self, lattice: Float[Tensor, "batch 6"], reach: float = 1.0, allow_empty: bool = False
     ) -> Reflections:
-        """Reflection lists for these cells, complete for cells stretched by up to `reach`.
+        """Return reflection lists for these cells, complete for cells stretched by up to `reach`.
 
         Raises:
             CellError: for a cell that does not close or, unless that is allowed, shows no reflection.
@@ -159,47 +139,28 @@ class Simulator:
         )
 
     def geometrical(self, reflections: Reflections, frac_coords: Float[Tensor, "batch sites 3"]) -> GeometricalFactors:
-        """Geometric sums of the structure factor; constant while only the cell moves."""
+        """Return the geometrical structure factors, which are constant while only the cell moves."""
         return geometrical_structure_factors(reflections.hkl, frac_coords, self.occupancy)
 
-    def lines(self, lattice: Float[Tensor, "batch 6"], reflections: Reflections) -> Lines:
-        """Centre, width and form factors of every reflection, and its strength: all of its intensity but |F|^2,
-        which is 0 for those outside the range."""
-        instrument = self.instrument
-        # sin^2(theta) = (lambda / 2d)^2.
-        scaled = reciprocal_metric(lattice.double()) * (instrument.wavelength_angstrom / 2) ** 2
-        exact = (scaled.flatten(-2)[:, None] @ reflections.products).squeeze(1)
-        # Past the edge, where the strength is 0, the formulas need not give a number: reflections are held there.
-        edge = math.sin(math.radians(instrument.edge_deg / 2)) ** 2
-        inside = (exact.detach() <= edge).double()
-        exact = torch.addcmul(edge - edge * inside, exact, inside)
-        centre = torch.arcsin(torch.sqrt(exact)) * (360 / math.pi)
-        weight = reflections.multiplicity * inside.to(self.dtype)
-        if instrument.taper_deg > 0:
-            weight = weight * edge_weight(centre, instrument).to(self.dtype)
-        sine_squared = exact.to(self.dtype)
-        width = fwhm_from_tangent_deg(torch.sqrt(sine_squared / (1 - sine_squared)), instrument)
-        factors = form_factors(sine_squared / instrument.wavelength_angstrom**2, self.form_factor_table)
-        return Lines(centre, weight * lorentz_polarisation(sine_squared), factors, width)
+    def cell_factors(self, lattice: Float[Tensor, "batch 6"], reflections: Reflections) -> CellFactors:
+        """Return what the cell alone decides about every reflection of the lists."""
+        return cell_factors(lattice, reflections, self.instrument, self.form_factor_table, self.b_iso)
 
     def peaks(
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, geometrical: GeometricalFactors
     ) -> Peaks:
-        """Centre, height and width of every reflection of the lists; height 0 for those outside the range."""
-        lines = self.lines(lattice, reflections)
-        height = lines.strength * structure_factor_squared(lines.factors, geometrical)
-        return Peaks(lines.centre_deg, height, lines.fwhm_deg)
+        """Return centre, height and width of every reflection of the lists; height 0 for those outside the range."""
+        return reflection_peaks(self.cell_factors(lattice, reflections), geometrical)
 
     def patterns(
         self, lattice: Float[Tensor, "batch 6"], reflections: Reflections, geometrical: GeometricalFactors
     ) -> Float[Tensor, "batch n"]:
-        """Patterns from prepared lists and sums, without checks: the inner loop of a descent."""
-        if not compiles(lattice, geometrical):
-            return peaks_to_pattern(*self.peaks(lattice, reflections, geometrical), self.instrument)
-        constants = reflections.hkl, reflections.multiplicity, *geometrical
-        given = lattice.double(), constants, self.form_factor_table, self.instrument
-        centre, height, fwhm = apply_first_order(_CompiledPeaks, *given)
-        return peaks_to_pattern(centre, height, fwhm, self.instrument)
+        """Return patterns from prepared lists and factors, without checks: the inner loop of a descent."""
+        if compiles(lattice, geometrical):
+            peaks = compiled_peaks(lattice, reflections, geometrical, self.constants)
+        else:
+            peaks = self.peaks(lattice, reflections, geometrical)
+        return peaks_to_pattern(peaks.centre, peaks.height, peaks.fwhm, self.instrument)
 
     def __call__(
         self,
@@ -207,7 +168,7 @@ class Simulator:
         frac_coords: Float[Tensor, "batch sites 3"],
         reflections: Reflections | None = None,
     ) -> Float[Tensor, "batch n"]:
-        """Powder patterns, differentiable in both arguments.
+        """Return powder patterns, differentiable in both arguments.
 
         Args:
             lattice: lattice parameters, angstrom and degrees.
@@ -215,7 +176,7 @@ class Simulator:
             reflections: lists to use; made for these cells if left out.
 
         Returns:
-            Intensities at `two_theta_deg`, on the scale of |F|^2 in electrons^2 times Lorentz-polarisation.
+            Intensities at the values of `grid`, on the scale of |F|^2 in electrons^2 times Lorentz-polarisation.
 
         Raises:
             CellError: for an impossible cell, or one that has left the reach of the given lists.
@@ -239,44 +200,47 @@ class Simulator:
         return self.patterns(lattice, reflections, self.geometrical(reflections, frac_coords))
 
 
-def simulate(structure: Structure, instrument: Instrument | None = None) -> Pattern:
-    """Powder pattern of one crystal in float64.
+def simulate(structure: Structure, instrument: Instrument | None = None, b_iso: float = 0.0) -> Pattern:
+    """Return the powder pattern of one crystal, computed in float64.
 
     Args:
         structure: any crystal; sites may be partially occupied.
         instrument: the paper's if left out.
+        b_iso: overall thermal parameter, angstrom^2.
 
     Raises:
         StructureError, CellError: for a crystal that cannot be simulated.
     """
-    simulator = Simulator(structure, instrument)
-    intensity = simulator(*to_tensors([structure]))[0]
-    return Pattern(simulator.two_theta_deg.numpy(), intensity.numpy())
+    simulator = Simulator(structure, instrument, b_iso=b_iso)
+    intensity = simulator(*to_tensors([structure]))[0].numpy()
+    of_q = simulator.grid.numpy() if simulator.instrument.axis.kind == "q" else None
+    return Pattern(simulator.two_theta_deg.numpy(), intensity, of_q)
 
 
 def reflection_table(structure: Structure, instrument: Instrument | None = None) -> pd.DataFrame:
-    """The reflections of a crystal, line by line as pymatgen's `XRDCalculator` lists them.
+    """Return the reflections of a crystal for the strongest emission line, as pymatgen's `XRDCalculator` lists them.
 
-    Reflections whose angles round to the same multiple of 1e-5 deg are one line: their intensities are added, and
-    h, k, l name one of them. Lines below 1e-3, where the strongest has 100, are left out.
+    Reflections whose angles round to the same multiple of 1e-5 deg are one row: their intensities are added, and
+    h, k, l name one of them. Rows below 1e-3, where the strongest has 100, are left out.
 
     Returns:
-        DataFrame, ascending in angle: h, k, l, multiplicity, d_angstrom, two_theta_deg, intensity (maximum 100).
+        DataFrame, ascending in angle: h, k, l, multiplicity, d_angstrom, two_theta_deg (true scattering angle),
+        intensity (maximum 100).
     """
-    simulator = Simulator(structure, instrument)
+    simulator = Simulator(structure, _for_table(instrument or Instrument()))
     lattice, frac_coords = to_tensors([structure])
     reflections = simulator.reflections(lattice)
     peaks = simulator.peaks(lattice, reflections, simulator.geometrical(reflections, frac_coords))
     hkl = reflections.hkl[0].numpy().astype(int)
     frame = pd.DataFrame(hkl, columns=["h", "k", "l"])
     frame["multiplicity"] = reflections.multiplicity[0].numpy().astype(int)
-    frame["two_theta_deg"] = peaks.centre_deg[0].numpy()
+    frame["two_theta_deg"] = peaks.centre[0].numpy()
     frame["intensity"] = peaks.height[0].numpy()
-    frame["line"] = np.round(frame["two_theta_deg"] / SAME_ANGLE_DEG)
-    # A line is named after its member with the fewest minus signs, then the largest indices: (1, 1, 0), not (2, -1, 0).
+    frame["row"] = np.round(frame["two_theta_deg"] / SAME_ANGLE_DEG)
+    # A row is named after its member with the fewest minus signs, then the largest indices: (1, 1, 0), not (2, -1, 0).
     frame["minus_signs"] = (hkl < 0).sum(1)
-    frame = frame.sort_values(["line", "minus_signs", "h", "k", "l"], ascending=[True, True, False, False, False])
-    table = frame.groupby("line").agg(
+    frame = frame.sort_values(["row", "minus_signs", "h", "k", "l"], ascending=[True, True, False, False, False])
+    table = frame.groupby("row").agg(
         h=("h", "first"),
         k=("k", "first"),
         l=("l", "first"),
@@ -287,7 +251,14 @@ def reflection_table(structure: Structure, instrument: Instrument | None = None)
     table["intensity"] = 100 * (table["intensity"] / table["intensity"].max())
     sine = np.sin(np.radians(table["two_theta_deg"]) / 2)
     table.insert(4, "d_angstrom", simulator.instrument.wavelength_angstrom / (2 * sine))
-    return table[table["intensity"] >= WEAKEST_LINE].reset_index(drop=True)
+    return table[table["intensity"] >= WEAKEST_ROW].reset_index(drop=True)
+
+
+def _for_table(instrument: Instrument) -> Instrument:
+    """Return the instrument with its strongest emission line alone, its range as one of true scattering angles."""
+    low, high = instrument.two_theta_min_deg, instrument.two_theta_max_deg
+    alone = replace(instrument.radiation, lines=instrument.radiation.lines[:1])
+    return replace(instrument, radiation=alone, axis=Axis("two_theta", low, high, high - low), zero_deg=0.0)
 
 
 __all__ = ["Instrument", "Pattern", "Peaks", "Simulator", "reflection_table", "simulate"]

@@ -1,10 +1,12 @@
-"""From peaks to a pattern: the one expensive operation, [batch, reflections] to [batch, n], as one operator.
+"""From peaks to a pattern: the one expensive operation, [batch, peaks] to [batch, n], as one operator.
 
 `peaks_to_pattern` is what the simulator calls. On the CPU it runs the compiled loops of `peaks_kernel`, spread over
 threads; on other devices plain torch, some peaks at a time. Both have a hand-written backward and are held by
-the tests against `peaks_to_pattern_reference`, a few lines of torch that define what is computed.
+the tests against `peaks_to_pattern_reference`, a few lines of torch that define what is computed. Centres and widths
+are in the unit of the axis, whatever that is.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -14,12 +16,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.kernels import peaks_kernel
-from xrdscape.diffraction.profile import FOUR_LN2, Instrument, pseudo_voigt, two_theta_grid
+from xrdscape.diffraction.kernels.arguments import Layout, PeakArrays, Sampling
+from xrdscape.diffraction.profile import FOUR_LN2, pseudo_voigt
 from xrdscape.runtime.threads import over_samples
 
-# Values of one temporary on other devices than the CPU; some ten are held at a time.
 CHUNK = 2**24
+"""Values of one temporary on other devices than the CPU; some ten are held at a time."""
 _FIRST_ORDER = (
     "The compiled operators know first derivatives by torch.autograd alone. For torch.func, forward mode or second "
     "derivatives build the pattern from Simulator.peaks and peaks_to_pattern_reference."
@@ -27,40 +31,40 @@ _FIRST_ORDER = (
 
 
 def peaks_to_pattern(
-    centre_deg: Float[Tensor, "batch peaks"],
+    centre: Float[Tensor, "batch peaks"],
     height: Float[Tensor, "batch peaks"],
-    fwhm_deg: Float[Tensor, "batch peaks"],
+    fwhm: Float[Tensor, "batch peaks"],
     instrument: Instrument,
 ) -> Float[Tensor, "batch n"]:
-    """Sum of pseudo-Voigt peaks on the instrument's grid, differentiable once in centre, height and width.
+    """Return the sum of pseudo-Voigt peaks on the instrument's grid, differentiable once in centre, height and width.
 
     Exact to rounding in float64 and, with centres in float64, to 1e-6 of the maximum in float32.
 
     Args:
-        centre_deg: scattering angle of each peak; float64 keeps the precision that float32 lacks near 90 deg.
+        centre: place of each peak in the axis's unit; float64 keeps the precision that float32 lacks near 90 deg.
         height: of each peak; one of height exactly 0 contributes nothing and receives no gradient (it stands for
             padding, or for a reflection outside the range).
-        fwhm_deg: full width at half maximum.
-        instrument: its grid and its fraction of Gaussian are used.
+        fwhm: full width at half maximum in the axis's unit.
+        instrument: its axis and its fraction of Gaussian are used.
 
     Returns:
         Intensities in the precision of `height`.
 
     Source: eq:pattern of the simulator chapter.
     """
-    return apply_first_order(_Pattern, centre_deg.double(), height, fwhm_deg.to(height.dtype), instrument)
+    return apply_first_order(_Pattern, centre.double(), height, fwhm.to(height.dtype), instrument)
 
 
 def peaks_to_pattern_reference(
-    centre_deg: Float[Tensor, "batch peaks"],
+    centre: Float[Tensor, "batch peaks"],
     height: Float[Tensor, "batch peaks"],
-    fwhm_deg: Float[Tensor, "batch peaks"],
-    two_theta_deg: Float[Tensor, "n"],
+    fwhm: Float[Tensor, "batch peaks"],
+    grid: Float[Tensor, "n"],
     eta: float,
 ) -> Float[Tensor, "batch n"]:
-    """The definition of `peaks_to_pattern` in plain torch, on any grid. Needs memory for [batch, peaks, n] values."""
-    offset = two_theta_deg - centre_deg[..., None]
-    return (height[..., None] * pseudo_voigt(offset, fwhm_deg[..., None], eta)).sum(1)
+    """Return the definition of `peaks_to_pattern` in plain torch, on any grid; memory for [batch, peaks, n] values."""
+    offset = grid - centre[..., None]
+    return (height[..., None] * pseudo_voigt(offset, fwhm[..., None], eta)).sum(1)
 
 
 def apply_first_order(operator: type[torch.autograd.Function], *args: Any) -> Any:
@@ -81,25 +85,26 @@ def _as_it_is(operator: type[torch.autograd.Function], *args: Any) -> Any:
 
 class _Pattern(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, centre, height, fwhm, instrument):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument) -> Tensor:
         ctx.save_for_backward(centre, height, fwhm)
         ctx.instrument = instrument
         return _patterns(centre, height, fwhm, instrument)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        return *_gradients(gradient, *ctx.saved_tensors, ctx.instrument), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        centre, height, fwhm = ctx.saved_tensors
+        d_centre, d_height, d_fwhm = _gradients(gradient, centre, height, fwhm, ctx.instrument)
+        return d_centre, d_height, d_fwhm, None
 
 
 def _patterns(centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument) -> Tensor:
     if height.device.type != "cpu":
         return _patterns_in_torch(centre, height, fwhm, instrument)
-    pattern = height.new_empty(len(height), instrument.n_steps)
-    peaks = [t.contiguous().numpy() for t in (centre, height, fwhm)]
-    constants = peak_constants(instrument, height.dtype)
+    (batch, count), pattern = height.shape, height.new_empty(len(height), instrument.n_steps)
+    peaks, (sampling, layout) = peak_arrays(centre, height, fwhm), sampling_of(instrument, height.dtype)
     over_samples(
-        *(peaks_kernel.forward, peaks_kernel.forward_over, *height.shape), *(*peaks, *constants, pattern.numpy())
+        peaks_kernel.forward, peaks_kernel.forward_over, batch, count, peaks, sampling, layout, pattern.numpy()
     )
     return pattern
 
@@ -109,30 +114,34 @@ def _gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     if height.device.type != "cpu":
         return _gradients_in_torch(gradient, centre, height, fwhm, instrument)
-    d_centre, d_height, d_fwhm = (
-        centre.new_empty(centre.shape),
-        height.new_empty(height.shape),
-        fwhm.new_empty(fwhm.shape),
-    )
-    peaks = [t.contiguous().numpy() for t in (centre, height, fwhm)]
-    arrays = [t.numpy() for t in (gradient.contiguous(), d_centre, d_height, d_fwhm)]
-    constants = peak_constants(instrument, height.dtype)
-    over_samples(*(peaks_kernel.backward, peaks_kernel.backward_over, *height.shape), *(*peaks, *constants, *arrays))
-    return d_centre, d_height, d_fwhm
+    (batch, count), slopes = height.shape, [torch.empty(value.shape, dtype=value.dtype) for value in (centre, height, fwhm)]
+    peaks, (sampling, layout) = peak_arrays(centre, height, fwhm), sampling_of(instrument, height.dtype)
+    over_samples(
+        peaks_kernel.backward, peaks_kernel.backward_over, batch, count,
+        peaks, sampling, layout, gradient.contiguous().numpy(), peak_arrays(*slopes),
+    )  # fmt: skip
+    return slopes[0], slopes[1], slopes[2]
+
+
+def peak_arrays(centre: Tensor, height: Tensor, fwhm: Tensor) -> PeakArrays:
+    """Return peaks as the compiled loops take them; what is contiguous shares its memory."""
+    return PeakArrays(centre.contiguous().numpy(), height.contiguous().numpy(), fwhm.contiguous().numpy())
 
 
 @lru_cache
-def peak_constants(instrument: Instrument, dtype: torch.dtype) -> tuple[Any, ...]:
-    """Of the grid and the profile, as the kernel takes them."""
+def sampling_of(instrument: Instrument, dtype: torch.dtype) -> tuple[Sampling, Layout]:
+    """Return the constants of grid and peak shape as the compiled loops take them, in a precision."""
     kind = np.dtype(str(dtype).removeprefix("torch."))
-    reach = peaks_kernel.REACH_FWHM[kind]
-    profile = instrument.two_theta_min_deg, instrument.step_deg, instrument.eta, reach
-    return profile, *peaks_kernel.layout(instrument.n_steps, kind)
+    axis, reach = instrument.axis, peaks_kernel.REACH_FWHM[kind]
+    sampling = Sampling(float(axis.minimum), float(axis.step), float(instrument.eta), reach)
+    return sampling, peaks_kernel.layout(instrument.n_steps, kind)
 
 
-def _chunks(centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument) -> Any:
-    """Some peaks at a time: offset in the pattern's precision from centres in float64 [B, m, n], height and width."""
-    grid = two_theta_grid(instrument, torch.float64, centre.device)
+def _chunks(
+    centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield some peaks at a time: offset in the pattern's precision from centres in float64 [B, m, n], height, width."""
+    grid = instrument.axis.grid(torch.float64, centre.device)
     size = max(1, CHUNK // max(1, len(centre) * len(grid)))
     for c, h, w in zip(*(t.split(size, 1) for t in (centre, height, fwhm)), strict=True):
         yield (grid - c[..., None]).to(height.dtype), h[..., None], w[..., None]

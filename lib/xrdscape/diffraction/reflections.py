@@ -2,7 +2,7 @@
 
 Enumerating hkl has no gradient. Everything after it is differentiable at a fixed list, so the list is a superset:
 all reflections that any cell within reach of the anchor could bring inside the limiting sphere. The current cell
-decides, continuously in its parameters but for the edge itself, which of them count (`profile.edge_weight`).
+decides, continuously in its parameters but for the edge itself, which of them count (`instrument.edge_weight`).
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xrdscape.crystal.cell import check_lattice, metric, reciprocal_metric
+from xrdscape.diffraction.structure_factors import GeometricalFactors
 from xrdscape.errors import CellError
 
 # Rounding slack on the sphere's radius, far above float64 rounding and far below the spacing of reflections.
@@ -97,8 +98,6 @@ def enumerate_reflections(
     multiplicity = torch.where(padding, 0.0, 2.0).to(lattice.dtype)
     return Reflections(hkl[order].to(lattice.dtype), multiplicity, lattice.detach().clone(), reach)
 
-
-GeometricalFactors = tuple[Tensor, Tensor]
 
 
 def joined(

@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from pymatgen.core import Element
 
 from xrdscape.diffraction.pattern import Pattern
-from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg, pseudo_voigt
-from xrdscape.diffraction.scattering import form_factor_table, form_factors, lorentz_polarisation
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.profile import pseudo_voigt
+from xrdscape.diffraction.form_factors import form_factor_table, form_factors
+from xrdscape.diffraction.lorentz_polarisation import lorentz_polarisation
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, TWO_THETA, joined_indices, letter_panels, new_figure
 
 
@@ -76,7 +78,7 @@ def width_figure(instrument: Instrument | None = None) -> Figure:
     """Full width at half maximum over the range, with the three terms of its square."""
     instrument = instrument or Instrument()
     two_theta = torch.linspace(instrument.two_theta_min_deg, instrument.two_theta_max_deg, 300, dtype=torch.float64)
-    width = caglioti_fwhm_deg(two_theta, instrument)
+    width = instrument.fwhm_deg(two_theta)
     tangent = torch.tan(torch.deg2rad(two_theta) / 2)
     fig = new_figure(2.6)
     left, right = fig.subplots(1, 2)
@@ -95,7 +97,7 @@ def width_figure(instrument: Instrument | None = None) -> Figure:
 def peak_shape_figure(two_theta_deg: float = 45.0, instrument: Instrument | None = None) -> Figure:
     """The pseudo-Voigt peak and its two parts at one angle, on a linear and a logarithmic scale."""
     instrument = instrument or Instrument()
-    width = caglioti_fwhm_deg(torch.tensor(two_theta_deg, dtype=torch.float64), instrument)
+    width = instrument.fwhm_deg(torch.tensor(two_theta_deg, dtype=torch.float64))
     shapes = [
         ("Gaussian", 1.0, PALETTE["orange"], "--"),
         ("Lorentzian", 0.0, PALETTE["green"], ":"),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.landscape.relief import SYMBOLS, false_minima, uphill
 from xrdscape.landscape.slices import Slice, xrd_slice
 

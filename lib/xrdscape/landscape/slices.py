@@ -13,7 +13,7 @@ from xrdscape.crystal.cell import closes
 from xrdscape.crystal.families import Family, project
 from xrdscape.crystal.structures import from_tensors, to_tensors
 from xrdscape.diffraction.pattern import Pattern, Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.errors import CellError, DescentError
 from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant
 from xrdscape.optimisation.energy import energies

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.errors import DescentError
 from xrdscape.landscape.roughness import prominent_traps
 from xrdscape.landscape.slices import Slice, SliceParameters, moving_pair, path_of, xrd_slice

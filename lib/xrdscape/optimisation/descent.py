@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xrdscape.crystal.cell import check_lattice
-from xrdscape.diffraction.pattern import GeometricalFactors, Simulator
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.structure_factors import GeometricalFactors
 from xrdscape.diffraction.reflections import Reflections, in_reach
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.blur import through_blur

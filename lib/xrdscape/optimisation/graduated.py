@@ -110,7 +110,7 @@ def blurred_stage(stage: Stage, width_deg: float) -> Stage:
     every -= every % 2 == 0  # an odd number, so that there is a bin in the middle
     middle = every // 2
     start_deg = fine.two_theta_min_deg + middle * fine.step_deg
-    coarse = replace(fine, step_deg=every * fine.step_deg, two_theta_min_deg=start_deg)
+    coarse = replace(fine, axis=replace(fine.axis, step=every * fine.step_deg, minimum=start_deg))
     half = max(1, half_width(width_deg, coarse.step_deg))
     # A moving average over m bins of width w has the variance w^2 (m^2 - 1) / 12.
     bins = math.sqrt(every**2 * ((2 * half + 1) ** 2 - 1) + 1)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 
 LOWEST_TWO_THETA_DEG = 2.0
 """Where the axis begins at the least, since at 0 deg it would never end. There copper's d is 44 angstrom."""

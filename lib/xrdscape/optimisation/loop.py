@@ -192,6 +192,7 @@ def _fingerprint(descent: Descent, parameterisation: Parameterisation, start: St
         descent.objective.name,
         record_every,
         simulator.instrument,
+        simulator.b_iso,
         simulator.hkl_max,
         simulator.elements,
         simulator.occupancy,

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from xrdscape.crystal.distortion import Noise
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.graduated import Narrowing
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
@@ -23,7 +23,7 @@ DESCENDED: Mapping[str, Objective] = MappingProxyType(
         **OBJECTIVES,
         "transport": TRANSPORT,
         "squared_transport": SQUARED_TRANSPORT,
-        "triangular": triangular(3.0, Instrument.step_deg),
+        "triangular": triangular(3.0, PAPER_INSTRUMENT.step_deg),
     }
 )
 """What a method may descend: the paper's objectives, and some made for peaks that stand apart."""

@@ -10,7 +10,7 @@ from xrdscape.crystal.contents import Contents
 from xrdscape.crystal.families import Family
 from xrdscape.crystal.symmetry import Symmetry
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.objectives import refuse_empty
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from xrdscape.diffraction.profile import PeakProfile
+from xrdscape.diffraction.radiation import Radiation
 from xrdscape.errors import PatternError
 
 Values = NDArray[np.float64]
@@ -18,17 +20,7 @@ SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 0.05, 5.0
 """X-ray wavelengths of powder diffraction lie well inside."""
 
 DOUBLET = 2
-"""Lines of K-alpha radiation."""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Peak widths and shape as in `Instrument`: H^2 = U tan^2 + V tan + W in deg^2, eta the Gaussian fraction."""
-
-    U: float
-    V: float
-    W: float
-    eta: float
+"""Emission lines of K-alpha radiation."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +30,7 @@ class Raw:
     Args:
         two_theta_deg, intensity: [n], as written.
         sigma: standard uncertainty of each intensity, where the file has it.
-        lines: wavelength (angstrom) and weight of each line of the radiation, where the file has them.
+        radiation: emission lines, where the file has them.
         profile: of the peaks, where the file has it.
         simulated: by `xrdscape simulate`, so without background.
         remarks: what was assumed on reading, a sentence each.
@@ -47,8 +39,8 @@ class Raw:
     two_theta_deg: Values
     intensity: Values
     sigma: Values | None = None
-    lines: tuple[tuple[float, float], ...] = ()
-    profile: Profile | None = None
+    radiation: Radiation | None = None
+    profile: PeakProfile | None = None
     simulated: bool = False
     remarks: tuple[str, ...] = ()
 
@@ -60,15 +52,10 @@ class Measured:
     two_theta_deg: Values
     intensity: Values
     sigma: Values | None
-    lines: tuple[tuple[float, float], ...]
-    profile: Profile | None
+    radiation: Radiation
+    profile: PeakProfile | None
     simulated: bool
     remarks: tuple[str, ...]
-
-    @property
-    def wavelength_angstrom(self) -> float:
-        """The weighted mean of the lines."""
-        return sum(wavelength * weight for wavelength, weight in self.lines)
 
 
 def checked(raw: Raw, path: Path, wavelengths_angstrom: Sequence[float] = ()) -> Measured:
@@ -100,8 +87,8 @@ def checked(raw: Raw, path: Path, wavelengths_angstrom: Sequence[float] = ()) ->
     if sigma is not None and not (np.isfinite(sigma).all() and (sigma > 0).any()):
         sigma = None
         remarks.append("The uncertainties in the file are not all numbers; weights are those of counts instead.")
-    lines = _lines(raw, path, wavelengths_angstrom, remarks)
-    return Measured(angle, intensity, sigma, lines, raw.profile, raw.simulated, tuple(remarks))
+    radiation = _radiation(raw, path, wavelengths_angstrom, remarks)
+    return Measured(angle, intensity, sigma, radiation, raw.profile, raw.simulated, tuple(remarks))
 
 
 def _ordered(raw: Raw, path: Path) -> tuple[Values, Values, Values | None]:
@@ -127,34 +114,32 @@ def _ordered(raw: Raw, path: Path) -> tuple[Values, Values, Values | None]:
     return angle, intensity, sigma
 
 
-def _lines(raw: Raw, path: Path, given: Sequence[float], remarks: list[str]) -> tuple[tuple[float, float], ...]:
-    lines, whose = (weighted(given), "given") if given else (raw.lines, f"in {path}")
-    if not lines:
+def _radiation(raw: Raw, path: Path, given: Sequence[float], remarks: list[str]) -> Radiation:
+    radiation, whose = (Radiation.of(*given), "given") if given else (raw.radiation, f"in {path}")
+    if radiation is None:
         raise PatternError(
             f"{path} does not tell its wavelength: give it with --wavelength-angstrom, as 1.5406 (Cu K-alpha 1), "
             "1.5418 (Cu K-alpha, both lines) or 0.7107 (Mo K-alpha)."
         )
-    for wavelength, _ in lines:
-        if not SHORTEST_ANGSTROM < wavelength < LONGEST_ANGSTROM:
+    for line in radiation.lines:
+        if not SHORTEST_ANGSTROM < line.wavelength_angstrom < LONGEST_ANGSTROM:
             raise PatternError(
-                f"the wavelength {whose}, {wavelength:g} angstrom, is not one of X-ray diffraction "
+                f"the wavelength {whose}, {line.wavelength_angstrom:g} angstrom, is not one of X-ray diffraction "
                 f"({SHORTEST_ANGSTROM:g} to {LONGEST_ANGSTROM:g}). Give it in angstrom with --wavelength-angstrom."
             )
-    shown = " and ".join(f"{wavelength:g} Å" for wavelength, _ in lines)
-    if given and raw.lines and raw.lines != lines:
-        instead = " and ".join(f"{wavelength:g} Å" for wavelength, _ in raw.lines)
-        remarks.append(f"The wavelength is {shown}, as given; the file says {instead}.")
+    shown = _shown(radiation)
+    if given and raw.radiation not in (None, radiation):
+        remarks.append(f"The wavelength is {shown}, as given; the file says {_shown(raw.radiation)}.")
     else:
         remarks.append(f"The wavelength is {shown}, {'as given' if given else 'from the file'}.")
-    if len(lines) == DOUBLET:
+    if len(radiation.lines) == DOUBLET:
         remarks.append(
             "The descent takes the weighted mean of the two lines; the fit of the profile takes both, the first twice "
             "as strong."
         )
-    return lines
+    return radiation
 
 
-def weighted(wavelengths_angstrom: Sequence[float]) -> tuple[tuple[float, float], ...]:
-    """Lines with their weights, which sum to 1: of two, as K-alpha 1 and 2, the first is twice as strong."""
-    weights = (2.0, 1.0) if len(wavelengths_angstrom) == DOUBLET else (1.0,) * len(wavelengths_angstrom)
-    return tuple((line, weight / sum(weights)) for line, weight in zip(wavelengths_angstrom, weights, strict=True))
+def _shown(radiation: Radiation) -> str:
+    """Return the wavelengths in words."""
+    return " and ".join(f"{line.wavelength_angstrom:g} Å" for line in radiation.lines)

@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 from xrdscape.crystal.families import TIED, Family, project
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.reflections import Reflections
 from xrdscape.patterns.measured import Profile, Values
 from xrdscape.patterns.prepare import Prepared

@@ -10,7 +10,7 @@ import yaml
 
 from xrdscape.crystal.distortion import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
 from xrdscape.crystal.structures import REFERENCE_NAMES
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.paths import DATA
@@ -68,8 +68,8 @@ class Plan:
     mse_maximum: float = 1.0
     max_shift: int | None = None
     clamp: bool = True
-    wavelength_angstrom: float = Instrument.wavelength_angstrom
-    taper_deg: float = Instrument.taper_deg
+    wavelength_angstrom: float = PAPER_INSTRUMENT.wavelength_angstrom
+    taper_deg: float = PAPER_INSTRUMENT.taper_deg
     dtype: Precision = "float32"
 
     def __post_init__(self) -> None:

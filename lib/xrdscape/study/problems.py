@@ -8,7 +8,7 @@ from xrdscape.crystal.families import Family
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.crystal.symmetry import Symmetry, unwrapped
 from xrdscape.diffraction.pattern import Simulator
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.optimisation.problem import Problem
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xrdscape.diffraction.kernels import peaks_kernel
-from xrdscape.diffraction.pattern import GeometricalFactors, Simulator
-from xrdscape.diffraction.profile import Instrument, caglioti_fwhm_deg
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.structure_factors import GeometricalFactors
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.reflections import Reflections
 
 # THE OPERATOR'S WORK at one point, counted by hand in the loops of `peaks_kernel`: count again when these change.
@@ -68,8 +69,8 @@ def operator_work(
     grid = peaks_kernel.layout(instrument.n_steps, kind)
     (nodes, points), ratio = grid.to_points.shape, len(grid.to_segments.T) // len(grid.to_segments)
     blocks = -(-instrument.n_steps // (points * ratio))
-    centre = ((peaks.centre_deg[counts] - instrument.two_theta_min_deg) / instrument.step_deg).double().numpy()
-    half = peaks_kernel.REACH_FWHM[kind] * (peaks.fwhm_deg[counts] / instrument.step_deg).double().numpy()
+    centre = ((peaks.centre[counts] - instrument.two_theta_min_deg) / instrument.step_deg).double().numpy()
+    half = peaks_kernel.REACH_FWHM[kind] * (peaks.fwhm[counts] / instrument.step_deg).double().numpy()
     own = np.floor(centre / points)
     near = _inside((own - 1) * points, (own + 2) * points, instrument.n_steps)
     block = np.floor(centre / (points * ratio))
@@ -127,7 +128,7 @@ def tail_bound(instrument: Instrument, kind: np.dtype) -> float:
     """
     nodes, points = peaks_kernel.layout(instrument.n_steps, kind).to_points.shape
     ends = torch.tensor([instrument.two_theta_min_deg, instrument.edge_deg], dtype=torch.float64)
-    widest = float(caglioti_fwhm_deg(ends, instrument).max())
+    widest = float(instrument.fwhm_deg(ends).max())
     return widest / 2 / (points * instrument.step_deg) / math.sinh(nodes * math.acosh(3))
 
 

@@ -11,13 +11,14 @@ Each loop comes twice: over a range of samples, and over several ranges at once,
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange, types
 from numba.extending import overload
 
+from xrdscape.diffraction.kernels.arguments import Array, Layout, PeakArrays, Sampling
 from xrdscape.diffraction.profile import FOUR_LN2
 from xrdscape.runtime.compiled import kept
 
@@ -35,29 +36,15 @@ STRIDE = 32
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 
-class Layout(NamedTuple):
-    """Constants of a grid, in the pattern's precision: a float64 number in a loop would lift all to float64.
-
-    `ramp` [n] counts the points. `nodes` holds those of segments (or blocks) 0, 1, ... in their width. `to_points`
-    [p, points] turns the values at a segment's nodes into those at its points, `to_segments` [p, segments * p] those
-    at a block's nodes into those at the nodes of its segments.
-    """
-
-    ramp: np.ndarray
-    nodes: np.ndarray
-    to_points: np.ndarray
-    to_segments: np.ndarray
-
-
 @lru_cache
 def layout(n: int, dtype: np.dtype) -> Layout:
-    """Segments, blocks and nodes of a grid of n points. A segment reaches half a step past its outermost points."""
+    """Return segments, blocks and nodes of a grid of n points. A segment reaches half a step past its outermost points."""
     points, segments, p = POINTS[dtype], SEGMENTS[dtype], NODES[dtype]
     angles = np.pi * (np.arange(p) + 0.5) / p
     nodes = (1 - np.cos(angles)) / 2
 
-    def interpolation(positions: np.ndarray) -> np.ndarray:
-        """Barycentric form of the interpolating polynomial (Berrut & Trefethen, SIAM Rev. 46, 501 (2004))."""
+    def interpolation(positions: Array) -> Array:
+        """Return the barycentric form of the interpolating polynomial (Berrut & Trefethen, SIAM Rev. 46, 501 (2004))."""
         terms = (-1.0) ** np.arange(p) * np.sin(angles) / (positions[:, None] - nodes)
         return np.ascontiguousarray((terms / terms.sum(1, keepdims=True)).T).astype(dtype)
 
@@ -78,18 +65,19 @@ _DOUBLE = np.array([1.0 / math.factorial(k) for k in range(13, -1, -1)])
 _SINGLE_SHRINK, _DOUBLE_SHRINK = np.float32(1 / 2**5), 1 / 2**6
 
 
-def exp_minus(z):  # type: ignore[no-untyped-def]
+def exp_minus(z: float) -> float:
+    """Return exp(-z); compiled only, by `_exp_minus_of`."""
     raise NotImplementedError
 
 
 @overload(exp_minus, inline="always")
-def _exp_minus_of(z):  # type: ignore[no-untyped-def]
-    """exp(-z) by the Taylor series in -z / 2^k and k squarings: it vectorises, the library's exponential does not.
+def _exp_minus_of(z: float) -> Callable[[float], float]:
+    """Return the loop for exp(-z) by the Taylor series in -z / 2^k and k squarings: it vectorises, the library's exponential does not.
 
     Where the Gaussian reaches, the series is cut below 1e-7 (float32, z <= 28) or 1e-13 (float64, z <= 37).
     """
 
-    def single(z):  # type: ignore[no-untyped-def]
+    def single(z: float) -> float:
         t = -z * _SINGLE_SHRINK
         square = t * t
         # Estrin's order: the processor waits for fewer results than in Horner's.
@@ -100,7 +88,7 @@ def _exp_minus_of(z):  # type: ignore[no-untyped-def]
             value = value * value
         return value
 
-    def double(z):  # type: ignore[no-untyped-def]
+    def double(z: float) -> float:
         t = -z * _DOUBLE_SHRINK
         value = _DOUBLE[0]
         for k in range(1, 14):
@@ -117,7 +105,9 @@ def _exp_minus_of(z):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _add_lorentzian(x, offset, quarter, area, values, first, last):  # type: ignore[no-untyped-def]
+def _add_lorentzian(
+    x: Array, offset: float, quarter: float, area: float, values: Array, first: int, last: int
+) -> None:
     """Add area / (H^2/4 + u^2) to values[first:last], with u = x + offset."""
     y = values[first:last]
     for i in range(y.shape[0]):
@@ -126,8 +116,10 @@ def _add_lorentzian(x, offset, quarter, area, values, first, last):  # type: ign
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _lorentz_sums(x, offset, quarter, values, first, last):  # type: ignore[no-untyped-def]
-    """With g = values[first:last] and r = 1 / (H^2/4 + u^2): the sums of g r, g r^2 and g r^2 u."""
+def _lorentz_sums(
+    x: Array, offset: float, quarter: float, values: Array, first: int, last: int
+) -> tuple[float, float, float]:
+    """Return, with g = values[first:last] and r = 1 / (H^2/4 + u^2), the sums of g r, g r^2 and g r^2 u."""
     g = values[first:last]
     one = quarter / quarter
     s_r = s_rr = s_rru = one - one
@@ -142,7 +134,9 @@ def _lorentz_sums(x, offset, quarter, values, first, last):  # type: ignore[no-u
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _add_gaussian(x, offset, steepness, amplitude, values, first, last):  # type: ignore[no-untyped-def]
+def _add_gaussian(
+    x: Array, offset: float, steepness: float, amplitude: float, values: Array, first: int, last: int
+) -> None:
     """Add amplitude exp(-steepness u^2) to values[first:last], with u = x + offset."""
     y = values[first:last]
     for i in range(y.shape[0]):
@@ -151,8 +145,10 @@ def _add_gaussian(x, offset, steepness, amplitude, values, first, last):  # type
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _gauss_sums(x, offset, steepness, values, first, last):  # type: ignore[no-untyped-def]
-    """With g = values[first:last] and e = exp(-steepness u^2): the sums of g e, g e u and g e u^2."""
+def _gauss_sums(
+    x: Array, offset: float, steepness: float, values: Array, first: int, last: int
+) -> tuple[float, float, float]:
+    """Return, with g = values[first:last] and e = exp(-steepness u^2), the sums of g e, g e u and g e u^2."""
     g = values[first:last]
     s_e = s_eu = s_euu = offset - offset
     for i in range(g.shape[0]):
@@ -166,19 +162,20 @@ def _gauss_sums(x, offset, steepness, values, first, last):  # type: ignore[no-u
 
 
 @njit(nogil=True)
-def _clip(value, largest):  # type: ignore[no-untyped-def]
+def _clip(value: float, largest: int) -> int:
+    """Return the value rounded down, within 0 and the largest."""
     return int(min(max(value, 0.0), float(largest)))
 
 
 @njit(nogil=True)
-def _near(place, count):  # type: ignore[no-untyped-def]
-    """First and last-plus-one of the segments or blocks, `count` in all, beside a place in their width."""
+def _near(place: float, count: int) -> tuple[int, int]:
+    """Return first and last-plus-one of the segments or blocks, `count` in all, beside a place in their width."""
     own = math.floor(place)
     return _clip(own - 1, count), _clip(own + 2, count)
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def spread(weights, values, out):  # type: ignore[no-untyped-def]
+def spread(weights: Array, values: Array, out: Array) -> None:
     """Add to each stretch of `out` what the weights [p, length] make of its p values."""
     p, length = weights.shape
     for s in range(-(-out.shape[0] // length)):
@@ -191,8 +188,8 @@ def spread(weights, values, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def collect(weights, given, values):  # type: ignore[no-untyped-def]
-    """The adjoint of `spread`: p values from each stretch of what is given."""
+def collect(weights: Array, given: Array, values: Array) -> None:
+    """Write the adjoint of `spread`: p values from each stretch of what is given."""
     p, length = weights.shape
     values[:] = 0
     zero = weights.dtype.type(0)
@@ -210,8 +207,8 @@ def collect(weights, given, values):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _window(centre, half, n):  # type: ignore[no-untyped-def]
-    """First and last-plus-one point that a Gaussian reaches."""
+def _window(centre: float, half: float, n: int) -> tuple[int, int]:
+    """Return first and last-plus-one point that a Gaussian reaches."""
     first = _clip(math.ceil(centre - half), n)
     length = max(0, _clip(math.floor(centre + half) + 1, n) - first)
     # Up to a multiple of the stride, but never so far out that the exponential's series would not hold.
@@ -221,10 +218,15 @@ def _window(centre, half, n):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _add_peaks(b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p, fine, coarse, y):  # type: ignore[no-untyped-def]
-    """Add the peaks of sample b: around their centres to the points y, nearby at the nodes of segments, far away at
-    those of blocks."""
-    origin, step, gaussian, reach = profile
+def _add_peaks(
+    b: int, peaks: PeakArrays, sampling: Sampling, layout: Layout, fine: Array, coarse: Array, y: Array
+) -> None:
+    """Add the peaks of sample b: around their centres to the points y, nearby at the nodes of segments (`fine`), far
+    away at those of blocks (`coarse`)."""
+    centre, height, fwhm = peaks
+    origin, step, gaussian, reach = sampling
+    ramp, nodes = layout.ramp, layout.nodes
+    (p, points), ratio = layout.to_points.shape, layout.to_segments.shape[1] // layout.to_segments.shape[0]
     kind = y.dtype.type
     one, quarter, eta, four_ln2 = kind(1), kind(0.25), kind(gaussian), kind(FOUR_LN2)
     per_segment, per_block = one / kind(points), one / kind(points * ratio)
@@ -254,15 +256,26 @@ def _add_peaks(b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p, 
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _peak_slopes(  # type: ignore[no-untyped-def]
-    b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p, fine, coarse, g, d_centre, d_height, d_fwhm
-):
-    """Gradients in the peaks of sample b from those in the values that `_add_peaks` adds to.
+def _peak_slopes(
+    b: int,
+    peaks: PeakArrays,
+    sampling: Sampling,
+    layout: Layout,
+    fine: Array,
+    coarse: Array,
+    g: Array,
+    d_peaks: PeakArrays,
+) -> None:
+    """Write gradients in the peaks of sample b from those in the values that `_add_peaks` adds to.
 
     With q = H^2/4, r = 1 / (q + u^2), L = q r: dL/dcentre = 2 q r^2 u, dL/dH = (r - q r^2) H/2;
     with G = exp(-4 ln2 u^2/H^2): dG/dcentre = G 8 ln2 u/H^2, dG/dH = G 8 ln2 u^2/H^3.
     """
-    origin, step, gaussian, reach = profile
+    centre, height, fwhm = peaks
+    d_centre, d_height, d_fwhm = d_peaks
+    origin, step, gaussian, reach = sampling
+    ramp, nodes = layout.ramp, layout.nodes
+    (p, points), ratio = layout.to_points.shape, layout.to_segments.shape[1] // layout.to_segments.shape[0]
     kind = g.dtype.type
     one, two, quarter, eta, four_ln2 = kind(1), kind(2), kind(0.25), kind(gaussian), kind(FOUR_LN2)
     per_segment, per_block = one / kind(points), one / kind(points * ratio)
@@ -299,69 +312,64 @@ def _peak_slopes(  # type: ignore[no-untyped-def]
         d_fwhm[b, m] = h / kind(step) * (lorentz * (r - q * rr) * width / two + eta * two / width * steepness * euu)
 
 
-@kept(fastmath=FAST, error_model="numpy")
-def forward(  # type: ignore[no-untyped-def]
-    first, last, centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, pattern
-):
-    """Patterns [B, n] of samples `first` to `last` from peaks [B, M].
+@njit(nogil=True)
+def _node_values(layout: Layout) -> tuple[Array, Array]:
+    """Return empty arrays for the values at the nodes of all segments and at those of all blocks."""
+    (p, points), ratio = layout.to_points.shape, layout.to_segments.shape[1] // layout.to_segments.shape[0]
+    blocks, kind = -(-layout.ramp.shape[0] // (points * ratio)), layout.ramp.dtype
+    return np.empty(blocks * ratio * p, kind), np.empty(blocks * p, kind)
 
-    Centres are in float64, and so is `profile`: start and step of the grid, fraction of Gaussian, its reach in FWHM.
-    """
-    (p, points), ratio = to_points.shape, to_segments.shape[1] // to_segments.shape[0]
-    blocks = -(-ramp.shape[0] // (points * ratio))
-    fine, coarse = np.empty(blocks * ratio * p, ramp.dtype), np.empty(blocks * p, ramp.dtype)
+
+@kept(fastmath=FAST, error_model="numpy")
+def forward(
+    first: int, last: int, peaks: PeakArrays, sampling: Sampling, layout: Layout, pattern: Array
+) -> None:
+    """Write the patterns [B, n] of samples `first` to `last`."""
+    fine, coarse = _node_values(layout)
     for b in range(first, last):
         pattern[b], fine[:], coarse[:] = 0, 0, 0
-        given = b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p
-        _add_peaks(*given, fine, coarse, pattern[b])
-        spread(to_segments, coarse, fine)
-        spread(to_points, fine, pattern[b])
+        _add_peaks(b, peaks, sampling, layout, fine, coarse, pattern[b])
+        spread(layout.to_segments, coarse, fine)
+        spread(layout.to_points, fine, pattern[b])
 
 
 @kept(fastmath=FAST, error_model="numpy")
-def backward(  # type: ignore[no-untyped-def]
-    first, last, centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, gradient, *results
-):
-    """Gradients [B, M] in centre, height and width of samples `first` to `last` from that in the patterns."""
-    (p, points), ratio = to_points.shape, to_segments.shape[1] // to_segments.shape[0]
-    blocks = -(-ramp.shape[0] // (points * ratio))
-    fine, coarse = np.empty(blocks * ratio * p, ramp.dtype), np.empty(blocks * p, ramp.dtype)
+def backward(
+    first: int,
+    last: int,
+    peaks: PeakArrays,
+    sampling: Sampling,
+    layout: Layout,
+    gradient: Array,
+    d_peaks: PeakArrays,
+) -> None:
+    """Write the gradients in the peaks of samples `first` to `last` from that in the patterns [B, n]."""
+    fine, coarse = _node_values(layout)
     for b in range(first, last):
-        collect(to_points, gradient[b], fine)
-        collect(to_segments, fine, coarse)
-        given = b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p
-        _peak_slopes(*given, fine, coarse, gradient[b], *results)
+        collect(layout.to_points, gradient[b], fine)
+        collect(layout.to_segments, fine, coarse)
+        _peak_slopes(b, peaks, sampling, layout, fine, coarse, gradient[b], d_peaks)
 
 
 @kept(fastmath=FAST, error_model="numpy")
-def apart(centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, near, fine, coarse):  # type: ignore[no-untyped-def]
-    """What each single peak [B, 1] adds to points, to nodes of segments and to those of blocks, a peak a row."""
-    (p, points), ratio = to_points.shape, to_segments.shape[1] // to_segments.shape[0]
+def apart(peaks: PeakArrays, sampling: Sampling, layout: Layout, near: Array, fine: Array, coarse: Array) -> None:
+    """Write what the peaks [B, P] add to points, to nodes of segments and to those of blocks, a sample a row."""
     near[:], fine[:], coarse[:] = 0, 0, 0
-    for b in range(centre.shape[0]):
-        given = b, centre, height, fwhm, profile, ramp, nodes, points, ratio, p
-        _add_peaks(*given, fine[b], coarse[b], near[b])
+    for b in range(near.shape[0]):
+        _add_peaks(b, peaks, sampling, layout, fine[b], coarse[b], near[b])
 
 
 @kept(parallel=True)
-def forward_over(  # type: ignore[no-untyped-def]
-    bounds, centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, pattern
-):
-    """`forward` from each of the bounds to the next."""
+def forward_over(bounds: Array, peaks: PeakArrays, sampling: Sampling, layout: Layout, pattern: Array) -> None:
+    """Run `forward` from each of the bounds to the next."""
     for i in prange(bounds.shape[0] - 1):
-        forward(
-            *(bounds[i], bounds[i + 1], centre, height, fwhm),
-            *(profile, ramp, nodes, to_points, to_segments, pattern),
-        )
+        forward(bounds[i], bounds[i + 1], peaks, sampling, layout, pattern)
 
 
 @kept(parallel=True)
-def backward_over(  # type: ignore[no-untyped-def]
-    bounds, centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, gradient, d_centre, d_height, d_fwhm
-):
-    """`backward` from each of the bounds to the next."""
+def backward_over(
+    bounds: Array, peaks: PeakArrays, sampling: Sampling, layout: Layout, gradient: Array, d_peaks: PeakArrays
+) -> None:
+    """Run `backward` from each of the bounds to the next."""
     for i in prange(bounds.shape[0] - 1):
-        backward(
-            *(bounds[i], bounds[i + 1], centre, height, fwhm),
-            *(profile, ramp, nodes, to_points, to_segments, gradient, d_centre, d_height, d_fwhm),
-        )
+        backward(bounds[i], bounds[i + 1], peaks, sampling, layout, gradient, d_peaks)

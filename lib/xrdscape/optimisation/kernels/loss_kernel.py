@@ -1,25 +1,39 @@
 """From a pattern to a loss, and from lattice parameters to a loss and back in one sweep, compiled.
 
 In a sweep a pattern and its gradient stay in the processor's cache: nothing but a loss and six slopes leaves a sample.
-The measures are those of `similarity`, which defines them; the tests hold the one against the other.
+The measures are those of `objectives`, which defines them; the tests hold the one against the other.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit, prange, types
 from numba.extending import overload
 
 from xrdscape.diffraction.kernels import lattice_kernel, peaks_kernel
+from xrdscape.diffraction.kernels.arguments import (
+    Array,
+    Exact,
+    FormFactors,
+    Layout,
+    Lists,
+    Optics,
+    PeakArrays,
+    Sampling,
+    SimulatorConstants,
+    WidthConstants,
+)
 from xrdscape.diffraction.kernels.peaks_kernel import FAST
+from xrdscape.optimisation.kernels.arguments import Comparison, Results
 from xrdscape.optimisation.kernels.shift_kernel import best_shift
 from xrdscape.optimisation.objectives import COSINE, ENTROPY, SQUARED_ERROR
 from xrdscape.runtime.compiled import kept
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _cosine(x, t, gradient):  # type: ignore[no-untyped-def]
-    """-<x, t> / (|x| |t|), and its slopes cos x / |x|^2 - t / (|x| |t|)."""
+def _cosine(x: Array, t: Array, gradient: Array) -> float:
+    """Return -<x, t> / (|x| |t|), and write its slopes cos x / |x|^2 - t / (|x| |t|)."""
     square = overlap = target_square = 0.0
     for i in range(x.shape[0]):
         square += float(x[i]) * float(x[i])
@@ -36,8 +50,8 @@ def _cosine(x, t, gradient):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _squared_error(x, t, gradient):  # type: ignore[no-untyped-def]
-    """mean((x / max x - t / max t)^2), and its slopes, that of the maximum included."""
+def _squared_error(x: Array, t: Array, gradient: Array) -> float:
+    """Return mean((x / max x - t / max t)^2), and write its slopes, that of the maximum included."""
     n, kind = x.shape[0], x.dtype.type
     highest, target_highest = x[0], t[0]
     for i in range(n):
@@ -59,13 +73,14 @@ def _squared_error(x, t, gradient):  # type: ignore[no-untyped-def]
     return total / n
 
 
-def _logarithms(values):  # type: ignore[no-untyped-def]
+def _logarithms(values: Array) -> None:
+    """Replace numbers by their logarithms; compiled only, by `_logarithms_of`."""
     raise NotImplementedError
 
 
 @overload(_logarithms)
-def _logarithms_of(values):  # type: ignore[no-untyped-def]
-    """Natural logarithms of positive normal numbers, in place: they vectorise, the library's do not.
+def _logarithms_of(values: Array) -> Callable[[Array], None]:
+    """Return the loop for natural logarithms of positive normal numbers, in place: they vectorise, the library's do not.
 
     A number is 2^e m with m from sqrt(1/2) to sqrt(2), and ln m = 2 artanh(s) with s = (m - 1) / (m + 1), |s| < 0.172.
     The series in s is cut below 2e-9 (float32) or 2e-17 (float64).
@@ -80,7 +95,7 @@ def _logarithms_of(values):  # type: ignore[no-untyped-def]
     terms = np.array([2 / (2 * k + 1) for k in range(4 if single else 10, -1, -1)], kind)
     count, one, ln_two = len(terms), kind(1), kind(math.log(2))
 
-    def loop(values):  # type: ignore[no-untyped-def]
+    def loop(values: Array) -> None:
         bits = values.view(whole)
         for i in range(values.shape[0]):
             lifted = bits[i] + lift
@@ -97,20 +112,25 @@ def _logarithms_of(values):  # type: ignore[no-untyped-def]
     return loop
 
 
-def _tiny(values):  # type: ignore[no-untyped-def]
+def _tiny(values: Array) -> float:
+    """Return the smallest normal number of the precision; compiled only, by `_tiny_of`."""
     raise NotImplementedError
 
 
 @overload(_tiny)
-def _tiny_of(values):  # type: ignore[no-untyped-def]
-    """The smallest normal number of the precision."""
+def _tiny_of(values: Array) -> Callable[[Array], float]:
+    """Return what gives the smallest normal number of the precision."""
     smallest = np.finfo(np.float32 if values.dtype == types.float32 else np.float64).tiny
-    return lambda values: smallest
+
+    def constant(values: Array) -> float:
+        return smallest
+
+    return constant
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _entropy(x, t, gradient):  # type: ignore[no-untyped-def]
-    """-1 + (sum p ln(p / m) + sum q ln(q / m)) / ln 4 with p = x / sum x, q = t / sum t, m = (p + q) / 2.
+def _entropy(x: Array, t: Array, gradient: Array) -> float:
+    """Return -1 + (sum p ln(p / m) + sum q ln(q / m)) / ln 4 with p = x / sum x, q = t / sum t, m = (p + q) / 2.
 
     Its slope in p is ln(p / m) / ln 4.
     """
@@ -141,9 +161,8 @@ def _entropy(x, t, gradient):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _correlation(x, t, search, gradient):  # type: ignore[no-untyped-def]
-    """-max over s of sum_i x_i t_(i - s) / (|x| |t|), and its slopes at the best shift."""
-    largest, narrowest = search
+def _correlation(x: Array, t: Array, largest: float, narrowest: float, gradient: Array) -> float:
+    """Return -max over s of sum_i x_i t_(i - s) / (|x| |t|), and write its slopes at the best shift."""
     n, kind, shift = x.shape[0], x.dtype.type, best_shift(x, t, largest, narrowest)
     first, last = max(0, shift), min(n, n + shift)
     square = overlap = target_square = 0.0
@@ -166,21 +185,21 @@ def _correlation(x, t, search, gradient):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def loss_of(measure, x, t, search, gradient):  # type: ignore[no-untyped-def]
-    """Loss of a pattern against a target, and its slopes. `search` holds the largest shift of the cross-correlation
-    and the least FWHM of a peak, in bins."""
+def loss_of(compared: Comparison, x: Array, gradient: Array) -> float:
+    """Return the loss of a pattern against the target, and write its slopes."""
+    measure, t = compared.measure, compared.target
     if measure == COSINE:
         return _cosine(x, t, gradient)
     if measure == SQUARED_ERROR:
         return _squared_error(x, t, gradient)
     if measure == ENTROPY:
         return _entropy(x, t, gradient)
-    return _correlation(x, t, search, gradient)
+    return _correlation(x, t, compared.largest_shift, compared.narrowest, gradient)
 
 
 @njit(nogil=True)
-def is_free(begun, b):  # type: ignore[no-untyped-def]
-    """Whether no thread has begun sample b; from now on one has.
+def is_free(begun: Array, b: int) -> bool:
+    """Return whether no thread has begun sample b; from now on one has.
 
     So a thread that is done takes over what slower ones have not begun. Two may find the same sample free at the same
     moment: both then compute it, and write the same result.
@@ -192,63 +211,68 @@ def is_free(begun, b):  # type: ignore[no-untyped-def]
 
 
 @kept()
-def losses(  # type: ignore[no-untyped-def]
-    first, last, measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient,
-    instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice
-):  # fmt: skip
-    """Losses [B] of samples `first` to `last` against one target [n], and their gradients [B, 6] in the lattice.
-
-    `measure` is one of `similarity`'s twins, `search` as in `loss_of`; other arguments are those of the two kernels.
-    """
-    n = ramp.shape[0]
-    pattern, gradient = np.empty((1, n), real.dtype), np.empty((1, n), real.dtype)
+def losses(
+    first: int,
+    last: int,
+    compared: Comparison,
+    lattice: Exact,
+    lists: Lists,
+    simulator: SimulatorConstants,
+    results: Results,
+) -> None:
+    """Write losses and gradients [B, 6] of samples `first` to `last` with these cells [B, 6] against one target."""
+    sampling, layout, optics = simulator.sampling, simulator.layout, simulator.optics
+    n, kind = layout.ramp.shape[0], lists.real.dtype
+    pattern, gradient = np.empty((1, n), kind), np.empty((1, n), kind)
     for b in range(first, last):
         # Without the padding at the end of a list, so that no sample depends on the longest one's.
-        count = np.sum(multiplicity[b] > 0)
-        centre, d_centre, slopes = np.empty((1, count)), np.empty((1, count)), np.empty((1, 3, count))
-        height, fwhm = np.empty((1, count), real.dtype), np.empty((1, count), real.dtype)
-        d_height, d_fwhm = np.empty_like(height), np.empty_like(fwhm)
-        cell, indices, counts = lattice[b : b + 1], hkl[b : b + 1], multiplicity[b : b + 1]
-        lattice_kernel.forward(
-            0, 1, cell, indices, counts, real[b : b + 1], imaginary[b : b + 1], z, decay, coefficient, instrument,
-            centre, height, fwhm, slopes,
-        )  # fmt: skip
-        peaks_kernel.forward(0, 1, centre, height, fwhm, profile, ramp, nodes, to_points, to_segments, pattern)
-        loss[b] = loss_of(measure, pattern[0], target, search, gradient[0])
-        peaks_kernel.backward(
-            0,
-            1,
-            centre,
-            height,
-            fwhm,
-            profile,
-            ramp,
-            nodes,
-            to_points,
-            to_segments,
-            gradient,
-            d_centre,
-            d_height,
-            d_fwhm,
-        )
-        lattice_kernel.backward(
-            0, 1, cell, indices, instrument[0], slopes, d_centre, d_height, d_fwhm, d_lattice[b : b + 1]
-        )
+        count = np.sum(lists.multiplicity[b] > 0) * optics.share.shape[0]
+        slopes = np.empty((1, 3, count))
+        peaks = PeakArrays(np.empty((1, count)), np.empty((1, count), kind), np.empty((1, count), kind))
+        d_peaks = PeakArrays(np.empty((1, count)), np.empty((1, count), kind), np.empty((1, count), kind))
+        cell, hkl, d_cell = lattice[b : b + 1], lists.hkl[b : b + 1], results.gradient[b : b + 1]
+        alone = Lists(hkl, lists.multiplicity[b : b + 1], lists.real[b : b + 1], lists.imaginary[b : b + 1])
+        lattice_kernel.forward(0, 1, cell, alone, simulator, peaks, slopes)
+        peaks_kernel.forward(0, 1, peaks, sampling, layout, pattern)
+        results.loss[b] = loss_of(compared, pattern[0], gradient[0])
+        peaks_kernel.backward(0, 1, peaks, sampling, layout, gradient, d_peaks)
+        lattice_kernel.backward(0, 1, cell, hkl, optics, slopes, d_peaks, d_cell)
+
+
+def losses_over(
+    bounds: Array,
+    compared: Comparison,
+    lattice: Exact,
+    lists: Lists,
+    simulator: SimulatorConstants,
+    results: Results,
+) -> None:
+    """Run `losses` on several threads, each of which begins at its own bound."""
+    # A parallel loop takes no tuple of tuples.
+    _losses_over(
+        bounds, compared, lattice, lists, results,
+        simulator.form_factors, simulator.optics, simulator.width, simulator.sampling, simulator.layout,
+    )  # fmt: skip
 
 
 @kept(parallel=True)
-def losses_over(  # type: ignore[no-untyped-def]
-    bounds, measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay, coefficient,
-    instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice
-):  # fmt: skip
-    """`losses` on several threads, each of which begins at its own bound."""
-    batch = loss.shape[0]
+def _losses_over(
+    bounds: Array,
+    compared: Comparison,
+    lattice: Exact,
+    lists: Lists,
+    results: Results,
+    form_factors: FormFactors,
+    optics: Optics,
+    width: WidthConstants,
+    sampling: Sampling,
+    layout: Layout,
+) -> None:
+    batch = results.loss.shape[0]
     begun = np.zeros(batch, np.uint8)
     for i in prange(bounds.shape[0] - 1):
         for k in range(batch):
             b = (bounds[i] + k) % batch
             if is_free(begun, b):
-                losses(
-                    b, b + 1, measure, target, search, lattice, hkl, multiplicity, real, imaginary, z, decay,
-                    coefficient, instrument, profile, ramp, nodes, to_points, to_segments, loss, d_lattice,
-                )  # fmt: skip
+                simulator = SimulatorConstants(form_factors, optics, width, sampling, layout)
+                losses(b, b + 1, compared, lattice, lists, simulator, results)

@@ -5,22 +5,23 @@ of peaks, Lorentzians wider than 2 f or Gaussians wider than 1.4 f. Patterns sum
 smoothed by a triangle of w bins and at every w-th shift alone; at its highest point that costs at most the fraction
 w^2/f^2 (1/4 + 1/6) for Lorentzians, 0.58 w^2/f^2 for Gaussians. So the best shift lies beside one whose coarse overlap
 is behind the highest by no more than `LOST` w^2/f^2, and only there is it looked at more closely.
-`similarity.best_shift` defines the result.
+`objectives.best_shift` defines the result.
 """
 
 import numpy as np
 from numba import njit
 
+from xrdscape.diffraction.kernels.arguments import Array
 from xrdscape.diffraction.kernels.peaks_kernel import FAST
 
 LOST = 0.7
-# The coarsest blocks are no wider than this share of the FWHM, each finer level has blocks a quarter as wide.
 WIDEST, FINER = 0.6, 4
+"""The coarsest blocks are no wider than this share of the FWHM, each finer level has blocks a quarter as wide."""
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _overlap(x, t, shift):  # type: ignore[no-untyped-def]
-    """sum_i x_i t_(i - shift)."""
+def _overlap(x: Array, t: Array, shift: int) -> float:
+    """Return sum_i x_i t_(i - shift)."""
     first, last = max(0, shift), min(x.shape[0], t.shape[0] + shift)
     total = x.dtype.type(0)
     if first < last:
@@ -31,8 +32,8 @@ def _overlap(x, t, shift):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _all_overlaps(x, t):  # type: ignore[no-untyped-def]
-    """Those of all shifts, from 1 - n to n - 1, of t [n] by the same sums in another order: fewer, longer loops."""
+def _all_overlaps(x: Array, t: Array) -> Array:
+    """Return the overlaps of all shifts, from 1 - n to n - 1, of t [n]: sums in another order, fewer and longer loops."""
     n = x.shape[0]
     overlaps, backwards = np.zeros(2 * n - 1, x.dtype), t[::-1].copy()
     for i in range(n):
@@ -43,8 +44,8 @@ def _all_overlaps(x, t):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _block_sums(x, block):  # type: ignore[no-untyped-def]
-    """Of four bins at a time, as often as it takes."""
+def _block_sums(x: Array, block: int) -> Array:
+    """Return sums over blocks of bins, of four at a time as often as it takes."""
     while block > 1:
         sums = np.zeros(-(-x.shape[0] // FINER), x.dtype)
         for i in range(x.shape[0] // FINER):
@@ -56,8 +57,8 @@ def _block_sums(x, block):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _finer(shifts, overlaps, least, inner, outer):  # type: ignore[no-untyped-def]
-    """Shifts to look at more closely, in units of the finer level: those with enough overlap, and the outermost."""
+def _finer(shifts: Array, overlaps: Array, least: float, inner: int, outer: int) -> Array:
+    """Return the shifts to look at more closely, in units of the finer level: those with enough overlap, and the outermost."""
     found, count = np.empty((FINER + 1) * shifts.shape[0], shifts.dtype), 0
     for i in range(shifts.shape[0]):
         place = abs(shifts[i])
@@ -70,10 +71,10 @@ def _finer(shifts, overlaps, least, inner, outer):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True)
-def best_shift(x, t, largest, narrowest):  # type: ignore[no-untyped-def]
-    """Of the shifts of t [n] by up to `largest` bins the one with the greatest overlap with x [n], both >= 0.
+def best_shift(x: Array, t: Array, largest: float, narrowest: float) -> int:
+    """Return that shift of t [n] by up to `largest` bins which has the greatest overlap with x [n], both >= 0.
 
-    `narrowest` is the least FWHM of a peak in bins. Equals `similarity.best_shift` but for shifts that are equally good
+    `narrowest` is the least FWHM of a peak in bins. Equals `objectives.best_shift` but for shifts that are equally good
     to rounding.
     """
     largest = min(int(largest), x.shape[0] - 1)

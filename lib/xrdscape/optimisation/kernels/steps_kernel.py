@@ -9,34 +9,54 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from xrdscape.diffraction.kernels.arguments import (
+    Array,
+    Exact,
+    FormFactors,
+    Layout,
+    Lists,
+    Optics,
+    Sampling,
+    SimulatorConstants,
+    SiteReflections,
+    WidthConstants,
+)
 from xrdscape.diffraction.kernels.lattice_kernel import reciprocal_metric
 from xrdscape.optimisation.kernels import fixed_kernel
+from xrdscape.optimisation.kernels.arguments import (
+    Bands,
+    CellLimits,
+    Comparison,
+    DescentArrays,
+    Moments,
+    Results,
+    Steps,
+)
 from xrdscape.optimisation.kernels.loss_kernel import losses
 from xrdscape.runtime.compiled import kept
 
 
 @njit(nogil=True)
-def _note(  # type: ignore[no-untyped-def]
-    b, at, start, check_every, tolerance, codes, total, parameters, loss, best_loss, best_parameters, mark, status
-):
-    """Keep the best of sample b and test it for convergence, at step `at`; `total` tells whether all is finite."""
-    running, converged, not_finite, _ = codes
+def _note(b: int, steps: Steps, state: DescentArrays, total: float) -> None:
+    """Keep the best of sample b and test it for convergence; `total` tells whether loss and slopes are finite."""
+    loss, best_loss, mark, status, at = state.loss, state.best_loss, state.mark, state.status, state.done[b]
     if not math.isfinite(total):
-        status[b] = not_finite
+        status[b] = steps.not_finite
     elif loss[b] < best_loss[b]:
         best_loss[b] = loss[b]
-        best_parameters[b] = parameters[b]
-    if at == start:
+        state.best_parameters[b] = state.parameters[b]
+    if at == steps.start:
         mark[b] = best_loss[b]
-    elif at % check_every == 0:
-        if status[b] == running and mark[b] - best_loss[b] < parameters.dtype.type(tolerance):
-            status[b] = converged
+    elif at % steps.check_every == 0:
+        tolerance = state.parameters.dtype.type(steps.tolerance)
+        if status[b] == steps.running and mark[b] - best_loss[b] < tolerance:
+            status[b] = steps.converged
         mark[b] = best_loss[b]
 
 
 @njit(nogil=True)
-def _in_reach(frame, direct, largest):  # type: ignore[no-untyped-def]
-    """Whether a cell with this metric is within the reach of its list; `reflections.in_reach`."""
+def _in_reach(frame: Exact, direct: Exact, largest: float) -> bool:
+    """Return whether a cell with this metric is within the reach of its list; `reflections.in_reach`."""
     strain = 0.0
     for i in range(3):
         for j in range(3):
@@ -49,17 +69,16 @@ def _in_reach(frame, direct, largest):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _moved(parameters, slopes, rate, clamp, projector, moved):  # type: ignore[no-untyped-def]
-    """Where plain gradient descent goes; `parameterisation.LatticeParameters.limit` and `.project`.
+def _moved(parameters: Array, slopes: Exact, steps: Steps, projector: Exact, moved: Array) -> None:
+    """Write where plain gradient descent goes; `parameters.LatticeParameters.limit` and `.project`.
 
-    `clamp` holds the largest move and the move instead of a larger one, relative to the parameter; `projector` [6, 7]
-    the projection, its constant part last, or no row at all.
+    Both limits on a move are relative to the parameter.
     """
     kind, free = parameters.dtype.type, np.empty_like(parameters)
     for i in range(6):
-        move, size = kind(-rate) * kind(slopes[i]), abs(parameters[i])
-        if abs(move) > kind(clamp[0]) * size:
-            move = math.copysign(kind(clamp[1]) * size, move)
+        move, size = kind(-steps.rate) * kind(slopes[i]), abs(parameters[i])
+        if abs(move) > kind(steps.largest_move) * size:
+            move = math.copysign(kind(steps.clamped_move) * size, move)
         free[i] = parameters[i] + move
     if projector.shape[0] == 0:
         moved[:] = free
@@ -72,8 +91,8 @@ def _moved(parameters, slopes, rate, clamp, projector, moved):  # type: ignore[n
 
 
 @njit(nogil=True)
-def _possible(parameters, limits):  # type: ignore[no-untyped-def]
-    """Whether parameters are a crystal's; `parameterisation.LatticeParameters.possible`."""
+def _possible(parameters: Array, flattest: float, largest_volume: float) -> bool:
+    """Return whether parameters are a crystal's; `parameters.LatticeParameters.possible`."""
     for i in range(6):
         if not (parameters[i] > 0 and (i < 3 or parameters[i] < 180)):
             return False
@@ -83,144 +102,141 @@ def _possible(parameters, limits):  # type: ignore[no-untyped-def]
         squares, product = squares + cosine * cosine, product * cosine
     relative = math.sqrt(max(0.0, 1 - squares + 2 * product))
     volume = relative * float(parameters[0]) * float(parameters[1]) * float(parameters[2])
-    return relative > limits[0] and volume < limits[1]
+    return relative > flattest and volume < largest_volume
 
 
 @kept()
-def move_cells(  # type: ignore[no-untyped-def]
-    first, last, until, start, check_every, tolerance, rate, clamp, limits, codes, projector, frame, reach,
-    parameters, loss, best_loss, best_parameters, mark, status, done,
-    measure, target, search, cells, hkl, multiplicity, real, imaginary, z, decay, coefficient,
-    instrument, profile, ramp, nodes, to_points, to_segments, losses_exact, slopes,
-):  # fmt: skip
-    """Take samples `first` to `last` to step `until` of the descent, or until they stop or leave their lists' reach.
-
-    Args:
-        start: the step at which the descent began, where the first mark is set.
-        check_every, tolerance, rate: the schedule.
-        clamp, projector: of `_moved`.
-        limits: flattest unit volume and largest volume of a crystal.
-        codes: of the states running, converged, not finite, impossible.
-        frame, reach: of the lists; `reflections.in_reach`.
-        parameters, ..., status: the state of the descent, changed in place; `done` is the step that each sample is at.
-        measure, ..., slopes: as `loss_kernel.losses` takes them; `cells` are the parameters in float64.
-    """
-    running, _, _, impossible = codes
+def move_cells(
+    first: int,
+    last: int,
+    steps: Steps,
+    limits: CellLimits,
+    state: DescentArrays,
+    compared: Comparison,
+    lists: Lists,
+    simulator: SimulatorConstants,
+) -> None:
+    """Take samples `first` to `last` to a step of the descent, or until they stop or leave their lists' reach."""
+    parameters, status, done = state.parameters, state.status, state.done
+    cells, results = np.empty((last, 6)), Results(np.empty(last), np.empty((last, 6)))
     direct, inverse, moved = np.empty((3, 3)), np.empty((3, 3)), np.empty_like(parameters[0])
     for b in range(first, last):
-        while done[b] < until and status[b] == running:
+        while done[b] < steps.until and status[b] == steps.running:
             for i in range(6):
                 cells[b, i] = parameters[b, i]
             reciprocal_metric(cells[b], direct, inverse)
-            if not _in_reach(frame[b], direct, reach):
+            if not _in_reach(limits.frame[b], direct, limits.reach):
                 break
-            losses(
-                b, b + 1, measure, target, search, cells, hkl, multiplicity, real, imaginary, z, decay, coefficient,
-                instrument, profile, ramp, nodes, to_points, to_segments, losses_exact, slopes,
-            )  # fmt: skip
-            loss[b] = losses_exact[b]
-            total = float(loss[b])
+            losses(b, b + 1, compared, cells, lists, simulator, results)
+            state.loss[b] = results.loss[b]
+            total = float(state.loss[b])
             for i in range(6):
-                total += slopes[b, i]
-            _note(
-                *(b, done[b], start, check_every, tolerance, codes, total),
-                *(parameters, loss, best_loss, best_parameters, mark, status),
-            )
-            if status[b] == running:
-                _moved(parameters[b], slopes[b], rate, clamp, projector, moved)
-                if _possible(moved, limits):
+                total += results.gradient[b, i]
+            _note(b, steps, state, total)
+            if status[b] == steps.running:
+                _moved(parameters[b], results.gradient[b], steps, limits.projector, moved)
+                if _possible(moved, limits.flattest, limits.largest_volume):
                     parameters[b] = moved
                 else:
-                    status[b] = impossible
+                    status[b] = steps.impossible
             done[b] += 1
 
 
+def move_cells_over(
+    bounds: Array,
+    steps: Steps,
+    limits: CellLimits,
+    state: DescentArrays,
+    compared: Comparison,
+    lists: Lists,
+    simulator: SimulatorConstants,
+) -> None:
+    """Run `move_cells` from each of the bounds to the next."""
+    # A parallel loop takes no tuple of tuples.
+    _move_cells_over(
+        bounds, steps, limits, state, compared, lists,
+        simulator.form_factors, simulator.optics, simulator.width, simulator.sampling, simulator.layout,
+    )  # fmt: skip
+
+
 @kept(parallel=True)
-def move_cells_over(  # type: ignore[no-untyped-def]
-    bounds, until, start, check_every, tolerance, rate, clamp, limits, codes, projector, frame, reach,
-    parameters, loss, best_loss, best_parameters, mark, status, done,
-    measure, target, search, cells, hkl, multiplicity, real, imaginary, z, decay, coefficient,
-    instrument, profile, ramp, nodes, to_points, to_segments, losses_exact, slopes,
-):  # fmt: skip
-    """`move_cells` from each of the bounds to the next."""
+def _move_cells_over(
+    bounds: Array,
+    steps: Steps,
+    limits: CellLimits,
+    state: DescentArrays,
+    compared: Comparison,
+    lists: Lists,
+    form_factors: FormFactors,
+    optics: Optics,
+    width: WidthConstants,
+    sampling: Sampling,
+    layout: Layout,
+) -> None:
     for i in prange(bounds.shape[0] - 1):
-        move_cells(
-            bounds[i], bounds[i + 1], until, start, check_every, tolerance, rate, clamp, limits, codes, projector,
-            frame, reach, parameters, loss, best_loss, best_parameters, mark, status, done,
-            measure, target, search, cells, hkl, multiplicity, real, imaginary, z, decay, coefficient,
-            instrument, profile, ramp, nodes, to_points, to_segments, losses_exact, slopes,
-        )  # fmt: skip
+        simulator = SimulatorConstants(form_factors, optics, width, sampling, layout)
+        move_cells(bounds[i], bounds[i + 1], steps, limits, state, compared, lists, simulator)
 
 
 @njit(nogil=True)
-def _displaced(places, slopes, rate, clamp, moved):  # type: ignore[no-untyped-def]
-    """Where plain gradient descent goes, and whether all of it is finite; `parameterisation.CoordinateParameters`.
+def _displaced(places: Array, slopes: Array, steps: Steps, moved: Array) -> bool:
+    """Write where plain gradient descent goes, and return whether all of it is finite;
+    `parameters.CoordinateParameters`.
 
-    `clamp` holds the largest move, and the move instead of a larger one relative to the coordinate.
+    The largest move is absolute, the move in place of a larger one relative to the coordinate.
     """
     kind, finite = places.dtype.type, True
     for n in range(places.shape[0]):
         for i in range(3):
-            move = kind(-rate) * slopes[n, i]
-            if abs(move) > kind(clamp[0]):
-                move = math.copysign(kind(clamp[1]) * abs(places[n, i]), move)
+            move = kind(-steps.rate) * slopes[n, i]
+            if abs(move) > kind(steps.largest_move):
+                move = math.copysign(kind(steps.clamped_move) * abs(places[n, i]), move)
             moved[n, i] = places[n, i] + move
             finite = finite and math.isfinite(moved[n, i])
     return finite
 
 
 @kept()
-def move_sites(  # type: ignore[no-untyped-def]
-    first, last, until, start, check_every, tolerance, rate, clamp, codes,
-    parameters, loss, best_loss, best_parameters, mark, status, done,
-    measure, hkl, weight, strength, line, gram, projection, columns, target_moments, target, search,
-    first_point, near, first_node, fine, coarse, to_points, to_segments, losses_exact, slopes,
-):  # fmt: skip
-    """Take samples `first` to `last` to step `until` of the descent, or until they stop.
-
-    Args:
-        start, ..., codes, parameters, ..., done: as in `move_cells`.
-        clamp: of `_displaced`.
-        measure, ..., slopes: as `fixed_kernel.losses` takes them.
-    """
-    running, _, _, impossible = codes
-    moved = np.empty_like(parameters[0])
+def move_sites(
+    first: int,
+    last: int,
+    steps: Steps,
+    state: DescentArrays,
+    compared: Comparison,
+    reflections: SiteReflections,
+    moments: Moments,
+    bands: Bands,
+) -> None:
+    """Take samples `first` to `last` to a step of the descent, or until they stop."""
+    parameters, status, done = state.parameters, state.status, state.done
+    results, moved = Results(np.empty(last), np.empty_like(parameters[:last])), np.empty_like(parameters[0])
     for b in range(first, last):
-        while done[b] < until and status[b] == running:
-            fixed_kernel.losses(
-                b, b + 1, measure, parameters, hkl, weight, strength, line, gram, projection, columns, target_moments,
-                target, search, first_point, near, first_node, fine, coarse, to_points, to_segments,
-                losses_exact, slopes,
-            )  # fmt: skip
-            loss[b] = losses_exact[b]
-            total = float(loss[b])
+        while done[b] < steps.until and status[b] == steps.running:
+            fixed_kernel.losses(b, b + 1, compared, parameters, reflections, moments, bands, results)
+            state.loss[b] = results.loss[b]
+            total = float(state.loss[b])
             for n in range(moved.shape[0]):
                 for i in range(3):
-                    total += slopes[b, n, i]
-            _note(
-                *(b, done[b], start, check_every, tolerance, codes, total),
-                *(parameters, loss, best_loss, best_parameters, mark, status),
-            )
-            if status[b] == running:
-                if _displaced(parameters[b], slopes[b], rate, clamp, moved):
+                    total += results.gradient[b, n, i]
+            _note(b, steps, state, total)
+            if status[b] == steps.running:
+                if _displaced(parameters[b], results.gradient[b], steps, moved):
                     parameters[b] = moved
                 else:
-                    status[b] = impossible
+                    status[b] = steps.impossible
             done[b] += 1
 
 
 @kept(parallel=True)
-def move_sites_over(  # type: ignore[no-untyped-def]
-    bounds, until, start, check_every, tolerance, rate, clamp, codes,
-    parameters, loss, best_loss, best_parameters, mark, status, done,
-    measure, hkl, weight, strength, line, gram, projection, columns, target_moments, target, search,
-    first_point, near, first_node, fine, coarse, to_points, to_segments, losses_exact, slopes,
-):  # fmt: skip
-    """`move_sites` from each of the bounds to the next."""
+def move_sites_over(
+    bounds: Array,
+    steps: Steps,
+    state: DescentArrays,
+    compared: Comparison,
+    reflections: SiteReflections,
+    moments: Moments,
+    bands: Bands,
+) -> None:
+    """Run `move_sites` from each of the bounds to the next."""
     for i in prange(bounds.shape[0] - 1):
-        move_sites(
-            bounds[i], bounds[i + 1], until, start, check_every, tolerance, rate, clamp, codes,
-            parameters, loss, best_loss, best_parameters, mark, status, done,
-            measure, hkl, weight, strength, line, gram, projection, columns, target_moments, target, search,
-            first_point, near, first_node, fine, coarse, to_points, to_segments, losses_exact, slopes,
-        )  # fmt: skip
+        move_sites(bounds[i], bounds[i + 1], steps, state, compared, reflections, moments, bands)

@@ -10,7 +10,7 @@ from pymatgen.core import Structure
 from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.families import detect_family
 from xrdscape.crystal.structures import load_structure, structures_from_tensors
-from xrdscape.diffraction.profile import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.optimisation.descent import Schedule
 from xrdscape.optimisation.loop import DescentResult
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective, cross_correlation_within
@@ -57,8 +57,8 @@ class DescentJob:
     max_shift: int | None = None
     clamp: bool = True
     dtype: Precision = "float32"
-    wavelength_angstrom: float = Instrument.wavelength_angstrom
-    taper_deg: float = Instrument.taper_deg
+    wavelength_angstrom: float = PAPER_INSTRUMENT.wavelength_angstrom
+    taper_deg: float = PAPER_INSTRUMENT.taper_deg
 
     @property
     def key(self) -> str:
@@ -91,9 +91,9 @@ class DescentJob:
             "dtype": self.dtype,
         }
         # The instrument's settings came after the first records, whose keys do not hold them.
-        if self.wavelength_angstrom != Instrument.wavelength_angstrom:
+        if self.wavelength_angstrom != PAPER_INSTRUMENT.wavelength_angstrom:
             written["wavelength_angstrom"] = self.wavelength_angstrom
-        if self.taper_deg != Instrument.taper_deg:
+        if self.taper_deg != PAPER_INSTRUMENT.taper_deg:
             written["taper_deg"] = self.taper_deg
         return written
 

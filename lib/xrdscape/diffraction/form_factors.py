@@ -1,0 +1,58 @@
+"""How strongly an atom scatters X-rays: its form factor."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from pymatgen.analysis.diffraction.xrd import ATOMIC_SCATTERING_PARAMS
+from pymatgen.core import Element
+from torch import Tensor
+
+from xrdscape.errors import StructureError
+
+MOTT_BETHE = 41.78214
+"""Mott-Bethe prefactor of the electron-scattering fit, 8 pi^2 m e^2 / h^2 in 1/angstrom (De Graef & McHenry, Structure
+of Materials, ch. 12). The coefficients a_i, b_i that go with it are the table that pymatgen carries; it was fitted for
+s = sin(theta)/lambda up to about 2 1/angstrom."""
+
+
+class FormFactorTable(NamedTuple):
+    """Atomic numbers Z [elements, 1], and the decays -b [terms, 1] and coefficients -41.78214 a [elements, terms] of
+    all elements' terms together: an element's coefficients are 0 for the terms of the others."""
+
+    z: Float[Tensor, "elements 1"]
+    decay: Float[Tensor, "terms 1"]
+    coefficient: Float[Tensor, "elements terms"]
+
+
+def form_factor_table(
+    elements: tuple[str, ...], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+) -> FormFactorTable:
+    """Return what `form_factors` needs to know of some elements.
+
+    Raises:
+        StructureError: for an element without tabulated coefficients.
+    """
+    missing = [e for e in elements if e not in ATOMIC_SCATTERING_PARAMS]
+    if missing:
+        raise StructureError(
+            f"No X-ray form factor is tabulated for {', '.join(missing)}. Replace the element or leave its sites out."
+        )
+    z = torch.tensor([float(Element(e).Z) for e in elements], dtype=dtype, device=device)
+    a, b = torch.tensor([ATOMIC_SCATTERING_PARAMS[e] for e in elements], dtype=dtype, device=device).unbind(-1)
+    return FormFactorTable(z[:, None], -b.flatten()[:, None], -MOTT_BETHE * torch.block_diag(*a))
+
+
+def form_factors(
+    s_squared: Float[Tensor, "*batch reflections"], table: FormFactorTable
+) -> Float[Tensor, "*batch elements reflections"]:
+    """Return atomic form factors in electrons, f(s) = Z - 41.78214 s^2 sum_i a_i exp(-b_i s^2).
+
+    Args:
+        s_squared: (sin(theta) / lambda)^2 = 1 / (2 d)^2, 1/angstrom^2.
+        table: from `form_factor_table`.
+
+    Source: eq:form-factor of the simulator chapter.
+    """
+    s2 = s_squared[..., None, :]
+    return torch.addcmul(table.z, s2, table.coefficient @ torch.exp(table.decay * s2))

@@ -1,0 +1,172 @@
+"""From a cell to the peaks of its reflections: where each stands, how wide it is and how high.
+
+`cell_factors` and `reflection_peaks` are plain torch and define what is computed; `compiled_peaks` is the same by
+`kernels.lattice_kernel`. A radiation of several emission lines gives as many peaks of each reflection: first those of
+all reflections for the strongest line, then those for the next.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from xrdscape.crystal.cell import reciprocal_metric
+from xrdscape.diffraction.form_factors import FormFactorTable, form_factors
+from xrdscape.diffraction.instrument import Instrument, edge_weight
+from xrdscape.diffraction.kernels import lattice_kernel
+from xrdscape.diffraction.kernels.arguments import FormFactors, Lists, PeakArrays, SimulatorConstants
+from xrdscape.diffraction.lorentz_polarisation import lorentz_polarisation
+from xrdscape.diffraction.peaks import apply_first_order
+from xrdscape.diffraction.reflections import Reflections
+from xrdscape.diffraction.structure_factors import GeometricalFactors, debye_waller, structure_factor_squared
+from xrdscape.diffraction.widths import fwhm_deg
+
+
+class CellFactors(NamedTuple):
+    """What the cell alone decides about the reflections of a batch.
+
+    Args:
+        centre: of each peak in the axis's unit [B, lines * M], float64 in any precision: float32 leaves 4e-6 deg near
+            90 deg, and peaks have steep flanks.
+        strength: all of its height but |F|^2 [B, lines * M]; 0 for those outside the range.
+        form_factors: of each element at each reflection, electrons [B, elements, M].
+        fwhm: of each peak in the axis's unit [B, lines * M].
+    """
+
+    centre: Tensor
+    strength: Tensor
+    form_factors: Tensor
+    fwhm: Tensor
+
+
+class Peaks(NamedTuple):
+    """What the reflections of a batch look like on the axis, each [B, lines * M] for M reflections and all emission
+    lines: centre (float64) and full width at half maximum in the axis's unit, height."""
+
+    centre: Tensor
+    height: Tensor
+    fwhm: Tensor
+
+
+def cell_factors(
+    lattice: Float[Tensor, "batch 6"],
+    reflections: Reflections,
+    instrument: Instrument,
+    table: FormFactorTable,
+    b_iso: float = 0.0,
+) -> CellFactors:
+    """Return centre, width, form factors and strength of every reflection, differentiable in the cell.
+
+    Args:
+        lattice: cells, angstrom and degrees.
+        reflections: their lists.
+        instrument: its radiation, range and widths are used.
+        table: of the elements' form factors; its precision is that of the result.
+        b_iso: overall thermal parameter, angstrom^2.
+    """
+    radiation, dtype = instrument.radiation, table.z.dtype
+    wavelength = radiation.wavelength_angstrom
+    # sin^2(theta) = (lambda / 2d)^2, for each emission line [B, lines, M].
+    scaled = reciprocal_metric(lattice.double()) * (wavelength / 2) ** 2
+    ratios = lattice.new_tensor([line.wavelength_angstrom / wavelength for line in radiation.lines], dtype=torch.float64)
+    exact = (scaled.flatten(-2)[:, None] @ reflections.products) * ratios[:, None] ** 2
+    # Past the edge, where the strength is 0, the formulas need not give a number: reflections are held there.
+    edge = math.sin(math.radians(instrument.edge_deg / 2)) ** 2
+    inside = (exact.detach() <= edge).double()
+    exact = torch.addcmul(edge - edge * inside, exact, inside)
+    angle = torch.arcsin(torch.sqrt(exact)) * (360 / math.pi)
+    weight = reflections.multiplicity[:, None] * inside.to(dtype)
+    if instrument.taper_deg > 0:
+        weight = weight * edge_weight(angle, instrument).to(dtype)
+    if len(radiation.lines) > 1:
+        weight = weight * weight.new_tensor([line.weight for line in radiation.lines])[:, None]
+    sine_squared = exact.to(dtype)
+    strength = weight * lorentz_polarisation(sine_squared, radiation.polarisation)
+    # Of the emission line that reaches farthest: for the others some of these may be held at the edge.
+    shortest = min(range(len(ratios)), key=lambda place: radiation.lines[place].wavelength_angstrom)
+    s_squared = sine_squared[:, shortest] / radiation.lines[shortest].wavelength_angstrom ** 2
+    factors = form_factors(s_squared, table)
+    if b_iso != 0:
+        factors = factors * debye_waller(s_squared, b_iso)[:, None]
+    centre, fwhm = _on_axis(angle, exact, sine_squared, ratios, instrument)
+    return CellFactors(centre.flatten(1), strength.flatten(1), factors, fwhm.flatten(1))
+
+
+def _on_axis(
+    angle: Tensor, exact: Tensor, sine_squared: Tensor, ratios: Tensor, instrument: Instrument
+) -> tuple[Tensor, Tensor]:
+    """Return centres and widths in the unit of the axis; `exact` is sin^2(theta) in float64."""
+    width = instrument.width_constants
+    # Only a size's width depends on the wavelength.
+    width = width._replace(size=width.size * ratios.to(sine_squared.dtype)[:, None]) if width.size else width
+    fwhm = fwhm_deg(torch.sqrt(sine_squared / (1 - sine_squared)), width)
+    if instrument.axis.kind == "two_theta":
+        return angle + instrument.zero_deg, fwhm
+    per_sine = 4 * math.pi / instrument.wavelength_angstrom
+    # dQ / d(2 theta) = (2 pi / lambda) cos(theta).
+    return per_sine * torch.sqrt(exact), fwhm * (math.pi / 360 * per_sine) * torch.sqrt(1 - sine_squared)
+
+
+def reflection_peaks(factors: CellFactors, geometrical: GeometricalFactors) -> Peaks:
+    """Return the peaks of cells whose coordinates give these geometrical structure factors."""
+    square = structure_factor_squared(factors.form_factors, geometrical)
+    lines = factors.strength.shape[1] // square.shape[1]
+    height = factors.strength * (square if lines == 1 else square.repeat(1, lines))
+    return Peaks(factors.centre, height, factors.fwhm)
+
+
+def compiled_peaks(
+    lattice: Float[Tensor, "batch 6"],
+    reflections: Reflections,
+    geometrical: GeometricalFactors,
+    constants: SimulatorConstants,
+) -> Peaks:
+    """Return the peaks on the CPU, differentiable once in the cell, while the geometrical structure factors stay."""
+    return Peaks(*apply_first_order(_CompiledPeaks, lattice.double(), lists_of(reflections, geometrical), constants))
+
+
+def lists_of(reflections: Reflections, geometrical: GeometricalFactors) -> Lists:
+    """Return reflection lists and their geometrical structure factors as the compiled loops take them."""
+    real, imaginary = geometrical
+    return Lists(
+        hkl=reflections.hkl.contiguous().numpy(),
+        multiplicity=reflections.multiplicity.contiguous().numpy(),
+        real=real.contiguous().numpy(),
+        imaginary=imaginary.contiguous().numpy(),
+    )
+
+
+def form_factor_arrays(table: FormFactorTable) -> FormFactors:
+    """Return the form factors' coefficients as the compiled loops take them."""
+    return FormFactors(
+        table.z.contiguous().numpy(), table.decay.contiguous().numpy(), table.coefficient.contiguous().numpy()
+    )
+
+
+class _CompiledPeaks(torch.autograd.Function):
+    """Peaks as a function of the lattice alone: `lattice_kernel`."""
+
+    @staticmethod
+    def forward(ctx: Any, lattice: Tensor, lists: Lists, constants: SimulatorConstants) -> tuple[Tensor, ...]:
+        cells, dtype = lattice.contiguous().numpy(), lists.real.dtype
+        batch, count = lists.multiplicity.shape
+        shape = batch, len(constants.optics.share) * count
+        peaks = PeakArrays(np.empty(shape), np.empty(shape, dtype), np.empty(shape, dtype))
+        slopes = np.empty((batch, 3, shape[1]))
+        lattice_kernel.forward(0, batch, cells, lists, constants, peaks, slopes)
+        ctx.kept = cells, lists.hkl, constants.optics, slopes
+        return tuple(torch.from_numpy(part) for part in peaks)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        cells, hkl, optics, slopes = ctx.kept
+        d_lattice = np.empty(cells.shape)
+        centre, height, fwhm = (gradient.contiguous().numpy() for gradient in gradients)
+        d_peaks = PeakArrays(centre, height, fwhm)
+        lattice_kernel.backward(0, len(cells), cells, hkl, optics, slopes, d_peaks, d_lattice)
+        return torch.from_numpy(d_lattice), None, None
