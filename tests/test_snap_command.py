@@ -92,7 +92,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def stopped(*words: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xrdscape.reports.refinement.html_text", stopped)
+    monkeypatch.setattr("xrdscape.refinement.report.html_text", stopped)
     result = call("snap", "U2Ti", pattern, "-o", tmp_path / "out", "--tries", "1")
     assert result.exit_code == 130
     assert result.stderr.endswith("interrupted: nothing was written\n")

@@ -7,12 +7,12 @@ import torch
 from pymatgen.core import Lattice, Structure
 from tolerances import CIF_COORDINATE, CIF_FRACTION, TENSOR_ROUND_TRIP
 
+from xrdscape.crystal.reference_facts import reference_facts
 from xrdscape.crystal.structures import (
     REFERENCE_NAMES,
     composition_matrix,
     from_tensors,
     load_structure,
-    reference_facts,
     reference_path,
     to_tensors,
 )

@@ -215,7 +215,7 @@ def snap(
     from xrdscape.patterns.prepare import prepare
     from xrdscape.patterns.reading import read_pattern
     from xrdscape.refinement.refine import FREE, Settings, refine
-    from xrdscape.reports.refinement import Report, write_report
+    from xrdscape.refinement.report import Report, write_report
     from xrdscape.runtime.threads import use_threads
 
     use_threads(1)

@@ -7,12 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from pymatgen.core import Composition, DummySpecies, Lattice, Structure
-from pymatgen.io.cif import CifFile, CifParser
-from pymatgen.io.vasp import Poscar
+from pymatgen.io.cif import CifParser
 from torch import Tensor
 
 from xrdscape.crystal.contents import Contents, contents_of
@@ -57,32 +55,6 @@ def load_structure(name_or_path: str | Path) -> Structure:
         return _reference(str(name_or_path)).copy()
     path = crystal_path(name_or_path)
     return _checked(_read(path), str(path))
-
-
-def reference_facts() -> pd.DataFrame:
-    """What the CIFs say of the ten structures.
-
-    Returns:
-        One row a structure: name, formula, source, space_group, space_group_number, crystal_family, n_sites,
-        named_in_paper.
-    """
-    rows = []
-    for name in REFERENCE_NAMES:
-        block = next(iter(CifFile.from_file(reference_path(name)).data.values()))
-        structure = load_structure(name)
-        rows.append(
-            {
-                "name": name,
-                "formula": structure.composition.reduced_formula,
-                "source": " ".join(str(block["_xrdscape_source"]).split()),
-                "space_group": block["_space_group_name_H-M_alt"],
-                "space_group_number": int(block["_space_group_IT_number"]),
-                "crystal_family": block["_xrdscape_crystal_family"],
-                "n_sites": len(structure),
-                "named_in_paper": block["_xrdscape_named_in_paper"] == "yes",
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def to_tensors(
@@ -165,6 +137,9 @@ def _read(path: Path) -> Structure:
             if path.suffix.lower() in (".cif", ".mcif"):
                 return CifParser.from_str(_crystal_block(path)).parse_structures(primitive=False, on_error="raise")[0]
             if "POSCAR" in path.name.upper() or "CONTCAR" in path.name or path.suffix == ".vasp":
+                # Half a second to import, and few files need it.
+                from pymatgen.io.vasp import Poscar
+
                 return Poscar.from_str(path.read_text()).structure
             return Structure.from_file(path)
     except StructureError:

@@ -12,7 +12,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 from pymatgen.util.string import latexify_spacegroup
 
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, reference_facts
+from xrdscape.crystal.reference_facts import reference_facts
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.diffraction.pattern import Pattern, reflection_table, simulate
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, element_legend, same_scale
 from xrdscape.figures.style import METHOD_STYLE, PALETTE, TWO_THETA, MethodStyle, formula, letter_panels, new_figure

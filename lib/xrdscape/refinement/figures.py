@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xrdscape.diffraction.pattern import reflection_table
-from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
 from xrdscape.patterns.measured import Values
 from xrdscape.patterns.prepare import Prepared
 from xrdscape.refinement.fit import Fit, shifted
 from xrdscape.refinement.refine import Path, Refinement
+from xrdscape.style import PALETTE, TWO_THETA, letter_panels, new_figure
 
 # Below the pattern, as shares of its height: the reflections' marks, and the middle of the difference curve.
 MARKS, DIFFERENCE = 0.06, 0.2

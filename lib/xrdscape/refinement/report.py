@@ -14,13 +14,13 @@ from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xrdscape.figures.measured import path_figure, refinement_figure, tick_positions
-from xrdscape.figures.style import use_style
 from xrdscape.patterns.prepare import Prepared
+from xrdscape.refinement.figures import path_figure, refinement_figure, tick_positions
 from xrdscape.refinement.refine import Refinement, Settings
 from xrdscape.refinement.residual import foreign_peaks, hump, verdict, warnings_of
 from xrdscape.runtime.checkpoint import replace_file
 from xrdscape.runtime.provenance import provenance
+from xrdscape.style import use_style
 
 SYMPREC_ANGSTROM = 0.01
 """Within which the refined crystal's symmetry is sought, for its CIF."""
