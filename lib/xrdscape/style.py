@@ -1,6 +1,10 @@
 """The one look of all drawings: sizes, fonts, and colours that the colour-blind can tell apart."""
 
+import html
 import sys
+from base64 import b64encode
+from contextlib import AbstractContextManager
+from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +17,9 @@ WIDTH_IN = 7.4
 
 DOTS_PER_INCH = 200.0
 """Resolution of a PNG, and of maps and point clouds inside an SVG."""
+
+INLINE_DOTS_PER_INCH = 120.0
+"""Resolution of a figure inside a page of text."""
 
 PALETTE = MappingProxyType(
     {
@@ -72,8 +79,13 @@ def use_style() -> None:
         set_matplotlib_formats("svg", "png", metadata={"Date": None}, dpi=DOTS_PER_INCH)
 
 
+def styled() -> AbstractContextManager[None]:
+    """Return a context in which figures have this look, whatever matplotlib's defaults are outside it."""
+    return mpl.rc_context(dict[Any, Any](RC_PARAMS))
+
+
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
-    """An empty figure across the page whose parts are laid out so that nothing overlaps."""
+    """Return an empty figure across the page whose parts are laid out so that nothing overlaps."""
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05, wspace=0.05)
     return Figure(figsize=(width_in, height_in), layout=layout)
 
@@ -83,3 +95,16 @@ def letter_panels(axes: Any, fontsize: float | None = None) -> None:
     for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
         title = f"({letter}) {ax.get_title(loc='left')}".strip()
         ax.set_title(title, loc="left", fontsize=fontsize or mpl.rcParams["axes.titlesize"])
+
+
+def inline_html(figure: Figure, alternative: str) -> str:
+    """Return a figure as HTML that needs no other file.
+
+    Args:
+        figure: to show.
+        alternative: words for who does not see it.
+    """
+    png = BytesIO()
+    figure.savefig(png, format="png", dpi=INLINE_DOTS_PER_INCH)
+    data = b64encode(png.getvalue()).decode()
+    return f'<img alt="{html.escape(alternative, quote=True)}" src="data:image/png;base64,{data}">'

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from pymatgen.core import Composition, DummySpecies, Lattice, Structure
+from pymatgen.core import Composition, DummySpecies, Element, Lattice, Structure
 from pymatgen.io.cif import CifParser
 from torch import Tensor
 
@@ -23,6 +23,9 @@ MIN_SITE_DISTANCE_ANGSTROM = 0.5
 MIN_RELATIVE_VOLUME = 1e-4
 """Volume over a b c below which the three vectors are taken to lie in a plane."""
 
+ISOTOPES = ("D", "T")
+"""Of hydrogen, which scatter X-rays as it does."""
+
 _MODULATED = "_cell_modulation_dimension"
 _DATA_BLOCK = re.compile(r"^(?=\s*data_)", re.MULTILINE)
 
@@ -32,8 +35,26 @@ _CELL_ADVICE = (
 )
 
 
+Crystal = Structure | str | Path
+"""A crystal as a user names it: a structure, the path of its file, or the name of a reference structure."""
+
+
+def structure_of(crystal: Crystal) -> Structure:
+    """Return a structure of plain elements from what a user names it by; errors as `load_structure`."""
+    if not isinstance(crystal, Structure):
+        return load_structure(crystal)
+    if all(isinstance(item, Element) and item.symbol not in ISOTOPES for site in crystal for item in site.species):
+        return crystal
+    species = [_plain(site.species, crystal.composition.reduced_formula) for site in crystal]
+    return Structure(crystal.lattice, species, crystal.frac_coords)
+
+
 def load_structure(name_or_path: str | Path) -> Structure:
-    """Read a reference structure by name, or any CIF or POSCAR by path.
+    """Return a reference structure by name, or that in a CIF or POSCAR file by path.
+
+    >>> from xrdscape import load_structure
+    >>> load_structure("U2Ti").composition.reduced_formula
+    'U2Ti'
 
     The cell is kept as written, not reduced. Oxidation states, site properties and labels are dropped;
     deuterium and tritium scatter X-rays as hydrogen and become hydrogen. Partial occupancy is kept. Of a CIF
@@ -194,7 +215,7 @@ def _plain(species: Composition, origin: str) -> Composition:
                 f"{origin} has an atom of unknown kind {str(item)!r}: X-ray scattering needs chemical "
                 "elements. Replace it by the element that sits there."
             )
-        symbol = "H" if item.symbol in ("D", "T") else item.symbol
+        symbol = "H" if item.symbol in ISOTOPES else item.symbol
         amounts[symbol] = amounts.get(symbol, 0.0) + amount
     if not amounts:
         raise StructureError(f"{origin} has a site without any atom: remove it or give its occupancy.")

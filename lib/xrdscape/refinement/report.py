@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -14,27 +14,21 @@ from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xrdscape.patterns.prepare import Prepared
-from xrdscape.refinement.figures import path_figure, refinement_figure, tick_positions
-from xrdscape.refinement.refine import Refinement, Settings
-from xrdscape.refinement.residual import foreign_peaks, hump, verdict, warnings_of
+from xrdscape import __version__
+from xrdscape.diffraction.radiation import Radiation
+from xrdscape.refinement.figures import path_figure, refinement_figure
+from xrdscape.refinement.refinement import Refinement
 from xrdscape.runtime.checkpoint import replace_file
 from xrdscape.runtime.provenance import provenance
-from xrdscape.style import use_style
+from xrdscape.style import styled
+
+ENDINGS = (".cif", ".html", ".json")
 
 SYMPREC_ANGSTROM = 0.01
 """Within which the refined crystal's symmetry is sought, for its CIF."""
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
-SHORT = ("cosine", "Rwp", "Rp")
 CELL_LABELS = ("a (Å)", "b (Å)", "c (Å)", "α (°)", "β (°)", "γ (°)")
-
-ALWAYS = (
-    "Scattering is kinematic, with one thermal parameter for all atoms and without absorption, anomalous dispersion or "
-    "preferred orientation; the beam was unpolarised.",
-    "If both K-alpha lines were in the beam but only the first is known here, the cell is too small (copper: by "
-    "0.08 %): give both with --wavelength-angstrom.",
-)
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -51,78 +45,52 @@ figure { overflow-x: auto; } svg { min-width: 34rem; }
 """
 
 
-@dataclass(frozen=True)
-class Report:
-    """A refinement and what belongs to it.
-
-    Args:
-        crystal, pattern: names of the files.
-        prepared: the pattern.
-        settings: of the refinement.
-        refinement: its outcome.
-    """
-
-    crystal: str
-    pattern: str
-    prepared: Prepared
-    settings: Settings
-    refinement: Refinement
-
-    @property
-    def warnings(self) -> list[str]:
-        done = self.refinement
-        lines = len(tick_positions(self.prepared, done))
-        fit = done.end_fit
-        return warnings_of(done.start, done.end, lines, foreign_peaks(self.prepared, fit), hump(self.prepared, fit))
-
-    @property
-    def verdict(self) -> str:
-        return verdict(self.refinement.after)
-
-    @property
-    def comparison(self) -> list[tuple[str, str, str]]:
-        """Cell and agreement in short: name, before, after."""
-        done = self.refinement
-        cells = (" ".join(f"{value:.4f}" for value in crystal.lattice.parameters) for crystal in (done.start, done.end))
-        told = [(name, f"{getattr(done.before, name):.4f}", f"{getattr(done.after, name):.4f}") for name in SHORT]
-        return [("cell", *cells), *told]  # type: ignore[list-item]
-
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        return *self.refinement.remarks, *ALWAYS
-
-
-def write_report(report: Report, cif: Path, html: Path, numbers: Path, plot: Path | None = None) -> None:
+def write_report(refinement: Refinement, cif: Path, html: Path, numbers: Path) -> None:
     """Write all of it, once all of it is there, and each file whole or not at all.
 
     Raises:
         RecordError: for a file that cannot be written.
     """
-    use_style()
-    pattern = refinement_figure(report.prepared, report.refinement)
     texts = {
-        cif: cif_text(report),
-        numbers: json.dumps(numbers_of(report), indent=2, ensure_ascii=False) + "\n",
-        html: html_text(report, pattern),
+        cif: cif_text(refinement),
+        numbers: json.dumps(numbers_of(refinement), indent=2, ensure_ascii=False) + "\n",
+        html: html_text(refinement),
     }
     for path, text in texts.items():
         replace_file(path, partial(Path.write_text, data=text, encoding="utf8"))
-    if plot:
-        replace_file(plot, partial(pattern.savefig, format=plot.suffix[1:]))
 
 
-def cif_text(report: Report) -> str:
-    """The refined crystal in the setting of the start, with the symmetry found, and where it comes from."""
-    done = report.refinement
+def cif_text(refinement: Refinement) -> str:
+    """Return the refined model in the setting of the start, with the symmetry found, and where it comes from."""
+    refined = refinement.refined
     notes = [
-        f"refined by xrdscape {provenance()['packages']['xrdscape']} from {report.crystal} against {report.pattern}",
-        verdict(done.after),
-        f"symmetry found within {SYMPREC_ANGSTROM:g} angstrom: {_space_group(done.end)}",
+        f"refined by xrdscape {__version__} from {refinement.start_name} against {_pattern_name(refinement)}",
+        refinement.verdict,
+        f"symmetry found within {SYMPREC_ANGSTROM:g} angstrom: {_space_group(refined)}",
         "standard uncertainties were not determined"
-        + ("" if report.settings.atoms else "; coordinates are those of the start"),
+        + ("" if refinement.settings.atoms else "; coordinates are those of the start"),
     ]
     head = "".join(f"# {' '.join(note.split())}\n" for note in notes)
-    return head + str(CifWriter(done.end, symprec=SYMPREC_ANGSTROM, refine_struct=False))
+    return head + str(CifWriter(refined, symprec=SYMPREC_ANGSTROM, refine_struct=False))
+
+
+def _limits(radiation: Radiation) -> list[str]:
+    """Return what the simulation leaves out, a sentence each."""
+    beam = "the beam was unpolarised" if radiation.monochromator_two_theta_deg is None else "the monochromator is ideal"
+    limits = [
+        "Scattering is kinematic, with one B_iso for all atoms and without absorption, anomalous dispersion or "
+        f"preferred orientation; {beam}."
+    ]
+    if len(radiation.lines) == 1:
+        limits.append(
+            "If both K-alpha lines were in the beam but only the first is known here, the cell is too small (copper: "
+            "by 0.08 %): give both with --wavelength-angstrom."
+        )
+    return limits
+
+
+def _pattern_name(refinement: Refinement) -> str:
+    return Path(refinement.pattern.origin).name or "a pattern"
 
 
 def _space_group(crystal: Structure) -> str:
@@ -130,31 +98,36 @@ def _space_group(crystal: Structure) -> str:
     return f"{found.get_space_group_symbol()} ({found.get_space_group_number()})"
 
 
-def numbers_of(report: Report) -> dict[str, Any]:
-    """All numbers of the report, for programs."""
-    done, instrument, made = report.refinement, report.prepared.instrument, provenance()
-    shape = done.end_fit.shape
+def numbers_of(refinement: Refinement) -> dict[str, Any]:
+    """Return all numbers of the report, for programs."""
+    pattern, made, fit = refinement.pattern, provenance(), refinement.refined_fit
+    profile = fit.instrument.profile
     return {
-        "files": {"crystal": report.crystal, "pattern": report.pattern},
-        "formula": done.end.composition.reduced_formula,
-        "verdict": verdict(done.after),
-        "warnings": report.warnings,
-        "cell": {"before": _cell(done.start), "after": _cell(done.end)},
-        "residual": {"before": asdict(done.before), "after": asdict(done.after)},
-        "crystal_family": done.family,
-        "space_group": _space_group(done.end),
-        "profile": {**asdict(shape.profile), "b_iso_angstrom2": shape.b_iso, "zero_deg": shape.zero_deg},
-        "pattern": {
-            "wavelengths_angstrom": [wavelength for wavelength, _ in report.prepared.lines],
-            "first_deg": float(report.prepared.two_theta_deg[0]),
-            "last_deg": float(report.prepared.two_theta_deg[-1]),
-            "step_deg": instrument.step_deg,
-            "points": len(report.prepared.intensity),
+        "files": {"crystal": refinement.start_name, "pattern": _pattern_name(refinement)},
+        "formula": refinement.refined.composition.reduced_formula,
+        "verdict": refinement.verdict,
+        "warnings": refinement.warnings,
+        "cell": {"before": _cell(refinement.start), "after": _cell(refinement.refined)},
+        "residual": {"before": asdict(refinement.before), "after": asdict(refinement.after)},
+        "crystal_family": refinement.family,
+        "space_group": _space_group(refinement.refined),
+        "profile": {
+            **asdict(profile.width),
+            "eta": profile.eta,
+            "b_iso_angstrom2": fit.b_iso,
+            "zero_deg": fit.instrument.zero_deg,
         },
-        "settings": asdict(report.settings),
-        "tries": done.tries,
-        "seconds": round(done.seconds, 2),
-        "assumptions": list(report.assumptions),
+        "pattern": {
+            "wavelengths_angstrom": [line.wavelength_angstrom for line in pattern.instrument.radiation.lines],
+            "first_deg": float(pattern.two_theta_deg[0]),
+            "last_deg": float(pattern.two_theta_deg[-1]),
+            "step_deg": pattern.instrument.step_deg,
+            "points": len(pattern.intensity),
+        },
+        "settings": asdict(refinement.settings),
+        "descents": refinement.descents,
+        "seconds": round(refinement.seconds, 2),
+        "assumptions": [*refinement.remarks, *_limits(refinement.pattern.instrument.radiation)],
         "made_by": {name: made[name] for name in ("revision", "packages", "python", "date")},
     }
 
@@ -164,37 +137,54 @@ def _cell(crystal: Structure) -> dict[str, float]:
     return {**cell, "volume": round(crystal.volume, 4)}
 
 
-def html_text(report: Report, pattern: Figure) -> str:
-    """The report as one page that needs nothing else."""
-    done, numbers = report.refinement, numbers_of(report)
-    title = f"{numbers['formula']} against {report.pattern}"
-    warned = "".join(f'<p class="warning"><strong>Look twice.</strong> {escape(text)}</p>' for text in report.warnings)
-    shown = _figure(
-        pattern,
-        "Measured and simulated pattern, before and after the refinement",
-        "The measured pattern with that of the start, scaled to equal area (a), and with that of the refined crystal "
-        f"(b), whose reflections are marked; {len(report.prepared.intensity)} points. The numbers above each panel are "
-        "those at the scale and background that fit best.",
-    )
-    path = _figure(
-        path_figure(done.path),
-        "Loss and blur over the steps of the descent",
-        "The descent that was taken (a), and the blur of both patterns meanwhile (b).",
-    )
+def html_text(refinement: Refinement) -> str:
+    """Return the report as one page that needs nothing else."""
+    numbers = numbers_of(refinement)
+    title = f"{numbers['formula']} against {_pattern_name(refinement)}"
+    warned = "".join(f'<p class="warning"><strong>Look twice.</strong> {escape(text)}</p>' for text in refinement.warnings)
+    with styled():
+        pattern = _pattern_figure(refinement_figure(refinement), len(refinement.pattern.intensity))
+        path = _figure(
+            path_figure(refinement.path),
+            "Loss and blur over the steps of the descent",
+            "The descent that was taken (a), and the blur of both patterns meanwhile (b).",
+        )
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="verdict">{escape(numbers["verdict"])}</p>',
-        *(warned, _cell_table(numbers), _residual_table(numbers), shown, path),
-        *(_profile_table(numbers), _list("What was assumed", report.assumptions)),
+        warned,
+        _cell_table(numbers),
+        _residual_table(numbers),
+        pattern,
+        path,
+        _profile_table(numbers),
+        _list("What was assumed", numbers["assumptions"]),
         _table("Settings", ("", "value"), [*_flat(numbers["settings"]), *_flat(numbers["pattern"])]),
-        _table("Made by", ("", "value"), [*_flat(numbers["made_by"]["packages"]), *_flat({
-            "revision": numbers["made_by"]["revision"], "python": numbers["made_by"]["python"],
-            "date": numbers["made_by"]["date"], "descents": numbers["tries"], "seconds": numbers["seconds"]})]),
-    ]  # fmt: skip
+        _table("Made by", ("", "value"), _flat(_made_by(numbers))),
+    ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
+    )
+
+
+def _made_by(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    made = numbers["made_by"]
+    return {
+        **made["packages"],
+        **{name: made[name] for name in ("revision", "python", "date")},
+        **{name: numbers[name] for name in ("descents", "seconds")},
+    }
+
+
+def _pattern_figure(figure: Figure, points: int) -> str:
+    return _figure(
+        figure,
+        "Measured and simulated pattern, before and after the refinement",
+        "The measured pattern with that of the start, scaled to equal area (a), and with that of the refined crystal "
+        f"(b), whose reflections are marked; {points} points. The numbers above each panel are those at the scale and "
+        "background that fit best.",
     )
 
 
@@ -217,10 +207,11 @@ def _residual_table(numbers: Mapping[str, Any]) -> str:
 
 def _profile_table(numbers: Mapping[str, Any]) -> str:
     profile = numbers["profile"]
+    widths = [name for name in profile if name in ("U", "V", "W", "size_angstrom")]
     rows = [
-        ("U, V, W (deg²)", ", ".join(f"{profile[name]:.4g}" for name in "UVW")),
+        (f"{', '.join(widths)} of the peak widths", ", ".join(f"{profile[name]:.4g}" for name in widths)),
         ("Gaussian fraction η", f"{profile['eta']:.3f}"),
-        ("overall B (Å²)", f"{profile['b_iso_angstrom2']:.2f}"),
+        ("overall B_iso (Å²)", f"{profile['b_iso_angstrom2']:.2f}"),
         ("zero shift (°)", f"{profile['zero_deg']:.4f}"),
         ("crystal family", numbers["crystal_family"] or "free"),
         ("space group found", numbers["space_group"]),
