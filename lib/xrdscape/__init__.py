@@ -1,6 +1,6 @@
 """Powder X-ray diffraction: patterns simulated from crystals, and crystals refined against patterns.
 
-The names below are what most work needs. Each is imported when it is first used, so that `import xrdscape` takes no time.
+The names below are what most work needs. Each is imported when it is first used: `import xrdscape` takes no time.
 """
 
 from importlib import import_module

@@ -183,8 +183,8 @@ def simulate(
     from xrdscape.diffraction.instrument import Instrument
     from xrdscape.patterns.simulated import simulate as simulate_pattern
 
-    widths = dict(zip("UVW", caglioti, strict=True)) if caglioti else {}
-    pattern = simulate_pattern(file, Instrument(**_given(settings), **widths))
+    given = _given({**settings, **(dict(zip("UVW", caglioti, strict=True)) if caglioti else {})})
+    pattern = simulate_pattern(file, Instrument(**given))
     pattern.to_xy(output, force)
     click.echo(f"{pattern.origin.partition(',')[0]}: {len(pattern.intensity)} points in {output}")
     if plot:
@@ -241,6 +241,7 @@ def snap(
     if plot:
         writable(plot, PICTURES, force)
     crystal_path(file)
+    from xrdscape.refinement.figures import write_figure
     from xrdscape.refinement.refine import refine
     from xrdscape.refinement.settings import FREE
     from xrdscape.runtime.threads import use_threads
@@ -252,7 +253,7 @@ def snap(
     done = refine(file, measured, say=lambda message: click.echo(message, err=True), progress=progress, **given)
     done.write(name, force)
     if plot:
-        done.draw(plot)
+        write_figure(done, plot)
     for warning in done.warnings:
         click.echo(f"look twice: {warning}")
     click.echo(done.verdict)
@@ -402,7 +403,10 @@ def audit(plan: str, sample: int, seed: int) -> None:
 
 
 def _draw(pattern: "Pattern", picture: Path) -> None:
-    import matplotlib
+    from xrdscape.style import TWO_THETA, new_figure, styled
 
-    matplotlib.use("Agg")
-    pattern.plot().figure.savefig(picture)
+    with styled():
+        figure = new_figure(2.8)
+        ax = pattern.plot(figure.subplots())
+        ax.set(title=pattern.origin, xlabel=TWO_THETA, ylabel="Intensity")
+        figure.savefig(picture)

@@ -3,9 +3,9 @@
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from xrdscape.diffraction.reflection_peaks import (
 from xrdscape.diffraction.reflections import Reflections, enumerate_reflections, in_reach
 from xrdscape.diffraction.structure_factors import GeometricalFactors, geometrical_structure_factors
 from xrdscape.errors import CellError, StructureError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAME_ANGLE_DEG = 1e-5
 """Reflections whose 2theta rounds to the same multiple of this are one row of a table; pymatgen's rule."""
@@ -217,7 +220,7 @@ def simulate(structure: Structure, instrument: Instrument | None = None, b_iso: 
     return Pattern(simulator.two_theta_deg.numpy(), intensity, of_q)
 
 
-def reflection_table(structure: Structure, instrument: Instrument | None = None) -> pd.DataFrame:
+def reflection_table(structure: Structure, instrument: Instrument | None = None) -> "pd.DataFrame":
     """Return the reflections of a crystal for the strongest emission line, as pymatgen's `XRDCalculator` lists them.
 
     Reflections whose angles round to the same multiple of 1e-5 deg are one row: their intensities are added, and
@@ -227,6 +230,9 @@ def reflection_table(structure: Structure, instrument: Instrument | None = None)
         DataFrame, ascending in angle: h, k, l, multiplicity, d_angstrom, two_theta_deg (true scattering angle),
         intensity (maximum 100).
     """
+    # Half a second to import, which a pattern alone need not wait for.
+    import pandas as pd
+
     simulator = Simulator(structure, _for_table(instrument or Instrument()))
     lattice, frac_coords = to_tensors([structure])
     reflections = simulator.reflections(lattice)

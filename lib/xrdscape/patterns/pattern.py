@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 
-COLUMNS = ("two_theta_deg", "intensity", "sigma", "q_inv_angstrom")
-"""Those of its attributes that have a value for each angle."""
-
 FEWEST_POINTS = 50
 """Fewer are a list of peaks, not a pattern."""
 
@@ -62,15 +59,15 @@ class Pattern:
     q_inv_angstrom: Values | None = None
 
     def __post_init__(self) -> None:
-        for name in COLUMNS:
+        for name in ("two_theta_deg", "intensity", "sigma", "q_inv_angstrom"):
             given: ArrayLike | None = getattr(self, name)
             if given is None:
                 continue
             values = np.asarray(given, dtype=np.float64)
             if values.shape != (np.size(self.two_theta_deg),):
                 raise PatternError(
-                    f"{name} of a pattern has shape {list(values.shape)}, its angles are {np.size(self.two_theta_deg)}: "
-                    "give one value for each angle."
+                    f"{name} of a pattern has the shape {list(values.shape)}, and there are "
+                    f"{np.size(self.two_theta_deg)} angles: give one value for each angle."
                 )
             object.__setattr__(self, name, values)
 
@@ -91,8 +88,13 @@ class Pattern:
                 f"between {low_deg:g} and {high_deg:g} deg there is no pattern: {self.name} goes from "
                 f"{self.two_theta_deg[0]:g} to {self.two_theta_deg[-1]:g} deg. Give another range."
             )
-        columns = {name: getattr(self, name) for name in COLUMNS}
-        return replace(self, **{name: None if x is None else x[inside] for name, x in columns.items()})
+        return replace(
+            self,
+            two_theta_deg=self.two_theta_deg[inside],
+            intensity=self.intensity[inside],
+            sigma=None if self.sigma is None else self.sigma[inside],
+            q_inv_angstrom=None if self.q_inv_angstrom is None else self.q_inv_angstrom[inside],
+        )
 
     def plot(self, ax: "Axes | None" = None, label: str | None = None, **options: Any) -> "Axes":
         """Draw the pattern, and return matplotlib's axes.

@@ -69,7 +69,7 @@ def prepare(pattern: Pattern) -> Prepared:
     pattern = checked(pattern)
     if pattern.radiation is None:
         raise PatternError(
-            f"{pattern.name} does not tell its wavelength: give it with --wavelength-angstrom (in Python as the pattern's "
+            f"{pattern.name} does not tell its wavelength: give it with --wavelength-angstrom (in Python as "
             "radiation), as 1.5406 (Cu K-alpha 1), 1.5418 (Cu K-alpha, both lines) or 0.7107 (Mo K-alpha)."
         )
     remarks = [*pattern.remarks, *_remarks(pattern)]
@@ -107,8 +107,8 @@ def _remarks(pattern: Pattern) -> list[str]:
     remarks, intensity = [], pattern.intensity
     if (intensity < 0).any():
         remarks.append(
-            f"Intensities below zero, at {(intensity < 0).sum()} of {len(intensity)} points, were kept as they are; the "
-            f"lowest is {intensity.min():g} at {pattern.two_theta_deg[intensity.argmin()]:g}°, the highest "
+            f"Intensities below zero, at {(intensity < 0).sum()} of {len(intensity)} points, were kept as they are; "
+            f"the lowest is {intensity.min():g} at {pattern.two_theta_deg[intensity.argmin()]:g}°, the highest "
             f"{intensity.max():g}."
         )
     if pattern.radiation is not None and len(pattern.radiation.lines) > 1:
@@ -124,8 +124,8 @@ def _estimated(net: Values, step_deg: float) -> PeakProfile:
     if width is None:
         raise PatternError(
             "no peak stands out of the noise of the pattern. Check the file and the range; if the peaks are "
-            "there, try --background none, or give their widths with --caglioti (in Python as has_background and profile of "
-            "the pattern)."
+            "there, try --background none, or give their widths with --caglioti (in Python as has_background and "
+            "profile of the pattern)."
         )
     return PeakProfile(CagliotiWidth(0.0, 0.0, max(width, 2 * step_deg) ** 2), ETA)
 

@@ -15,14 +15,16 @@ from xrdscape.crystal.contents import Contents
 from xrdscape.crystal.distortion import distort_lattice, generator
 from xrdscape.crystal.families import Family, detect_family
 from xrdscape.crystal.structures import Crystal, from_tensors, structure_of, to_tensors
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.errors import CellError, PatternError, StructureError
-from xrdscape.optimisation.descent import IMPOSSIBLE, NOT_FINITE, STOP_REASONS, Descent, Schedule, Stage, constant
+from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant
 from xrdscape.optimisation.graduated import graduated
 from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.problem import Problem
 from xrdscape.optimisation.rules import Adam
+from xrdscape.optimisation.stopping import IMPOSSIBLE, NOT_FINITE, STOP_REASONS
 from xrdscape.optimisation.symmetric import SymmetricCoordinates
 from xrdscape.patterns.pattern import Pattern
 from xrdscape.patterns.reading import read_pattern
@@ -137,7 +139,7 @@ def refine(
         remarks.append(
             "The coordinates were descended at the cell found, keeping the symmetry of the start; kept if Rwp fell."
         )
-    start_fit = fit_scale(prepared, crystal, best.fit)
+    start_fit = fit_scale(prepared, crystal, best.fit.instrument, best.fit.b_iso)
     return Refinement(
         start=crystal,
         refined=best.crystal,
@@ -243,12 +245,12 @@ def _best_of(starts: Sequence[Structure], task: _Task) -> _Candidate:
     crystal = starts[0]
     if not lost[best]:
         crystal = from_tensors(task.start, result.lattice[best].double(), result.frac_coords[best].double())
-    return _fitted(crystal, None, path, task)
+    return _fitted(crystal, prepared.instrument, 0.0, path, task)
 
 
-def _fitted(crystal: Structure, like: Fit | None, path: DescentPath, task: _Task) -> _Candidate:
-    """Return a crystal with cell and profile refined, from the profile of another fit or that of the instrument."""
-    fit = fit_profile(task.prepared, crystal, like, task.family, task.settings.zero_shift)
+def _fitted(crystal: Structure, instrument: Instrument, b_iso: float, path: DescentPath, task: _Task) -> _Candidate:
+    """Return a crystal with cell and profile refined, beginning with this profile."""
+    fit = fit_profile(task.prepared, crystal, instrument, b_iso, task.family, task.settings.zero_shift)
     refined = from_tensors(crystal, torch.tensor(fit.lattice), torch.tensor(crystal.frac_coords))
     return _Candidate(refined, fit, residual(task.prepared, fit), path)
 
@@ -262,4 +264,5 @@ def _with_sites(found: _Candidate, task: _Task) -> _Candidate:
     sites = SymmetricCoordinates.around(found.crystal, LOOSE_ANGSTROM)
     result = run_descent(descent, sites, *to_tensors([found.crystal]), progress=task.progress)
     moved = from_tensors(found.crystal, result.lattice[0], result.frac_coords[0])
-    return min(found, _fitted(moved, fit, found.path, task), key=lambda candidate: candidate.residual.Rwp)
+    again = _fitted(moved, fit.instrument, fit.b_iso, found.path, task)
+    return min(found, again, key=lambda candidate: candidate.residual.Rwp)

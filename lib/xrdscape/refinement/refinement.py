@@ -140,6 +140,8 @@ class Refinement:
         from xrdscape.refinement.figures import fit_picture
 
         head = "<tr><th></th><th>start</th><th>refined</th></tr>"
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.comparison)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.comparison
+        )
         notes = "".join(f"<p>Look twice: {escape(text)}</p>" for text in self.warnings)
         return f"<div><p>{escape(self.verdict)}</p>{notes}{fit_picture(self)}<table>{head}{rows}</table></div>"

@@ -141,7 +141,9 @@ def html_text(refinement: Refinement) -> str:
     """Return the report as one page that needs nothing else."""
     numbers = numbers_of(refinement)
     title = f"{numbers['formula']} against {_pattern_name(refinement)}"
-    warned = "".join(f'<p class="warning"><strong>Look twice.</strong> {escape(text)}</p>' for text in refinement.warnings)
+    warned = "".join(
+        f'<p class="warning"><strong>Look twice.</strong> {escape(text)}</p>' for text in refinement.warnings
+    )
     with styled():
         pattern = _pattern_figure(refinement_figure(refinement), len(refinement.pattern.intensity))
         path = _figure(

@@ -106,7 +106,11 @@ def verdict(after: Residual) -> str:
 
 
 def warnings_of(
-    start: Structure, refined: Structure, reflections: int, unindexed: Sequence[float] = (), halo_deg: float | None = None
+    start: Structure,
+    refined: Structure,
+    reflections: int,
+    unindexed: Sequence[float] = (),
+    halo_deg: float | None = None,
 ) -> list[str]:
     """Return what should make one look twice, a sentence each.
 
