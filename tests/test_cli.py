@@ -83,8 +83,9 @@ def test_simulate_writes_the_pattern(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     header = [line for line in output.read_text().splitlines() if line.startswith("#")]
     assert header[0] == f"# xrdscape {__version__}"
-    assert "U2Ti, 3 sites" in header[1]
-    assert "wavelength_angstrom=0.7" in header[3]
+    assert header[1] == "# from: U2Ti, 3 sites"
+    assert "# radiation: wavelength_angstrom=0.7, weight=1" in header
+    assert "# background: none" in header
     angle, intensity = np.loadtxt(output, unpack=True)
     instrument = Instrument(wavelength_angstrom=0.7, two_theta_max_deg=60.0)
     expected = simulate(load_structure("U2Ti"), instrument)

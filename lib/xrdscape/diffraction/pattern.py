@@ -14,7 +14,7 @@ from torch import Tensor
 
 from xrdscape.crystal.cell import check_lattice
 from xrdscape.crystal.contents import Contents, contents_of
-from xrdscape.crystal.structures import to_tensors
+from xrdscape.crystal.structures import Crystal, structure_of, to_tensors
 from xrdscape.diffraction.axis import Axis, scattering_angle_deg
 from xrdscape.diffraction.form_factors import form_factor_table
 from xrdscape.diffraction.instrument import Instrument
@@ -220,7 +220,7 @@ def simulate(structure: Structure, instrument: Instrument | None = None, b_iso: 
     return Pattern(simulator.two_theta_deg.numpy(), intensity, of_q)
 
 
-def reflection_table(structure: Structure, instrument: Instrument | None = None) -> "pd.DataFrame":
+def reflection_table(crystal: Crystal, instrument: Instrument | None = None) -> "pd.DataFrame":
     """Return the reflections of a crystal for the strongest emission line, as pymatgen's `XRDCalculator` lists them.
 
     Reflections whose angles round to the same multiple of 1e-5 deg are one row: their intensities are added, and
@@ -233,6 +233,7 @@ def reflection_table(structure: Structure, instrument: Instrument | None = None)
     # Half a second to import, which a pattern alone need not wait for.
     import pandas as pd
 
+    structure = structure_of(crystal)
     simulator = Simulator(structure, _for_table(instrument or Instrument()))
     lattice, frac_coords = to_tensors([structure])
     reflections = simulator.reflections(lattice)
