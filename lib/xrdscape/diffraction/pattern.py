@@ -47,7 +47,7 @@ class Pattern:
 
     Args:
         two_theta_deg: scattering angles [n]; uneven where the axis is one of Q.
-        intensity: [n], on the scale of |F|^2 in electrons^2 times Lorentz-polarisation.
+        intensity: [n], on the scale of `|F|^2` in electrons^2 times Lorentz-polarisation.
         q_inv_angstrom: lengths of the scattering vector [n], where they are the axis.
     """
 
@@ -70,7 +70,7 @@ class Simulator:
         instrument: wavelength, range and peak profile.
         dtype, device: of all that is computed.
         hkl_max: leave out reflections with an index beyond this (the paper's clipping for the MSE objective).
-        b_iso: overall thermal parameter B in angstrom^2, which weakens every |F|^2 by exp(-2 B sin^2(theta) / lambda^2).
+        b_iso: overall thermal parameter B in angstrom^2, which weakens every `|F|^2` by exp(-2 B sin^2(theta) / lambda^2).
 
     Raises:
         StructureError: for an element without form factor.
@@ -179,7 +179,7 @@ class Simulator:
             reflections: lists to use; made for these cells if left out.
 
         Returns:
-            Intensities at the values of `grid`, on the scale of |F|^2 in electrons^2 times Lorentz-polarisation.
+            Intensities at the values of `grid`, on the scale of `|F|^2` in electrons^2 times Lorentz-polarisation.
 
         Raises:
             CellError: for an impossible cell, or one that has left the reach of the given lists.
@@ -227,8 +227,8 @@ def reflection_table(crystal: Crystal, instrument: Instrument | None = None) -> 
     h, k, l name one of them. Rows below 1e-3, where the strongest has 100, are left out.
 
     Returns:
-        DataFrame, ascending in angle: h, k, l, multiplicity, d_angstrom, two_theta_deg (true scattering angle),
-        intensity (maximum 100).
+        A DataFrame in the order of the angles, with the columns h, k, l, multiplicity, d_angstrom, two_theta_deg (the
+        true scattering angle) and intensity (maximum 100).
     """
     # Half a second to import, which a pattern alone need not wait for.
     import pandas as pd

