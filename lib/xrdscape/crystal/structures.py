@@ -1,46 +1,27 @@
 """Crystals: the ten reference structures, files of the user's own, and their way to tensors and back."""
 
-import re
 import warnings
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from pymatgen.core import Composition, DummySpecies, Lattice, Structure
-from pymatgen.io.cif import CifFile, CifParser
-from pymatgen.io.vasp import Poscar
+from pymatgen.core import Lattice, Structure
 from torch import Tensor
 
+from xrdscape.crystal.cif import cif_blocks, file_text
 from xrdscape.crystal.contents import Contents, contents_of
-from xrdscape.errors import CellError, StructureError
-from xrdscape.paths import REFERENCE_NAMES, crystal_path, reference_path
-
-MIN_SITE_DISTANCE_ANGSTROM = 0.5
-"""No two nuclei come closer than 0.74 angstrom (H2): sites nearer than this are one site written twice."""
-
-MIN_RELATIVE_VOLUME = 1e-4
-"""Volume over a b c below which the three vectors are taken to lie in a plane."""
-
-_MODULATED = "_cell_modulation_dimension"
-_DATA_BLOCK = re.compile(r"^(?=\s*data_)", re.MULTILINE)
-
-_CELL_ADVICE = (
-    "Check that the lengths are positive and that the angles close a cell: each less than the sum of the "
-    "other two, all three together less than 360 deg."
-)
+from xrdscape.crystal.reading import read_crystal
+from xrdscape.errors import CrystalWarning, StructureError
+from xrdscape.paths import REFERENCE_NAMES, reference_path
 
 
 def load_structure(name_or_path: str | Path) -> Structure:
-    """Read a reference structure by name, or any CIF or POSCAR by path.
+    """Read a reference structure by name, or any CIF, POSCAR or other file of pymatgen's formats by path.
 
-    The cell is kept as written, not reduced. Oxidation states, site properties and labels are dropped;
-    deuterium and tritium scatter X-rays as hydrogen and become hydrogen. Partial occupancy is kept. Of a CIF
-    with several data blocks, as powder CIFs are, the first with atom sites is taken. pymatgen reads the file,
-    so coordinates within 1e-4 of 1/3 or 2/3 become those fractions.
+    As `read_crystal`; what that assumed is warned of.
 
     Args:
         name_or_path: one of REFERENCE_NAMES, or the path of a file.
@@ -49,14 +30,14 @@ def load_structure(name_or_path: str | Path) -> Structure:
         The structure; for a reference name the conventional cell with all its sites.
 
     Raises:
-        StructureError: no such name or file, an unreadable file, no sites, unknown elements, or sites that
-            coincide.
+        StructureError: no such name or file, or a file that cannot be read, contradicts itself or can be read in
+            several ways.
         CellError: the cell has no volume or its angles close no cell.
     """
-    if str(name_or_path) in REFERENCE_NAMES:
-        return _reference(str(name_or_path)).copy()
-    path = crystal_path(name_or_path)
-    return _checked(_read(path), str(path))
+    crystal = read_crystal(name_or_path)
+    for remark in crystal.remarks:
+        warnings.warn(f"{name_or_path}: {remark}", CrystalWarning, stacklevel=2)
+    return crystal.structure.copy()
 
 
 def reference_facts() -> pd.DataFrame:
@@ -68,18 +49,18 @@ def reference_facts() -> pd.DataFrame:
     """
     rows = []
     for name in REFERENCE_NAMES:
-        block = next(iter(CifFile.from_file(reference_path(name)).data.values()))
+        block = cif_blocks(file_text(reference_path(name)))[0]
         structure = load_structure(name)
         rows.append(
             {
                 "name": name,
                 "formula": structure.composition.reduced_formula,
-                "source": " ".join(str(block["_xrdscape_source"]).split()),
-                "space_group": block["_space_group_name_H-M_alt"],
-                "space_group_number": int(block["_space_group_IT_number"]),
-                "crystal_family": block["_xrdscape_crystal_family"],
+                "source": block.value("_xrdscape_source"),
+                "space_group": block.value("_space_group_name_h-m_alt"),
+                "space_group_number": int(block.value("_space_group_it_number") or 0),
+                "crystal_family": block.value("_xrdscape_crystal_family"),
                 "n_sites": len(structure),
-                "named_in_paper": block["_xrdscape_named_in_paper"] == "yes",
+                "named_in_paper": block.value("_xrdscape_named_in_paper") == "yes",
             }
         )
     return pd.DataFrame(rows)
@@ -145,97 +126,3 @@ def structures_from_tensors(
     """Return the structures of a batch of geometries; arguments as `from_tensors`, with a leading batch axis."""
     pairs = zip(lattice.double(), frac_coords.double(), strict=True)
     return [from_tensors(template, *pair) for pair in pairs]
-
-
-@lru_cache(maxsize=len(REFERENCE_NAMES))
-def _reference(name: str) -> Structure:
-    return _checked(_read(reference_path(name)), name)
-
-
-def _read(path: Path) -> Structure:
-    """Parse a file; whatever the parser raises becomes one sentence."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if path.suffix.lower() in (".cif", ".mcif"):
-                return CifParser.from_str(_crystal_block(path)).parse_structures(primitive=False, on_error="raise")[0]
-            if "POSCAR" in path.name.upper() or "CONTCAR" in path.name or path.suffix == ".vasp":
-                return Poscar.from_str(path.read_text()).structure
-            return Structure.from_file(path)
-    except StructureError:
-        raise
-    except Exception as error:  # the parsers raise a dozen kinds, down to bare IndexError
-        if isinstance(error.__cause__, np.linalg.LinAlgError):
-            raise CellError(f"{path} has a cell without volume. {_CELL_ADVICE}") from error
-        said = " ".join(str(error.__cause__ or error).split()).rstrip(".!") or type(error).__name__
-        raise StructureError(
-            f"{path} is not a crystal structure that pymatgen can read ({said}). Check that it is a "
-            "complete CIF (cell, symmetry, at least one atom site, occupancies of at most 1 a site) or a "
-            "POSCAR."
-        ) from error
-
-
-def _crystal_block(path: Path) -> str:
-    """The first data block of a CIF with atom sites; the whole text if there is none, for the parser to refuse.
-
-    Powder CIFs keep their patterns in blocks of their own, before and after.
-    """
-    text = path.read_text(encoding="utf8", errors="replace")
-    block = next((block for block in _DATA_BLOCK.split(text) if "_atom_site_fract_x" in block), text)
-    if _MODULATED in block:
-        # pymatgen reads no symmetry in four dimensions, and would take the sites of one asymmetric unit for all.
-        raise StructureError(f"{path} is a modulated structure: give its average structure as an ordinary CIF.")
-    return block
-
-
-def _checked(structure: Structure, origin: str) -> Structure:
-    """The structure with plain elements only, or a clear refusal. `origin` names it in messages."""
-    if len(structure) == 0:
-        raise StructureError(f"{origin} has no atom sites: a pattern needs at least one.")
-    lattice = structure.lattice
-    if not np.isfinite(lattice.matrix).all() or lattice.volume < MIN_RELATIVE_VOLUME * np.prod(lattice.abc):
-        raise CellError(
-            f"{origin} has a cell without volume: a, b, c = {_row(lattice.abc)} angstrom, "
-            f"alpha, beta, gamma = {_row(lattice.angles)} deg. {_CELL_ADVICE}"
-        )
-    if not np.isfinite(structure.frac_coords).all():
-        raise StructureError(f"{origin} has a coordinate that is not a finite number: mend the file.")
-    plain = Structure(lattice, [_plain(site.species, origin) for site in structure], structure.frac_coords)
-    _refuse_coincident(plain, origin)
-    return plain
-
-
-def _plain(species: Composition, origin: str) -> Composition:
-    """Elements without oxidation states; the hydrogen isotopes together."""
-    amounts: dict[str, float] = {}
-    for item, amount in species.items():
-        if isinstance(item, DummySpecies):
-            raise StructureError(
-                f"{origin} has an atom of unknown kind {str(item)!r}: X-ray scattering needs chemical "
-                "elements. Replace it by the element that sits there."
-            )
-        symbol = "H" if item.symbol in ("D", "T") else item.symbol
-        amounts[symbol] = amounts.get(symbol, 0.0) + amount
-    if not amounts:
-        raise StructureError(f"{origin} has a site without any atom: remove it or give its occupancy.")
-    return Composition(amounts)
-
-
-def _refuse_coincident(structure: Structure, origin: str) -> None:
-    """Two sites may only coincide when they cannot be filled at once (split positions)."""
-    distance = structure.distance_matrix
-    filled = np.array([site.species.num_atoms for site in structure])
-    clash = (distance < MIN_SITE_DISTANCE_ANGSTROM) & (filled[:, None] + filled > 1 + 1e-6)
-    pairs = np.argwhere(np.triu(clash, 1))
-    if len(pairs):
-        i, j = pairs[0]
-        raise StructureError(
-            f"{origin} has {len(pairs)} pair(s) of sites on top of each other: "
-            f"{structure[i].species_string} (site {i + 1}) and {structure[j].species_string} (site "
-            f"{j + 1}) are {distance[i, j]:.2f} angstrom apart. Remove duplicates, or give occupancies "
-            "that add up to at most 1."
-        )
-
-
-def _row(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
