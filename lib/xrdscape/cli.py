@@ -16,6 +16,7 @@ from xrdscape.runtime.extras import needs
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from xrdscape.crystal.reading import Crystal
     from xrdscape.diffraction.pattern import Instrument, Pattern
 
 
@@ -153,14 +154,16 @@ def simulate(
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
     crystal_path(file)
-    from xrdscape.crystal.structures import load_structure
+    from xrdscape.crystal.reading import read_crystal
     from xrdscape.diffraction.pattern import Instrument
     from xrdscape.diffraction.pattern import simulate as simulate_pattern
     from xrdscape.runtime.checkpoint import replace_file
 
     numbers: dict[str, Any] = {**settings, **dict(zip("UVW", caglioti, strict=True))}
     instrument = Instrument(**numbers)
-    structure = load_structure(file)
+    crystal = read_crystal(file)
+    structure = crystal.structure
+    _tell_crystal(crystal)
     pattern = simulate_pattern(structure, instrument)
     text = _xy_text(pattern, structure, instrument)
     replace_file(output, lambda path: path.write_text(text, encoding="utf8"))
@@ -223,7 +226,7 @@ def snap(
     if plot:
         _free(plot, (".png", ".svg", ".pdf"), force)
     crystal_path(file)
-    from xrdscape.crystal.structures import load_structure
+    from xrdscape.crystal.reading import read_crystal
     from xrdscape.patterns.prepare import prepare
     from xrdscape.patterns.reading import read_pattern
     from xrdscape.refinement.refine import FREE, Settings, refine
@@ -233,7 +236,9 @@ def snap(
     use_threads(1)
     given = {"family": FREE if free else family, **settings}
     how = Settings(**{name: value for name, value in given.items() if value is not None})
-    start = load_structure(file)
+    crystal = read_crystal(file)
+    start = crystal.structure
+    _tell_crystal(crystal)
     prepared = prepare(read_pattern(pattern, wavelengths), background == "auto", caglioti, two_theta_range)
     done = refine(start, prepared, how, lambda text: click.echo(text, err=True), progress=sys.stderr.isatty())
     report = Report(Path(file).name, pattern.name, prepared, how, done)
@@ -245,6 +250,13 @@ def snap(
         click.echo(f"{name}: {before} -> {after}")
     written = (cif, html, numbers, plot) if plot else (cif, html, numbers)
     click.echo(f"in {done.seconds:.1f} s: {', '.join(str(path) for path in written)}")
+
+
+def _tell_crystal(crystal: "Crystal") -> None:
+    """Print what was read of a crystal, and what was assumed."""
+    click.echo(f"crystal: {crystal.summary}", err=True)
+    for remark in crystal.remarks:
+        click.echo(f"note: {remark}", err=True)
 
 
 _PLANS_FILE = click.option("--plans", type=click.Path(path_type=Path), help="A file of plans of your own.",

@@ -11,9 +11,13 @@ from pymatgen.core import Composition, Element, Structure
 from xrdscape.crystal.cif import CifBlock, number
 from xrdscape.errors import StructureError
 
-LIGHTEST, THINNEST, DENSEST = 0.05, 0.3, 30.0
-"""Densities in g/cm3. Metal-organic frameworks go down to 0.13 and nearly all crystals lie above 0.3; osmium, the
-densest element, has 22.6, and iridium at a million atmospheres 30. What lies outside is a cell or a symmetry misread."""
+THINNEST, DENSEST = 0.3, 25.0
+"""Densities in g/cm3 between which crystals lie, but for some metal-organic frameworks (down to 0.13) and metals at a
+million atmospheres: osmium, the densest element, has 22.6. What lies outside is named and may be a cell or a symmetry
+misread."""
+
+IMPOSSIBLE_DENSITIES = 0.01, 100.0
+"""Outside these it is refused."""
 
 SAME_CONTENTS, OTHER_CONTENTS = 0.01, 0.1
 """Shares of the electrons by which contents may miss the formula: below the first rounding of occupancies, above the
@@ -37,23 +41,25 @@ class Account:
 
     Args:
         z: formula units in the cell, by the file's formula or, without one, by the reduced formula of the contents.
-        density: g/cm3.
-        remarks: what does not agree, in sentences.
-        contradictions: what contradicts the file, in sentences.
+        remarks: what does not agree with the file, in sentences.
+        contradictions: what contradicts it so far that it is refused, in sentences.
+        doubts: distances and a density that crystals do not have, in sentences.
     """
 
     z: float
-    density: float
     remarks: tuple[str, ...]
     contradictions: tuple[str, ...]
+    doubts: tuple[str, ...]
 
 
 def account_of(structure: Structure, block: CifBlock | None = None) -> Account:
     """Hold the contents of a cell against its file, and its density and distances against those of crystals."""
-    remarks, contradictions = [], []
+    remarks: list[str] = []
+    contradictions: list[str] = []
+    doubts: list[str] = []
     density = float(structure.density)
     formula = stated_formula(block) if block else None
-    z = float(structure.composition.get_integer_formula_and_factor()[1])
+    z = float(structure.composition.get_reduced_formula_and_factor()[1])
     if block and formula:
         z, said, against = _beside_formula(structure, formula, block)
         remarks += said
@@ -62,15 +68,27 @@ def account_of(structure: Structure, block: CifBlock | None = None) -> Account:
         said, against = _beside_numbers(structure, block, bool(formula))
         remarks += said
         contradictions += against
-    if not LIGHTEST <= density <= DENSEST:
-        contradictions.append(
-            f"has a density of {density:.3g} g/cm3, which no crystal has ({LIGHTEST:g} to {DENSEST:g}). Check the cell, "
-            "the symmetry and the atoms."
+    if not THINNEST <= density <= DENSEST:
+        what = "low for a crystal: are atoms or operations missing?" if density < THINNEST else "above that of any element."
+        doubts.append(f"The density of {density:.2g} g/cm3 is {what}")
+    doubts += _short_distances(structure)
+    return Account(z, tuple(remarks), tuple(contradictions), tuple(doubts))
+
+
+def refuse_density(structure: Structure) -> None:
+    """Refuse a density that no crystal has.
+
+    Raises:
+        StructureError: the density lies outside `IMPOSSIBLE_DENSITIES`.
+    """
+    density = float(structure.density)
+    least, most = IMPOSSIBLE_DENSITIES
+    if not least <= density <= most:
+        raise StructureError(
+            f"has a density of {density:.3g} g/cm3, which no crystal has ({least:g} to {most:g}): "
+            f"{structure.composition.formula} in {structure.volume:.4g} angstrom^3. Check the cell, the symmetry and "
+            "the atoms."
         )
-    elif density < THINNEST:
-        remarks.append(f"The density of {density:.2g} g/cm3 is low for a crystal: are atoms or operations missing?")
-    remarks += _short_distances(structure)
-    return Account(z, density, tuple(remarks), tuple(contradictions))
 
 
 def stated_formula(block: CifBlock) -> dict[str, float] | None:

@@ -14,6 +14,10 @@ from xrdscape.errors import StructureError
 OVERFULL = Fraction(102, 100)
 """Occupancies of a site add up to at most this: rounding of refined values, which are scaled to 1."""
 
+THIRDS_WRITTEN = Fraction(1, 10_000)
+"""Coordinates of four digits or more that are those of 1/3 or 2/3 stand for the fraction; of fewer, the special position
+nearby decides."""
+
 _WITHOUT_HYDROGEN = {"OH": "O", "HO": "O", "OH2": "O", "H2O": "O", "OD": "O", "D2O": "O", "WAT": "O", "WATER": "O",
                      "OW": "O", "HW": "H", "DW": "H", "NH4": "N", "ND4": "N", "NH3": "N"}  # fmt: skip
 """Groups and habits that stand for one heavy atom, or for one of the hydrogen atoms of water."""
@@ -123,7 +127,9 @@ def _coordinate(value: Value, axis: str, label: str) -> Fraction:
         raise StructureError(f"gives {value or '. or ?'} as coordinate {axis} of site {label}: a number is needed.")
     if abs(found) > 1000:
         raise StructureError(f"gives {value} as coordinate {axis} of site {label}, in units of the cell's edge. Mend it.")
-    return found
+    third = Fraction(round(found * 3), 3)
+    written = Fraction(1, found.denominator) if found.denominator % 3 else Fraction(0)
+    return third if abs(third - found) < written <= THIRDS_WRITTEN else found
 
 
 def _occupancy(value: Value, unknown: bool, label: str, notes: _Notes) -> Fraction:

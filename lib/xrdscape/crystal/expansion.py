@@ -33,7 +33,7 @@ ROUNDING = 1e-8
 _FULL = Fraction(1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Placed:
     """A row on its special position: its images, and how far it was moved, in angstrom."""
 

@@ -27,7 +27,7 @@ given with their errors. Larger than those of any refinement, smaller than the d
 _TERM = re.compile(r"([+-]?)(?:(\d+(?:\.\d*)?|\.\d+)(?:/(\d+))?\*?)?([xyz]?)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operations:
     """Distinct symmetry operations, translations within one cell.
 
@@ -53,7 +53,11 @@ class Operations:
 
     @cached_property
     def number(self) -> int | None:
-        """Number of the space group's type in International Tables A, by spglib; None where it finds none."""
+        """Number of the space group's type in International Tables A, by gemmi or spglib; None where neither knows."""
+        group = to_gemmi(self)
+        known = gemmi.find_spacegroup_by_ops(group) if group else None
+        if known is not None:
+            return int(known.number)
         try:
             found = spglib.get_spacegroup_type_from_symmetry(
                 self.rotations.astype(np.intc), self.translations / self.denominator

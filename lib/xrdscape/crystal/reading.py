@@ -13,7 +13,7 @@ from pymatgen.io.vasp import Poscar
 from pymatgen.io.vasp.inputs import BadPoscarWarning
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xrdscape.crystal.accounts import Account, account_of, named_elements
+from xrdscape.crystal.accounts import Account, account_of, named_elements, refuse_density
 from xrdscape.crystal.atoms import AtomRow, atom_rows
 from xrdscape.crystal.cif import CifBlock, cif_blocks, file_text, looks_like_cif, number
 from xrdscape.crystal.expansion import expanded
@@ -27,6 +27,9 @@ MIN_SITE_DISTANCE_ANGSTROM = 0.5
 MIN_RELATIVE_VOLUME = 1e-4
 """Volume over a b c below which the three vectors are taken to lie in a plane."""
 
+THINNEST_CELL_ANGSTROM = 0.5
+"""No atom fits between lattice planes that are nearer."""
+
 SYMPREC_ANGSTROM = 0.01
 """Distance tolerance of the symmetry search by spglib, where a file lists all atoms."""
 
@@ -37,7 +40,7 @@ _CELL_ADVICE = (
 _FORMATS = "Give a CIF, a POSCAR, or another format of pymatgen's that names the elements and lists all atoms."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crystal:
     """A crystal as its file gives it.
 
@@ -152,7 +155,7 @@ def _of_block(block: CifBlock) -> Crystal:
     rows, noted = atom_rows(block, named_elements(block))
     reading, structure, account, said = _decided(symmetry, rows, lattice, block)
     number_ = reading.operations.number or 0
-    remarks = (*assumed, *symmetry.remarks, *noted, *said, *account.remarks)
+    remarks = (*assumed, *symmetry.remarks, *noted, *said, *account.remarks, *account.doubts)
     return Crystal(structure, symbol_of(reading.operations), number_, account.z, tuple(dict.fromkeys(remarks)))
 
 
@@ -191,7 +194,7 @@ def _row(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Tried:
     """A crystal by one reading of the symmetry, or why there is none."""
 
@@ -204,12 +207,7 @@ class _Tried:
     @property
     def doubtful(self) -> bool:
         """Whether a distance or the density is not that of a crystal."""
-        return bool(self.refusal) or any("nearer than any bond" in text for text in self.account_remarks)
-
-    @property
-    def account_remarks(self) -> tuple[str, ...]:
-        """Remarks on the contents."""
-        return self.account.remarks if self.account else ()
+        return self.account is None or bool(self.account.doubts)
 
 
 def _decided(
@@ -341,7 +339,7 @@ def _of_structure(structure: Structure, warned: Sequence[str]) -> Crystal:
     except Exception:  # spglib's own reasons; the pattern needs no symmetry
         symbol, number_ = "of unknown symmetry", 0
     told = [f"pymatgen: {' '.join(text.split())}" for text in dict.fromkeys(warned)]
-    return Crystal(plain, symbol, number_, account.z, (*told, *remarks, *account.remarks))
+    return Crystal(plain, symbol, number_, account.z, (*told, *remarks, *account.remarks, *account.doubts))
 
 
 def checked(structure: Structure) -> Structure:
@@ -358,6 +356,10 @@ def checked(structure: Structure) -> Structure:
         raise CellError(f"has a cell without volume: {_cell_text(lattice.abc, lattice.angles)}. {_CELL_ADVICE}")
     if not np.isfinite(structure.frac_coords).all():
         raise StructureError("has a coordinate that is not a finite number: mend the file.")
+    heights = 1 / np.array(lattice.reciprocal_lattice_crystallographic.abc)
+    if heights.min() < THINNEST_CELL_ANGSTROM:
+        raise CellError(f"has a cell {heights.min():.2g} angstrom thin: {_cell_text(lattice.abc, lattice.angles)}. Mend it.")
+    refuse_density(structure)
     _refuse_coincident(structure)
     return structure
 
