@@ -61,11 +61,9 @@ def account_of(structure: Structure, block: CifBlock | None = None) -> Account:
     formula = stated_formula(block) if block else None
     z = float(structure.composition.get_reduced_formula_and_factor()[1])
     if block and formula:
-        z, said, against = _beside_formula(structure, formula, block)
-        remarks += said
-        contradictions += against
+        z, remarks, contradictions, doubts = _beside_formula(structure, formula, block)
     if block:
-        said, against = _beside_numbers(structure, block, bool(formula))
+        said, against = _beside_numbers(structure, block, borne_out=bool(formula) and not doubts)
         remarks += said
         contradictions += against
     if not THINNEST <= density <= DENSEST:
@@ -116,30 +114,33 @@ def named_elements(block: CifBlock) -> frozenset[str]:
 
 def _beside_formula(
     structure: Structure, formula: Mapping[str, float], block: CifBlock
-) -> tuple[float, list[str], list[str]]:
-    """Formula units in the cell; remarks; contradictions."""
+) -> tuple[float, list[str], list[str], list[str]]:
+    """Formula units in the cell; remarks; contradictions; doubts."""
     held = {str(element): float(amount) for element, amount in structure.composition.items()}
-    stated_z = number(block.value("_cell_formula_units_z"))
     heavy = [element for element in formula if element != "H"] or list(formula)
     electrons = sum(formula[element] * Element(element).Z for element in heavy)
     fitted = sum(held.get(element, 0.0) * Element(element).Z for element in heavy) / electrons
-    z = float(stated_z) if stated_z else fitted
-    off = _share_off(held, formula, z)
-    says = f"{_formula(formula)}{f' and Z = {float(stated_z):g}' if stated_z else ''}"
+    stated = float(number(block.value("_cell_formula_units_z")) or 0)
+    whole = stated > 1 and all(amount % stated == 0 for amount in formula.values())
+    # Some programs give the formula of the whole cell beside Z.
+    z = 1.0 if whole and _share_off(held, formula, 1.0) <= OTHER_CONTENTS else stated or fitted
+    says = f"{_formula(formula)}{f' and Z = {stated:g}' if stated else ''}"
     told = f"The cell holds {_formula(held)}, but the file says {says}"
-    remarks, contradictions = [], []
+    off = _share_off(held, formula, z)
+    if off > OTHER_CONTENTS and fitted > 0 and _share_off(held, formula, fitted) <= SAME_CONTENTS:
+        return fitted, [], [], [f"{told}: {fitted:.4g} formula units."]
     if z <= 0 or off > OTHER_CONTENTS:
-        contradictions.append(
+        against = (
             f"holds {_formula(held)} in its cell, but says {says}. An atom, an operation or an occupancy is wrong or "
             "missing: mend it, or remove what is wrong of the formula and Z."
         )
-    elif off > SAME_CONTENTS:
-        remarks.append(f"{told}.")
+        return z, [], [against], []
+    remarks = [f"{told}."] if off > SAME_CONTENTS else []
     missing = formula.get("H", 0.0) * z - held.get("H", 0.0)
-    if not contradictions and abs(missing) > max(0.02 * formula.get("H", 0.0) * z, 0.05):
+    if abs(missing) > max(0.02 * formula.get("H", 0.0) * z, 0.05):
         few = "fewer" if missing > 0 else "more"
-        remarks.append(f"{told}: it has {abs(missing):.3g} {few} hydrogen atoms, which scatter X-rays little.")
-    return z, remarks, contradictions
+        remarks.append(f"{told}: {abs(missing):.3g} {few} hydrogen atoms, which scatter X-rays little.")
+    return stated or z, remarks, [], []
 
 
 def _share_off(held: Mapping[str, float], formula: Mapping[str, float], z: float) -> float:
@@ -149,15 +150,15 @@ def _share_off(held: Mapping[str, float], formula: Mapping[str, float], z: float
     return off / max(z * sum(amount * Element(e).Z for e, amount in formula.items()), 1e-9)
 
 
-def _beside_numbers(structure: Structure, block: CifBlock, formula: bool) -> tuple[list[str], list[str]]:
-    """Stated density and volume; the density contradicts only where no formula speaks for the contents."""
+def _beside_numbers(structure: Structure, block: CifBlock, borne_out: bool) -> tuple[list[str], list[str]]:
+    """Stated density and volume; the density contradicts only where the formula does not bear out the contents."""
     remarks, contradictions = [], []
     stated, density = number(block.value("_exptl_crystal_density_diffrn")), float(structure.density)
     if stated and stated > 0:
         off = abs(density / float(stated) - 1)
         # Some files state it in kg/m3.
         off = min(off, abs(density * 1000 / float(stated) - 1))
-        if off > OTHER_DENSITY and not formula:
+        if off > OTHER_DENSITY and not borne_out:
             contradictions.append(
                 f"holds atoms of {density:.3f} g/cm3, but says {float(stated):g}. An atom, an operation or an occupancy "
                 "is wrong or missing: mend it, or remove the density."

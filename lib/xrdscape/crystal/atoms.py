@@ -193,7 +193,7 @@ def _of_symbol(symbol: str, notes: _Notes, label: str) -> str | None:
         return None
     if charged and (re.search(r"[1-9]", rest) or not re.search("0", rest)):
         notes.add("taken as a neutral atom: its charge changes only how it scatters at low angles", label)
-    elif rest and not charged:
+    elif rest not in ("", "0") and not charged:
         notes.add(f"its kind {plain} was read as {element}", label)
     return _neutral(element, notes, label)
 

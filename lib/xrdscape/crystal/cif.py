@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,2})?)(?:\(\d*
 _QUOTIENT = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 _HEADING = re.compile(r"\s*(#[^\n]*\n\s*)*(data_|loop_|global_|_[a-z])", re.IGNORECASE)
 
+_ITEM = re.compile(r"\s*(_[^\s]+)(\s.*|)")
+
 Value = str | None
 """A value of a CIF; None where the file says `.` (does not apply) or `?` (not known)."""
 
@@ -81,8 +83,8 @@ def file_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x1a", "").replace("\xa0", " ")
 
 
-def cif_blocks(text: str) -> list[CifBlock]:
-    """Data blocks of a CIF.
+def cif_blocks(text: str) -> tuple[list[CifBlock], list[str]]:
+    """Data blocks of a CIF, and what had to be mended to read it in sentences.
 
     Raises:
         StructureError: the text is not a CIF.
@@ -90,11 +92,45 @@ def cif_blocks(text: str) -> list[CifBlock]:
     if _CIF_2.match(text):
         text = _cif_1(text)
     try:
-        document = gemmi.cif.read_string(text, check_level=0)
-    except (ValueError, RuntimeError, UnicodeError) as error:
-        said = " ".join(str(error).split()).removeprefix("string:") or "it could not be parsed"
-        raise StructureError(f"is not a valid CIF (line:column {said}). Mend the line named.") from error
-    return [_block(block) for block in document]
+        return _parsed(text), []
+    except _ERRORS as error:
+        mended, lines = _mended(text)
+        try:
+            blocks = _parsed(mended)
+        except _ERRORS:
+            said = " ".join(str(error).split()).removeprefix("string:") or "it could not be parsed"
+            raise StructureError(f"is not a valid CIF (line:column {said}). Mend the line named.") from error
+    return blocks, [
+        f"The file is not a valid CIF: text without quotes, or an item without a value, was mended on line{'s' * (len(lines) > 1)} "
+        f"{', '.join(map(str, lines[:5]))}{' and others' * (len(lines) > 5)}."
+    ]
+
+
+_ERRORS = (ValueError, RuntimeError, UnicodeError)
+"""What gemmi raises of a text that it cannot parse."""
+
+
+def _parsed(text: str) -> list[CifBlock]:
+    return [_block(block) for block in gemmi.cif.read_string(text, check_level=0)]
+
+
+def _mended(text: str) -> tuple[str, list[int]]:
+    """Text with values of several words in quotes and `?` for values left out, and the lines where; loops as they are."""
+    lines, mended, loop, field = text.split("\n"), [], False, False
+    for place, line in enumerate(lines):
+        if line.startswith(";"):
+            field = not field
+        found = _ITEM.fullmatch(line)
+        if not found:
+            loop = loop and not line.strip() if not line.strip().lower().startswith("loop_") else True
+        elif not loop and not field:
+            tag, rest = found[1], found[2].strip()
+            follows = next((after for after in lines[place + 1 :] if after.strip() and not after.startswith("#")), "")
+            if not rest and re.match(r"\s*(_\w|loop_|data_|$)", follows, re.IGNORECASE):
+                lines[place], mended = f"{tag} ?", [*mended, place + 1]
+            elif re.search(r"\s", rest) and not re.match(r"['\"#;]|\S+\s+#|\S+\s+_", rest):
+                lines[place], mended = f'{tag} "{rest}"', [*mended, place + 1]
+    return "\n".join(lines), mended
 
 
 def _block(block: gemmi.cif.Block) -> CifBlock:
@@ -102,9 +138,12 @@ def _block(block: gemmi.cif.Block) -> CifBlock:
     unknown, contradicted = set(), set()
     for tag, values in _columns(block):
         name = tag.lower().replace(".", "_")
-        read = tuple(None if gemmi.cif.is_null(value) else _plain(value) for value in values)
-        if columns.setdefault(name, read) != read:
+        read = tuple(None if gemmi.cif.is_null(value) else _plain(value) or None for value in values)
+        known = columns.get(name)
+        if known and any(known) and any(read) and known != read:
             contradicted.add(name)
+        if not known or not any(known):
+            columns[name] = read
         unknown |= {(name, row) for row, value in enumerate(values) if value == "?"}
     return CifBlock(block.name.strip() or "without a name", columns, frozenset(unknown), frozenset(contradicted))
 

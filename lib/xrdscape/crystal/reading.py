@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def _is_poscar(path: Path) -> bool:
 
 
 def _of_cif(text: str) -> Crystal:
-    blocks = cif_blocks(text)
+    blocks, mended = cif_blocks(text)
     holding = [block for block in blocks if block.column("_atom_site_fract_x")]
     if not holding:
         cartesian = any("_atom_site_cartn_x" in block.columns for block in blocks)
@@ -138,13 +138,13 @@ def _of_cif(text: str) -> Crystal:
         raise StructureError(f"{why}. Give a complete CIF: cell, symmetry, at least one atom site.")
     crystal = _of_block(holding[0])
     if len(holding) == 1:
-        return crystal
+        return replace(crystal, remarks=(*mended, *crystal.remarks))
     others = ", ".join(block.name for block in holding[1:6])
     remark = (
         f"The file holds {len(holding)} crystals: the first, {holding[0].name}, was taken. For another ({others}) keep "
         "its block alone in a file."
     )
-    return Crystal(crystal.structure, crystal.space_group, crystal.number, crystal.z, (remark, *crystal.remarks))
+    return replace(crystal, remarks=(*mended, remark, *crystal.remarks))
 
 
 def _of_block(block: CifBlock) -> Crystal:

@@ -49,7 +49,7 @@ def reference_facts() -> pd.DataFrame:
     """
     rows = []
     for name in REFERENCE_NAMES:
-        block = cif_blocks(file_text(reference_path(name)))[0]
+        block = cif_blocks(file_text(reference_path(name)))[0][0]
         structure = load_structure(name)
         rows.append(
             {
