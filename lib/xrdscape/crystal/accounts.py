@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import gemmi
 import numpy as np
-from ase.data import atomic_numbers, covalent_radii
 from pymatgen.core import Composition, Element, Structure
 
 from xrdscape.crystal.cif import CifBlock, number
@@ -185,7 +185,7 @@ def _short_distances(structure: Structure) -> list[str]:
 
 
 def _radius(symbol: str) -> float:
-    return float(covalent_radii[atomic_numbers[symbol]])
+    return float(gemmi.Element(symbol).covalent_r)
 
 
 def _formula(amounts: Mapping[str, float]) -> str:

@@ -14,11 +14,14 @@ from xrdscape.errors import StructureError
 OVERFULL = Fraction(102, 100)
 """Occupancies of a site add up to at most this: rounding of refined values, which are scaled to 1."""
 
+HEAVIEST = 98
+"""Form factors are tabulated up to californium; what reads as a heavier element is a group such as CN, NH or NO."""
+
 THIRDS_WRITTEN = Fraction(1, 10_000)
 """Coordinates of four digits or more that are those of 1/3 or 2/3 stand for the fraction; of fewer, the special position
 nearby decides."""
 
-_WITHOUT_HYDROGEN = {"OH": "O", "HO": "O", "OH2": "O", "H2O": "O", "OD": "O", "D2O": "O", "WAT": "O", "WATER": "O",
+_WITHOUT_HYDROGEN = {"OH": "O", "OH2": "O", "H2O": "O", "OD": "O", "D2O": "O", "WAT": "O", "WATER": "O",
                      "OW": "O", "HW": "H", "DW": "H", "NH4": "N", "ND4": "N", "NH3": "N"}  # fmt: skip
 """Groups and habits that stand for one heavy atom, or for one of the hydrogen atoms of water."""
 
@@ -181,7 +184,7 @@ def _of_symbol(symbol: str, notes: _Notes, label: str) -> str | None:
     charged = _CHARGED.fullmatch(plain)
     letters = charged[1] if charged else "".join(takewhile(str.isalpha, plain))
     rest = plain[len(letters) :]
-    for group in (plain, letters):
+    for group in (plain, plain.rstrip("+-"), letters):
         if group.upper() in _WITHOUT_HYDROGEN:
             return _grouped(group, notes, label)
     if letters.upper() in _VALENCE:
@@ -189,7 +192,7 @@ def _of_symbol(symbol: str, notes: _Notes, label: str) -> str | None:
     element = _element(letters)
     # NO3 is no nobelium, CN- no copernicium, PO4 no polonium.
     molecule = len(letters) == 2 and letters.isupper() and all(map(_element, letters)) and rest and "+" not in rest
-    if not element or molecule:
+    if not element or molecule or (re.search("[A-Z]", rest) and not re.fullmatch(r"\([IV]+\)", rest)):
         return None
     if charged and (re.search(r"[1-9]", rest) or not re.search("0", rest)):
         notes.add("taken as a neutral atom: its charge changes only how it scatters at low angles", label)
@@ -215,7 +218,8 @@ def _grouped(group: str, notes: _Notes, label: str) -> str:
 
 def _element(letters: str) -> str | None:
     name = letters.capitalize()
-    return name if name in _ISOTOPES or Element.is_valid_symbol(name) else None
+    known = name in _ISOTOPES or (Element.is_valid_symbol(name) and Element(name).Z <= HEAVIEST)
+    return name if known else None
 
 
 def _of_label(label: str, elements: Collection[str], notes: _Notes) -> str:

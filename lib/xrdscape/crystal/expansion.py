@@ -183,7 +183,7 @@ def _composition(row: AtomRow) -> Composition:
 
 def _overfull(sites: Sequence[_Placed]) -> list[str]:
     """A sentence on sites whose occupancies were scaled to 1; refusal of those far above."""
-    over = [site.row for site in sites if site.row.filled > _FULL]
+    over = [site.row for site in sites if site.row.filled > _FULL + Fraction(1, 10**9)]
     worst = max(over, key=lambda row: row.filled, default=None)
     if worst and worst.filled > OVERFULL:
         raise StructureError(

@@ -100,26 +100,21 @@ def read_crystal(name_or_path: str | Path) -> Crystal:
 
 @lru_cache(maxsize=len(REFERENCE_NAMES))
 def _reference(name: str) -> Crystal:
-    path = reference_path(name)
-    if not path.is_file():
-        raise StructureError(
-            f"the reference file {path} is missing: work in a full copy of the project, or set XRDSCAPE_HOME to one."
-        )
-    return _read(path, name)
+    return _read(reference_path(name), name)
 
 
 def _read(path: Path, origin: str) -> Crystal:
     """A crystal of a file, or a refusal that begins with the file's name."""
     try:
         if path.suffix.lower() in (".cif", ".mcif", ".pcif", ".pdcif"):
-            return _of_cif(file_text(path))
+            return crystal_of_cif(file_text(path))
         if path.suffix.lower() in (".res", ".ins"):
             raise StructureError("is a SHELX file, whose symmetry is not read. Export a CIF.")
         if _is_poscar(path):
             return _of_structure(*_poscar(file_text(path)))
         if not path.suffix or path.suffix.lower() == ".txt":
             text = file_text(path)
-            return _of_cif(text) if looks_like_cif(text) else _of_structure(*_poscar(text))
+            return crystal_of_cif(text) if looks_like_cif(text) else _of_structure(*_poscar(text))
         return _of_structure(*_by_pymatgen(path))
     except (StructureError, CellError) as error:
         raise type(error)(f"{origin} {error}") from error
@@ -129,7 +124,8 @@ def _is_poscar(path: Path) -> bool:
     return "POSCAR" in path.name.upper() or "CONTCAR" in path.name.upper() or path.suffix.lower() in (".vasp", ".poscar")
 
 
-def _of_cif(text: str) -> Crystal:
+def crystal_of_cif(text: str) -> Crystal:
+    """The crystal of a CIF's text; as `read_crystal`, whose messages begin with the file's name."""
     blocks, mended = cif_blocks(text)
     holding = [block for block in blocks if block.column("_atom_site_fract_x")]
     if not holding:
