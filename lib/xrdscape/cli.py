@@ -241,7 +241,7 @@ def snap(
     _tell_crystal(crystal)
     prepared = prepare(read_pattern(pattern, wavelengths), background == "auto", caglioti, two_theta_range)
     done = refine(start, prepared, how, lambda text: click.echo(text, err=True), progress=sys.stderr.isatty())
-    report = Report(Path(file).name, pattern.name, prepared, how, done)
+    report = Report(Path(file).name, pattern.name, prepared, how, done, crystal)
     write_report(report, cif, html, numbers, plot)
     for text in report.warnings:
         click.echo(f"look twice: {text}")

@@ -9,7 +9,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.optimize import linear_sum_assignment
 
-from xrdscape.crystal.structures import MIN_SITE_DISTANCE_ANGSTROM
+from xrdscape.crystal.reading import MIN_SITE_DISTANCE_ANGSTROM
 from xrdscape.runtime.extras import needs
 
 Criterion = Literal["conventional", "pymatgen", "tight"]

@@ -11,9 +11,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from pymatgen.core import Structure
-from pymatgen.io.cif import CifWriter
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+from xrdscape.crystal import writing
+from xrdscape.crystal.reading import Crystal
 from xrdscape.figures.measured import path_figure, refinement_figure, tick_positions
 from xrdscape.figures.style import use_style
 from xrdscape.patterns.prepare import Prepared
@@ -60,6 +61,7 @@ class Report:
         prepared: the pattern.
         settings: of the refinement.
         refinement: its outcome.
+        read: the start as its file gives it, with what reading it assumed; None where it is no file's.
     """
 
     crystal: str
@@ -67,6 +69,7 @@ class Report:
     prepared: Prepared
     settings: Settings
     refinement: Refinement
+    read: Crystal | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -89,7 +92,8 @@ class Report:
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        return *self.refinement.remarks, *ALWAYS
+        read = (f"The start: {self.read.summary}.", *self.read.remarks) if self.read else ()
+        return *read, *self.refinement.remarks, *ALWAYS
 
 
 def write_report(report: Report, cif: Path, html: Path, numbers: Path, plot: Path | None = None) -> None:
@@ -121,8 +125,7 @@ def cif_text(report: Report) -> str:
         "standard uncertainties were not determined"
         + ("" if report.settings.atoms else "; coordinates are those of the start"),
     ]
-    head = "".join(f"# {' '.join(note.split())}\n" for note in notes)
-    return head + str(CifWriter(done.end, symprec=SYMPREC_ANGSTROM, refine_struct=False))
+    return writing.cif_text(done.end, SYMPREC_ANGSTROM, notes)
 
 
 def _space_group(crystal: Structure) -> str:
@@ -137,6 +140,8 @@ def numbers_of(report: Report) -> dict[str, Any]:
     return {
         "files": {"crystal": report.crystal, "pattern": report.pattern},
         "formula": done.end.composition.reduced_formula,
+        "sites": len(done.end),
+        "density_g_cm3": round(float(done.end.density), 4),
         "verdict": verdict(done.after),
         "warnings": report.warnings,
         "cell": {"before": _cell(done.start), "after": _cell(done.end)},
@@ -229,8 +234,11 @@ def _profile_table(numbers: Mapping[str, Any]) -> str:
         ("zero shift (°)", f"{profile['zero_deg']:.4f}"),
         ("crystal family", numbers["crystal_family"] or "free"),
         ("space group found", numbers["space_group"]),
+        ("formula", numbers["formula"]),
+        ("sites in the cell", str(numbers["sites"])),
+        ("density (g/cm³)", f"{numbers['density_g_cm3']:.3f}"),
     ]
-    return _table("Profile and symmetry", ("", "value"), rows)
+    return _table("Profile, symmetry and contents", ("", "value"), rows)
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
