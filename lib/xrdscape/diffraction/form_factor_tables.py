@@ -1,0 +1,76 @@
+"""Published form factors of neutral atoms as sums of Gaussians, and what resonance adds to them."""
+
+import csv
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Element
+
+from xrdscape.errors import StructureError
+
+LARGEST_S_INV_ANGSTROM = 6.0
+"""s = sin(theta)/lambda up to which the Gaussians are fitted; no wavelength above 0.084 angstrom reaches it."""
+
+_TABLE = Path(__file__).with_name("waasmaier_kirfel.csv")
+"""D. Waasmaier and A. Kirfel, Acta Cryst. A51 (1995) 416-431, doi:10.1107/S0108767394013292: neutral atoms up to
+californium, fitted to the values of International Tables C up to s = 6 1/angstrom."""
+
+
+class Gaussians(NamedTuple):
+    """Form factors f(s) = c + sum_i a_i exp(-b_i s^2) in electrons, s in 1/angstrom: a and b [elements, 5], c [elements]."""
+
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    c: NDArray[np.float64]
+
+
+class Resonance(NamedTuple):
+    """Anomalous dispersion f' and f'' in electrons [elements], the same at all angles."""
+
+    real: NDArray[np.float64]
+    imaginary: NDArray[np.float64]
+
+
+def gaussians(elements: tuple[str, ...]) -> Gaussians:
+    """The Gaussians of some elements by Waasmaier and Kirfel.
+
+    Raises:
+        StructureError: an element is not in the table.
+    """
+    table = _rows()
+    missing = [element for element in elements if element not in table]
+    if missing:
+        raise StructureError(
+            f"No X-ray form factor is tabulated for {', '.join(missing)}. Replace the element or leave its sites out."
+        )
+    values = np.array([table[element] for element in elements]).reshape(-1, 11)
+    return Gaussians(values[:, :5], values[:, 5:10], values[:, 10])
+
+
+@cache
+def _rows() -> dict[str, tuple[float, ...]]:
+    with _TABLE.open(encoding="utf8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        return {name: tuple(float(value) for value in values) for name, *values in rows}
+
+
+def form_factor(gaussian: Gaussians, s_inv_angstrom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Form factors [elements, n] in electrons at s = sin(theta)/lambda [n], by eq. 1 of Waasmaier and Kirfel."""
+    decayed = np.exp(-gaussian.b[:, :, None] * np.asarray(s_inv_angstrom) ** 2)
+    return np.asarray(gaussian.c[:, None] + (gaussian.a[:, :, None] * decayed).sum(1))
+
+
+def resonance(elements: tuple[str, ...], wavelength_angstrom: float) -> Resonance:
+    """Anomalous dispersion of some elements at a wavelength, by Cromer and Liberman as gemmi computes it.
+
+    Source: D. T. Cromer and D. Liberman, Acta Cryst. A37 (1981) 267-268; hydrogen and helium have none.
+    """
+    energy = gemmi.hc / wavelength_angstrom
+    pairs = [gemmi.cromer_liberman(Element(e).Z, energy) if Element(e).Z > 2 else (0.0, 0.0) for e in elements]
+    real, imaginary = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return Resonance(real, imaginary)
