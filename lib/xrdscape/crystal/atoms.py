@@ -14,6 +14,9 @@ from xrdscape.errors import StructureError
 OVERFULL = Fraction(102, 100)
 """Occupancies of a site add up to at most this: rounding of refined values, which are scaled to 1."""
 
+EMPTY = Fraction(1, 10**6)
+"""Occupancies below this are none."""
+
 HEAVIEST = 98
 """Form factors are tabulated up to californium; what reads as a heavier element is a group such as CN, NH or NO."""
 
@@ -84,7 +87,7 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
             continue
         amounts = _amounts(said["type_symbol"], said["label"], label, elements, notes)
         occupancy = _occupancy(said["occupancy"], ("_atom_site_occupancy", place) in block.unknown, label, notes)
-        if not amounts or not occupancy:
+        if not amounts or occupancy < EMPTY:
             if amounts:
                 notes.add("left out: its occupancy is 0", label)
             continue
