@@ -11,6 +11,9 @@ from pymatgen.core import Element
 from xrdscape.crystal.cif import CifBlock, Value, number
 from xrdscape.errors import StructureError
 
+LARGEST_CELL_SITES = 10_000
+"""Sites of a cell at most: a pattern of more would take hours, since such cells have millions of reflections."""
+
 OVERFULL = Fraction(102, 100)
 """Occupancies of a site add up to at most this: rounding of refined values, which are scaled to 1."""
 
@@ -74,6 +77,8 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
     if not count or any(len(column) != count for column in coords):
         cartesian = " It gives Cartesian coordinates, which are not read." if block.column("_atom_site_cartn_x") else ""
         raise StructureError(f"has no table of atom sites with fractional coordinates.{cartesian}")
+    if count > LARGEST_CELL_SITES:
+        raise StructureError(too_many_sites(count))
     columns = {
         name: _column(block, f"_atom_site_{name}", count)
         for name in ("label", "type_symbol", "occupancy", "calc_flag", "attached_hydrogens")
@@ -99,6 +104,14 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
     if not rows:
         raise StructureError("has no atom that scatters: every row of its atom table is a vacancy, empty or a dummy.")
     return rows, notes.sentences()
+
+
+def too_many_sites(count: int) -> str:
+    """The reason for refusing a cell of so many sites."""
+    return (
+        f"has {count} sites in its cell, more than the {LARGEST_CELL_SITES} that are read: give the asymmetric unit "
+        "of a smaller cell."
+    )
 
 
 class _Notes:

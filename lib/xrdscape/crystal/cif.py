@@ -13,9 +13,12 @@ from xrdscape.errors import StructureError
 LARGEST_FILE_BYTES = 50_000_000
 """No CIF of a crystal, its reflections included, is as large as this."""
 
+LARGEST_NUMBER = 10**15
+"""No quantity of a crystal is larger, in the units of CIF."""
+
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _CIF_2 = re.compile(r"#\\#CIF_2\.0", re.IGNORECASE)
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,2})?)(?:\(\d*\))?")
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,3})?)(?:\(\d*\))?")
 _QUOTIENT = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 _HEADING = re.compile(r"\s*(#[^\n]*\n\s*)*(data_|loop_|global_|_[a-z])", re.IGNORECASE)
 
@@ -171,7 +174,8 @@ def number(value: Value) -> Fraction | None:
     """
     text = (value or "").strip().replace("\N{MINUS SIGN}", "-")
     if found := _NUMBER.fullmatch(text):
-        return Fraction(found[1].replace("d", "e").replace("D", "e"))
+        value = Fraction(found[1].replace("d", "e").replace("D", "e"))
+        return value if abs(value) < LARGEST_NUMBER else None
     if (found := _QUOTIENT.fullmatch(text)) and int(found[2]):
         return Fraction(int(found[1]), int(found[2]))
     return None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Composition, Lattice, Structure
 from scipy.spatial import cKDTree
 
-from xrdscape.crystal.atoms import OVERFULL, AtomRow
+from xrdscape.crystal.atoms import LARGEST_CELL_SITES, OVERFULL, AtomRow, too_many_sites
 from xrdscape.crystal.operations import Operations
 from xrdscape.errors import StructureError
 
@@ -23,9 +23,6 @@ SAME_ROW_ANGSTROM = 0.01
 
 MOVED_ANGSTROM = 0.05
 """Rows that a special position moves by more are named."""
-
-LARGEST_CELL_SITES = 10_000
-"""Sites of a cell at most: a pattern of more would take hours, since such cells have millions of reflections."""
 
 ROUNDING = 1e-8
 """Images of an exact special position that differ by less, in fractions of the cell, are one."""
@@ -50,12 +47,18 @@ def expanded(rows: Sequence[AtomRow], operations: Operations, lattice: Lattice) 
     Raises:
         StructureError: too many sites, or more atoms on a site than it holds.
     """
-    if len(rows) * len(operations) > 24 * LARGEST_CELL_SITES:
-        raise StructureError(_too_many(len(rows) * len(operations)))
-    placed = [_placed(row, operations, lattice) for row in rows]
+    if len(rows) * len(operations) > 48 * LARGEST_CELL_SITES:
+        raise StructureError(too_many_sites(len(rows) * len(operations)))
+    general, images = _without_neighbours(rows, operations, lattice)
+    if general.sum() * len(operations) > LARGEST_CELL_SITES:
+        raise StructureError(too_many_sites(int(general.sum()) * len(operations)))
+    placed = [
+        _Placed(row, images[place], 0.0) if general[place] else _placed(row, operations, lattice)
+        for place, row in enumerate(rows)
+    ]
     count = sum(len(site.images) for site in placed)
     if count > LARGEST_CELL_SITES:
-        raise StructureError(_too_many(count))
+        raise StructureError(too_many_sites(count))
     sites = _joined(placed, lattice)
     remarks = _moved(sites) + _overfull(sites)
     species = [_composition(site.row) for site in sites]
@@ -65,11 +68,15 @@ def expanded(rows: Sequence[AtomRow], operations: Operations, lattice: Lattice) 
     return Structure(lattice, kinds, coords).get_sorted_structure(), remarks
 
 
-def _too_many(count: int) -> str:
-    return (
-        f"has {count} sites in its cell, more than the {LARGEST_CELL_SITES} that are read: give the asymmetric unit "
-        "of a smaller cell."
-    )
+def _without_neighbours(
+    rows: Sequence[AtomRow], operations: Operations, lattice: Lattice
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which rows lie apart from all their images, and the images of all rows within the cell [rows, operations, 3]."""
+    coords = np.array([_floats(row.coords) for row in rows])
+    images = np.einsum("oij,rj->roi", operations.rotations, coords) + operations.translations / operations.denominator
+    step = images - coords[:, None]
+    apart = np.linalg.norm((step - np.round(step)) @ lattice.matrix, axis=2)
+    return (apart < MERGED_ANGSTROM).sum(1) == 1, images - np.floor(images) + 0.0
 
 
 def _placed(row: AtomRow, operations: Operations, lattice: Lattice) -> _Placed:
