@@ -14,6 +14,7 @@ from torch import Tensor
 
 from xrdscape.crystal.cell import check_lattice
 from xrdscape.crystal.contents import Contents, contents_of
+from xrdscape.crystal.size import refuse_size
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.axis import Axis, scattering_angle_deg
 from xrdscape.diffraction.form_factors import form_factor_table
@@ -132,8 +133,11 @@ class Simulator:
         """Return reflection lists for these cells, complete for cells stretched by up to `reach`.
 
         Raises:
-            CellError: for a cell that does not close or, unless that is allowed, shows no reflection.
+            CellError: for a cell that does not close, has more reflections than memory holds or, unless that is allowed,
+                shows none.
         """
+        longest = reach * self.instrument.max_reciprocal_length
+        refuse_size(lattice.detach(), len(self.occupancy), longest, self.hkl_max)
         return enumerate_reflections(
             lattice.detach(), self.instrument.max_reciprocal_length, reach, self.hkl_max, allow_empty
         )
