@@ -160,7 +160,7 @@ def simulate(
     from xrdscape.runtime.checkpoint import replace_file
 
     numbers: dict[str, Any] = {**settings, **dict(zip("UVW", caglioti, strict=True))}
-    instrument = Instrument(**numbers)
+    instrument = Instrument(**numbers).with_published_form_factors()
     crystal = read_crystal(file)
     structure = crystal.structure
     _tell_crystal(crystal)

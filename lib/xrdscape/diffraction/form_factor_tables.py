@@ -3,7 +3,7 @@
 import csv
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import gemmi
 import numpy as np
@@ -12,8 +12,14 @@ from pymatgen.core import Element
 
 from xrdscape.errors import StructureError
 
-LARGEST_S_INV_ANGSTROM = 6.0
-"""s = sin(theta)/lambda up to which the Gaussians are fitted; no wavelength above 0.084 angstrom reaches it."""
+Source = Literal["international-tables", "waasmaier-kirfel"]
+"""International Tables C (1992), table 6.1.1.4, as gemmi carries it: four Gaussians and a constant, fitted up to
+s = sin(theta)/lambda = 2 1/angstrom, hydrogen as it is in a bond. Waasmaier and Kirfel: five, fitted up to s = 6, hydrogen
+as a free atom."""
+
+LARGEST_S: dict[Source, float] = {"international-tables": 2.0, "waasmaier-kirfel": 6.0}
+"""s up to which each is fitted, 1/angstrom. Beyond 2, the constant of the first is most of what it gives: 1.14 electrons
+for silicon at s = 3.3, where the second and the exact form factor of its innermost electrons have 0.77."""
 
 _TABLE = Path(__file__).with_name("waasmaier_kirfel.csv")
 """D. Waasmaier and A. Kirfel, Acta Cryst. A51 (1995) 416-431, doi:10.1107/S0108767394013292: neutral atoms up to
@@ -21,7 +27,8 @@ californium, fitted to the values of International Tables C up to s = 6 1/angstr
 
 
 class Gaussians(NamedTuple):
-    """Form factors f(s) = c + sum_i a_i exp(-b_i s^2) in electrons, s in 1/angstrom: a and b [elements, 5], c [elements]."""
+    """Form factors f(s) = c + sum_i a_i exp(-b_i s^2) in electrons, s in 1/angstrom: a and b [elements, terms], c
+    [elements]."""
 
     a: NDArray[np.float64]
     b: NDArray[np.float64]
@@ -35,8 +42,13 @@ class Resonance(NamedTuple):
     imaginary: NDArray[np.float64]
 
 
-def gaussians(elements: tuple[str, ...]) -> Gaussians:
-    """The Gaussians of some elements by Waasmaier and Kirfel.
+def source_up_to(largest_s: float) -> Source:
+    """The table to use for reflections up to s = sin(theta)/lambda in 1/angstrom."""
+    return "international-tables" if largest_s <= LARGEST_S["international-tables"] else "waasmaier-kirfel"
+
+
+def gaussians(elements: tuple[str, ...], source: Source) -> Gaussians:
+    """The Gaussians of some elements.
 
     Raises:
         StructureError: an element is not in the table.
@@ -47,8 +59,12 @@ def gaussians(elements: tuple[str, ...]) -> Gaussians:
         raise StructureError(
             f"No X-ray form factor is tabulated for {', '.join(missing)}. Replace the element or leave its sites out."
         )
-    values = np.array([table[element] for element in elements]).reshape(-1, 11)
-    return Gaussians(values[:, :5], values[:, 5:10], values[:, 10])
+    if source == "waasmaier-kirfel":
+        values = np.array([table[element] for element in elements]).reshape(-1, 11)
+        return Gaussians(values[:, :5], values[:, 5:10], values[:, 10])
+    coefficients = [gemmi.Element(element).it92 for element in elements]
+    a, b = (np.array([getattr(c, part) for c in coefficients], dtype=np.float64).reshape(-1, 4) for part in "ab")
+    return Gaussians(a, b, np.array([c.c for c in coefficients], dtype=np.float64))
 
 
 @cache
@@ -60,7 +76,7 @@ def _rows() -> dict[str, tuple[float, ...]]:
 
 
 def form_factor(gaussian: Gaussians, s_inv_angstrom: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Form factors [elements, n] in electrons at s = sin(theta)/lambda [n], by eq. 1 of Waasmaier and Kirfel."""
+    """Form factors [elements, n] in electrons at s = sin(theta)/lambda [n], by `Gaussians`."""
     decayed = np.exp(-gaussian.b[:, :, None] * np.asarray(s_inv_angstrom) ** 2)
     return np.asarray(gaussian.c[:, None] + (gaussian.a[:, :, None] * decayed).sum(1))
 

@@ -17,6 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xrdscape.diffraction.axis import Axis, scattering_angle_deg
+from xrdscape.diffraction.form_factor_tables import source_up_to
+from xrdscape.diffraction.form_factors import Tabulation
 from xrdscape.diffraction.kernels.arguments import Optics, WidthConstants
 from xrdscape.diffraction.profile import PeakProfile
 from xrdscape.diffraction.radiation import EmissionLine, Radiation
@@ -57,6 +59,7 @@ class Instrument:
             reflection that leaves causes no jump. In degrees of 2 theta on an axis of Q, too.
         zero_deg: recorded less true scattering angle, for an axis of angles.
         radiation, axis, profile: the parts.
+        tabulation: of the form factors, which the radiation sees: that of the paper, or one that holds to larger angles.
 
     Raises:
         InstrumentError: for settings that describe no pattern.
@@ -67,6 +70,7 @@ class Instrument:
     profile: PeakProfile
     taper_deg: float
     zero_deg: float
+    tabulation: Tabulation
 
     def __init__(
         self,
@@ -84,6 +88,7 @@ class Instrument:
         radiation: Radiation = PAPER_RADIATION,
         axis: Axis = PAPER_AXIS,
         profile: PeakProfile = PAPER_PROFILE,
+        tabulation: Tabulation = "electron",
     ) -> None:
         if wavelength_angstrom is not None:
             radiation = replace(radiation, lines=(EmissionLine(wavelength_angstrom),))
@@ -101,6 +106,7 @@ class Instrument:
             "profile": replace(profile, **_given(eta=eta)),
             "taper_deg": taper_deg,
             "zero_deg": zero_deg,
+            "tabulation": tabulation,
         }
         for name, part in parts.items():
             object.__setattr__(self, name, part)
@@ -257,6 +263,10 @@ class Instrument:
             edge=math.sin(math.radians(self.edge_deg / 2)) ** 2,
             q_per_sine=0.0 if self.axis.kind == "two_theta" else 4 * math.pi / radiation.wavelength_angstrom,
         )
+
+    def with_published_form_factors(self) -> "Instrument":
+        """Return the instrument with the published table of form factors that holds to the end of its range."""
+        return replace(self, tabulation=source_up_to(self.max_reciprocal_length / 2))
 
     def at_mean_wavelength(self) -> "Instrument":
         """Return the instrument with the weighted mean of its emission lines as the only one."""

@@ -90,7 +90,7 @@ class Simulator:
         known = contents_of(contents)
         self.elements = known.elements
         self.occupancy = torch.as_tensor(known.occupancy, dtype=dtype, device=device)
-        self.form_factor_table = form_factor_table(self.elements, dtype, device)
+        self.form_factor_table = form_factor_table(self.elements, dtype, device, self.instrument.tabulation)
 
     def with_instrument(self, instrument: Instrument, b_iso: float | None = None) -> "Simulator":
         """Return the same simulator for another instrument, and with another B_iso if one is given.
@@ -100,6 +100,9 @@ class Simulator:
         other = copy(self)
         for made in ("grid", "two_theta_deg", "constants"):
             vars(other).pop(made, None)
+        if instrument.tabulation != self.instrument.tabulation:
+            table = form_factor_table(self.elements, self.dtype, self.device, instrument.tabulation)
+            other.form_factor_table = table
         other.instrument, other.b_iso = instrument, self.b_iso if b_iso is None else b_iso
         return other
 

@@ -98,7 +98,7 @@ def prepare(
     )
     first, step = float(angle[0]), float(step)
     axis = Axis("two_theta", first, min(first + len(angle) * step, 179.9), step)
-    instrument = Instrument(radiation=measured.radiation, axis=axis, profile=profile)
+    instrument = Instrument(radiation=measured.radiation, axis=axis, profile=profile).with_published_form_factors()
     if instrument.n_steps < len(angle):
         angle, intensity, sigma, under = (part[: instrument.n_steps] for part in (angle, intensity, sigma, under))
     return Prepared(instrument, angle, intensity, sigma, under, subtract, not known, tuple(remarks))
