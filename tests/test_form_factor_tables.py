@@ -19,9 +19,9 @@ from xrdscape.diffraction.reflection_peaks import reflection_peaks
 from xrdscape.errors import StructureError
 
 ELEMENTS = tuple(gemmi.Element(z).name for z in range(1, 99))
-NEUTRAL = 0.04
+NEUTRAL = 0.06
 """Electrons by which the fits miss the atomic number at s = 0."""
-TABLES = 0.11
+TABLES = 0.15
 """Electrons by which the two tables differ up to s = 2, where the one ends."""
 
 PUBLISHED_RESONANCE = {"Fe": (-1.134, 3.197), "Cu": (-1.965, 0.589), "Si": (0.254, 0.330), "O": (0.049, 0.032)}

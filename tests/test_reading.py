@@ -63,7 +63,10 @@ def test_sources_that_contradict_the_list(more: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("symmetry", "message"),
     [
-        (f"{named('P 21/n')}\n_space_group_IT_number 15", "the symbol 'P 21/n' and the space-group number 15 name diff"),
+        (
+            f"{named('P 21/n')}\n_space_group_IT_number 15",
+            "the symbol 'P 21/n' and the space-group number 15 name diff",
+        ),
         (f"{named('P 21/n')}\n_symmetry_space_group_name_H-M 'P 21/c'", "'P 21/n' and the symbol 'P 21/c' name diff"),
         (f"_space_group_name_Hall '-P 2yn'\n{named('P 21/c')}", "read in two ways, by the Hall symbol '-P 2yn'"),
         ("_space_group_IT_number 14\n_symmetry_Int_Tables_number 15", "two space-group numbers, 14 and 15"),
@@ -147,12 +150,16 @@ def test_magnetic_operations_without_time() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        lambda text: text.upper().replace("DATA_MADE_UP", "data_x").replace("NA1 NA", "Na1 Na").replace("CL1 CL", "Cl1 Cl"),
+        lambda text: (
+            text.upper().replace("DATA_MADE_UP", "data_x").replace("NA1 NA", "Na1 Na").replace("CL1 CL", "Cl1 Cl")
+        ),
         lambda text: "\ufeff" + text,
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text.replace("_atom_site_", "_atom_site.").replace("_cell_", "_cell."),
         lambda text: text.replace("_space_group_symop_operation_xyz", "_space_group_symop.operation_xyz"),
-        lambda text: "#\\#CIF_2.0\n" + text.replace("loop_", '_a """x\ndata_y\n_b"""\n_c [1 [2 3]]\n_d {"e":1}\nloop_', 1),
+        lambda text: (
+            "#\\#CIF_2.0\n" + text.replace("loop_", '_a """x\ndata_y\n_b"""\n_c [1 [2 3]]\n_d {"e":1}\nloop_', 1)
+        ),
         lambda text: text.replace("loop_", "_note\n;\ndata_other\nloop_\n_atom_site_fract_x\n;\nloop_", 1),
         lambda text: "data_empty\n_x 1\n" + text + "data_pattern\nloop_\n_pd_meas_counts_total\n1 2 3\n",
         lambda text: text + "\n# \xe9\n",
@@ -210,15 +217,30 @@ def test_kinds_of_atoms(kind: str, element: str) -> None:
 
 @pytest.mark.parametrize("kind", ["X", "M", "Q1", "NO3", "NO3-", "CO3", "PO4", "CN", "CN-", "SiO", "Fe3+/Fe2+", "H3O+"])
 def test_kinds_that_are_no_element(kind: str) -> None:
-    with pytest.raises(StructureError, match=f"has site A1 of kind '{kind.replace('+', chr(92) + '+')}', which is no chem"):
+    with pytest.raises(
+        StructureError, match=f"has site A1 of kind '{kind.replace('+', chr(92) + '+')}', which is no chem"
+    ):
         crystal_of_cif(cif([f"A1 {kind} 0 0 0 1", "Al2 Al 0.5 0.5 0.5 1"]))
 
 
 @pytest.mark.parametrize(
     ("label", "sum_", "element"),
     [
-        *(("Fe1", "", "Fe"), ("OA1", "", "O"), ("CaM4", "", "Ca"), ("C11", "", "C"), ("Wat1", "", "O"), ("D1", "", "H")),
-        *(("Ho1", "Al H", "H"), ("Co1", "Al C O", "C"), ("FE1", "Al Fe", "Fe"), ("CA1", "Al C", "C"), ("Ho1", "", "Ho")),
+        *(
+            ("Fe1", "", "Fe"),
+            ("OA1", "", "O"),
+            ("CaM4", "", "Ca"),
+            ("C11", "", "C"),
+            ("Wat1", "", "O"),
+            ("D1", "", "H"),
+        ),
+        *(
+            ("Ho1", "Al H", "H"),
+            ("Co1", "Al C O", "C"),
+            ("FE1", "Al Fe", "Fe"),
+            ("CA1", "Al C", "C"),
+            ("Ho1", "", "Ho"),
+        ),
     ],
 )
 def test_labels_name_elements(label: str, sum_: str, element: str) -> None:
@@ -231,7 +253,12 @@ def test_labels_name_elements(label: str, sum_: str, element: str) -> None:
 
 @pytest.mark.parametrize(
     ("label", "message"),
-    [("1Fe", "whose element is not given"), ("FE1", "may be Fe or F"), ("CA1", "may be Ca or C"), ("Q1", "names no el")],
+    [
+        ("1Fe", "whose element is not given"),
+        ("FE1", "may be Fe or F"),
+        ("CA1", "may be Ca or C"),
+        ("Q1", "names no el"),
+    ],
 )
 def test_labels_that_leave_the_element_open(label: str, message: str) -> None:
     with pytest.raises(StructureError, match=message):
@@ -309,7 +336,10 @@ def test_occupancies_slightly_above_one_are_scaled_and_said() -> None:
         ("_chemical_formula_sum 'Na Cl'", ""),
         ("_chemical_formula_sum 'Cl1 Na1'\n_cell_formula_units_Z 1", ""),
         ("_chemical_formula_sum 'Na Cl H2'", "2 fewer hydrogen atoms"),
-        ("_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 2", "but the file says Cl Na and Z = 2: 1 formula units"),
+        (
+            "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 2",
+            "but the file says Cl Na and Z = 2: 1 formula units",
+        ),
         ("_chemical_formula_sum 'Na0.95 Cl'", "but the file says Cl Na0.95"),
         ("_chemical_formula_sum 'Na Cl'\n_exptl_crystal_density_diffrn 1.7", "says a density of 1.7 g/cm3"),
         ("_cell_volume 70", "says a volume of 70 angstrom^3; its cell has 64"),
@@ -327,7 +357,10 @@ def test_contents_that_do_not_quite_agree_are_said(more: str, remark: str) -> No
         ("_chemical_formula_sum 'Na Cl O3'", "holds Cl Na in its cell, but says Cl Na O3"),
         ("_chemical_formula_sum 'K Cl'", "holds Cl Na in its cell, but says Cl K"),
         ("_exptl_crystal_density_diffrn 3.0", "holds atoms of 1.516 g/cm3, but says 3"),
-        ("_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 2\n_exptl_crystal_density_diffrn 3.03", "1.516 g/cm3, but"),
+        (
+            "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 2\n_exptl_crystal_density_diffrn 3.03",
+            "1.516 g/cm3, but",
+        ),
     ],
 )
 def test_contents_that_contradict_the_file(more: str, message: str) -> None:
@@ -358,7 +391,7 @@ def test_cells_that_are_none(cell: tuple[object, ...], message: str) -> None:
 
 
 def test_densities_and_distances_that_crystals_have_not() -> None:
-    with pytest.raises(StructureError, match="has a density of 9.7e-05 g/cm3, which no crystal has"):
+    with pytest.raises(StructureError, match=r"has a density of 9\.7e-05 g/cm3, which no crystal has"):
         crystal_of_cif(cif(cell=(100, 100, 100, 90, 90, 90)))
     near = crystal_of_cif(cif(["Fe1 Fe 0 0 0 1", "Fe2 Fe 0 0 0.25 1"])).remarks
     assert "Fe and Fe are 1.00 angstrom apart, nearer than any bond." in near

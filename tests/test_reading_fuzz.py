@@ -17,8 +17,35 @@ SEEDS = [path.read_bytes() for path in sorted([*(DATA / "inputs").iterdir(), *DA
 PARTS = [
     *(b"?", b".", b"nan", b"inf", b"-1", b"0", b"1e99", b"1e-99", b"1e6", b"9" * 20, b"'", b'"', b";", b"\n;\n"),
     *(b"loop_", b"data_x", b"data_", b"save_", b"stop_", b"global_", b"_cell_length_a", b"_atom_site_fract_x", b"#"),
-    *(b"x,y,z", b"-x,-y,-z", b"x+1/3,y,z", b"x+1/7,y,z", b"2x,y,z", b"x,x,x", b"y,x,z", b"1/0", b"(5)", b"Xx", b"Va", b"OH"),
-    *(b"[", b"]", b"\xff", b"\x00", b"\xef\xbb\xbf", b"\xff\xfe", b"$", b"P 1", b"F d -3 m", b"R -3 m", b"180", b"60", b"1"),
+    *(
+        b"x,y,z",
+        b"-x,-y,-z",
+        b"x+1/3,y,z",
+        b"x+1/7,y,z",
+        b"2x,y,z",
+        b"x,x,x",
+        b"y,x,z",
+        b"1/0",
+        b"(5)",
+        b"Xx",
+        b"Va",
+        b"OH",
+    ),
+    *(
+        b"[",
+        b"]",
+        b"\xff",
+        b"\x00",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"$",
+        b"P 1",
+        b"F d -3 m",
+        b"R -3 m",
+        b"180",
+        b"60",
+        b"1",
+    ),
 ]
 NAMES = ("x.cif", "x.mcif", "POSCAR", "x.vasp", "x.json", "x.txt", "x", "x.res", "x.xsf")
 
@@ -32,11 +59,10 @@ def assert_read_or_refused(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            crystal = read_crystal(path)
+            outcome = read_crystal(path).summary
         except XrdscapeError as refusal:
-            assert str(path) in str(refusal)
-        else:
-            assert len(crystal.structure) > 0
+            outcome = str(refusal)
+    assert path.name in outcome or "g/cm3" in outcome
     assert time.perf_counter() - began < LONGEST_SECONDS
 
 

@@ -25,7 +25,9 @@ def cube(side: float) -> torch.Tensor:
 @pytest.mark.parametrize("side", [400.0, 1e6, 1e12])
 def test_a_cell_too_large_is_one_message(side: float) -> None:
     began = time.perf_counter()
-    with pytest.raises(CellError, match=r"with 1 sites has about .* reflections in this range, .* times as many as fit"):
+    with pytest.raises(
+        CellError, match=r"with 1 sites has about .* reflections in this range, .* times as many as fit"
+    ):
         simulate(Structure(Lattice.cubic(side), ["Fe"], [[0, 0, 0]]))
     assert time.perf_counter() - began < 1
 

@@ -21,7 +21,7 @@ SAMPLE = 400
 """Crystals of the library that are written and read, out of some 80,000."""
 
 MOVED_ANGSTROM = 10 * SYMPREC_ANGSTROM
-"""By which sites may move to have the symmetry that was found: spglib's tolerance is for each direction and operation."""
+"""By which sites may move to have the symmetry found: spglib's tolerance is for each direction and operation."""
 
 
 def assert_same(first: Structure, again: Structure, within: float = MOVED_ANGSTROM) -> None:
@@ -91,7 +91,9 @@ def test_a_primitive_cell_keeps_its_space_group() -> None:
     st.lists(st.tuples(*[st.floats(0, 1, exclude_max=True)] * 3), min_size=1, max_size=4, unique=True),
     st.tuples(*[st.floats(6, 9)] * 3, *[st.floats(75, 105)] * 3),
 )
-def test_any_coordinates_come_back_in_all_their_digits(places: list[tuple[float, ...]], cell: tuple[float, ...]) -> None:
+def test_any_coordinates_come_back_in_all_their_digits(
+    places: list[tuple[float, ...]], cell: tuple[float, ...]
+) -> None:
     structure = Structure(Lattice.from_parameters(*cell), ["Fe"] * len(places), places)
     apart = structure.distance_matrix + 9 * np.eye(len(places))
     if apart.min() < 1.5:

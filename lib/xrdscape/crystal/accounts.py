@@ -67,7 +67,11 @@ def account_of(structure: Structure, block: CifBlock | None = None) -> Account:
         remarks += said
         contradictions += against
     if not THINNEST <= density <= DENSEST:
-        what = "low for a crystal: are atoms or operations missing?" if density < THINNEST else "above that of any element."
+        what = (
+            "low for a crystal: are atoms or operations missing?"
+            if density < THINNEST
+            else "above that of any element."
+        )
         doubts.append(f"The density of {density:.2g} g/cm3 is {what}")
     doubts += _short_distances(structure)
     return Account(z, tuple(remarks), tuple(contradictions), tuple(doubts))
@@ -95,7 +99,7 @@ def stated_formula(block: CifBlock) -> dict[str, float] | None:
     if not text:
         return None
     plain = re.sub(r"[\s'\"]+", " ", text).strip()
-    found = {}
+    found: dict[str, float] = {}
     for element, amount in _PART.findall(plain):
         name = "H" if element in ("D", "T") else element
         if not Element.is_valid_symbol(name):
@@ -160,8 +164,8 @@ def _beside_numbers(structure: Structure, block: CifBlock, borne_out: bool) -> t
         off = min(off, abs(density * 1000 / float(stated) - 1))
         if off > OTHER_DENSITY and not borne_out:
             contradictions.append(
-                f"holds atoms of {density:.3f} g/cm3, but says {float(stated):g}. An atom, an operation or an occupancy "
-                "is wrong or missing: mend it, or remove the density."
+                f"holds atoms of {density:.3f} g/cm3, but says {float(stated):g}. An atom, an operation or an "
+                "occupancy is wrong or missing: mend it, or remove the density."
             )
         elif off > SAME_DENSITY:
             remarks.append(f"The file says a density of {float(stated):g} g/cm3; its atoms come to {density:.3f}.")

@@ -24,8 +24,8 @@ HEAVIEST = 98
 """Form factors are tabulated up to californium; what reads as a heavier element is a group such as CN, NH or NO."""
 
 THIRDS_WRITTEN = Fraction(1, 10_000)
-"""Coordinates of four digits or more that are those of 1/3 or 2/3 stand for the fraction; of fewer, the special position
-nearby decides."""
+"""Coordinates of four digits or more that are those of 1/3 or 2/3 stand for the fraction; of fewer, the special
+position nearby decides."""
 
 _WITHOUT_HYDROGEN = {"OH": "O", "OH2": "O", "H2O": "O", "OD": "O", "D2O": "O", "WAT": "O", "WATER": "O",
                      "OW": "O", "HW": "H", "DW": "H", "NH4": "N", "ND4": "N", "NH3": "N"}  # fmt: skip
@@ -145,7 +145,9 @@ def _coordinate(value: Value, axis: str, label: str) -> Fraction:
     if found is None:
         raise StructureError(f"gives {value or '. or ?'} as coordinate {axis} of site {label}: a number is needed.")
     if abs(found) > 1000:
-        raise StructureError(f"gives {value} as coordinate {axis} of site {label}, in units of the cell's edge. Mend it.")
+        raise StructureError(
+            f"gives {value} as coordinate {axis} of site {label}, in units of the cell's edge. Mend it."
+        )
     third = Fraction(round(found * 3), 3)
     written = Fraction(1, found.denominator) if found.denominator % 3 else Fraction(0)
     return third if abs(third - found) < written <= THIRDS_WRITTEN else found
@@ -162,22 +164,20 @@ def _occupancy(value: Value, unknown: bool, label: str, notes: _Notes) -> Fracti
     return found
 
 
-def _amounts(
-    symbol: Value, label: Value, shown: str, elements: Collection[str], notes: _Notes
-) -> dict[str, Fraction]:
+def _amounts(symbol: Value, label: Value, shown: str, elements: Collection[str], notes: _Notes) -> dict[str, Fraction]:
     """Elements of a row with their share; empty for a vacancy."""
     if symbol is None:
         element = _of_label(label or "", elements, notes)
         return {element: Fraction(1)} if element else {}
     if " + " in symbol:
         return _mixture(symbol, shown)
-    element = _of_symbol(symbol, notes, shown)
-    if element is None:
+    kind = _of_symbol(symbol, notes, shown)
+    if kind is None:
         raise StructureError(
             f"has site {shown} of kind {symbol!r}, which is no chemical element. Replace it by the element that "
             "sits there, or remove the row."
         )
-    return {element: Fraction(1)} if element else {}
+    return {kind: Fraction(1)} if kind else {}
 
 
 def _mixture(symbol: str, label: str) -> dict[str, Fraction]:

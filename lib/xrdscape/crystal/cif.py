@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import gemmi
 
@@ -22,6 +23,7 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,3})?)(?:\(\d*
 _QUOTIENT = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 _HEADING = re.compile(r"\s*(#[^\n]*\n\s*)*(data_|loop_|global_|_[a-z])", re.IGNORECASE)
 
+_HEADS = re.compile(r"\s*(_\w|loop_|data_|$)", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(_[^\s]+)(\s.*|)")
 
 Value = str | None
@@ -103,10 +105,8 @@ def cif_blocks(text: str) -> tuple[list[CifBlock], list[str]]:
         except _ERRORS:
             said = " ".join(str(error).split()).removeprefix("string:") or "it could not be parsed"
             raise StructureError(f"is not a valid CIF (line:column {said}). Mend the line named.") from error
-    return blocks, [
-        f"The file is not a valid CIF: text without quotes, or an item without a value, was mended on line{'s' * (len(lines) > 1)} "
-        f"{', '.join(map(str, lines[:5]))}{' and others' * (len(lines) > 5)}."
-    ]
+    where = f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:5]))}{' and others' * (len(lines) > 5)}"
+    return blocks, [f"Not a valid CIF: text without quotes, or an item without a value, was mended on {where}."]
 
 
 _ERRORS = (ValueError, RuntimeError, UnicodeError)
@@ -118,22 +118,31 @@ def _parsed(text: str) -> list[CifBlock]:
 
 
 def _mended(text: str) -> tuple[str, list[int]]:
-    """Text with values of several words in quotes and `?` for values left out, and the lines where; loops as they are."""
-    lines, mended, loop, field = text.split("\n"), [], False, False
+    """Text with values of several words in quotes and `?` for values left out, and the lines where; not in loops."""
+    lines = text.split("\n")
+    mended: list[int] = []
+    loop = field = False
     for place, line in enumerate(lines):
         if line.startswith(";"):
             field = not field
         found = _ITEM.fullmatch(line)
         if not found:
-            loop = loop and not line.strip() if not line.strip().lower().startswith("loop_") else True
+            loop = line.strip().lower().startswith("loop_") or (loop and not line.strip())
         elif not loop and not field:
             tag, rest = found[1], found[2].strip()
-            follows = next((after for after in lines[place + 1 :] if after.strip() and not after.startswith("#")), "")
-            if not rest and re.match(r"\s*(_\w|loop_|data_|$)", follows, re.IGNORECASE):
-                lines[place], mended = f"{tag} ?", [*mended, place + 1]
+            if not rest and _HEADS.match(_next_line(lines, place)):
+                lines[place] = f"{tag} ?"
+                mended.append(place + 1)
             elif re.search(r"\s", rest) and not re.match(r"['\"#;]|\S+\s+#|\S+\s+_", rest):
-                lines[place], mended = f'{tag} "{rest}"', [*mended, place + 1]
+                lines[place] = f'{tag} "{rest}"'
+                mended.append(place + 1)
     return "\n".join(lines), mended
+
+
+def _next_line(lines: list[str], place: int) -> str:
+    """The next line that is neither empty nor a comment."""
+    rest = (lines[after] for after in range(place + 1, len(lines)))
+    return next((line for line in rest if line.strip() and not line.startswith("#")), "")
 
 
 def _block(block: gemmi.cif.Block) -> CifBlock:
@@ -154,7 +163,7 @@ def _block(block: gemmi.cif.Block) -> CifBlock:
 def _columns(block: gemmi.cif.Block) -> Iterator[tuple[str, list[str]]]:
     for item in block:
         if item.pair is not None:
-            tag, value = item.pair
+            tag, value = cast(list[str], item.pair)
             yield tag, [value]
         elif item.loop is not None:
             width, values = item.loop.width(), item.loop.values
@@ -174,8 +183,8 @@ def number(value: Value) -> Fraction | None:
     """
     text = (value or "").strip().replace("\N{MINUS SIGN}", "-")
     if found := _NUMBER.fullmatch(text):
-        value = Fraction(found[1].replace("d", "e").replace("D", "e"))
-        return value if abs(value) < LARGEST_NUMBER else None
+        exact = Fraction(found[1].replace("d", "e").replace("D", "e"))
+        return exact if abs(exact) < LARGEST_NUMBER else None
     if (found := _QUOTIENT.fullmatch(text)) and int(found[2]):
         return Fraction(int(found[1]), int(found[2]))
     return None

@@ -128,9 +128,7 @@ def _mean(
     return mean, fixed
 
 
-def _image(
-    coords: tuple[Fraction, Fraction, Fraction], place: int, operations: Operations
-) -> list[Fraction]:
+def _image(coords: tuple[Fraction, Fraction, Fraction], place: int, operations: Operations) -> list[Fraction]:
     return [
         sum((int(n) * x for n, x in zip(turn, coords, strict=True)), Fraction(int(shift), operations.denominator))
         for turn, shift in zip(operations.rotations[place], operations.translations[place], strict=True)
@@ -194,8 +192,8 @@ def _overfull(sites: Sequence[_Placed]) -> list[str]:
     worst = max(over, key=lambda row: row.filled, default=None)
     if worst and worst.filled > OVERFULL:
         raise StructureError(
-            f"has occupancies that add up to {float(worst.filled):g} on the site of {worst.label}. Remove rows that give "
-            "one atom twice, or the operations if all atoms of the cell are listed."
+            f"has occupancies that add up to {float(worst.filled):g} on the site of {worst.label}. Remove rows that "
+            "give one atom twice, or the operations if all atoms of the cell are listed."
         )
     if not worst:
         return []

@@ -137,9 +137,7 @@ def _listed(block: CifBlock) -> Reading | None:
 
 def _magnetic(block: CifBlock) -> list[str]:
     """Operations of a magnetic group without their time reversal: the crystal that X-rays see."""
-    plain = [
-        [",".join(text.split(",")[:3]) for text in block.column(name) if text] or ["x,y,z"] for name in MAGNETIC
-    ]
+    plain = [[",".join(text.split(",")[:3]) for text in block.column(name) if text] or ["x,y,z"] for name in MAGNETIC]
     turns, shifts = ([gemmi.Op(text) for text in texts] for texts in map(_readable, plain))
     return [(shift * turn).wrap().triplet() for shift in shifts for turn in turns]
 
@@ -153,7 +151,9 @@ def _readable(texts: list[str]) -> list[str]:
 
 def _refuse_beside_cell(reading: Reading, lengths: Sequence[float], angles_deg: Sequence[float]) -> None:
     if not reading.operations.shows_on(lengths, angles_deg):
-        raise StructureError(f"has a cell ({_cell(lengths, angles_deg)}) without the symmetry of {reading.said}. Mend one.")
+        raise StructureError(
+            f"has a cell ({_cell(lengths, angles_deg)}) without the symmetry of {reading.said}. Mend one."
+        )
 
 
 def _cell(lengths: Sequence[float], angles_deg: Sequence[float]) -> str:
@@ -174,7 +174,9 @@ def _compared(
         others.append((hall.operations.number, Reading(hall.operations, hall.said)))
     for text, symbol, named in symbols:
         readings = [Reading(operations_of_gemmi(group.operations()), f"the symbol {text!r}") for group in named]
-        if named and not any(_agrees(own, reading.operations, group, symbol) for reading, group in zip(readings, named, strict=True)):
+        if named and not any(
+            _agrees(own, reading.operations, group, symbol) for reading, group in zip(readings, named, strict=True)
+        ):
             others += [(group.number, reading) for reading, group in zip(readings, named, strict=True)]
     for number, reading in others:
         if number != own.number and number is not None:

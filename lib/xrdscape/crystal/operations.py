@@ -120,9 +120,7 @@ def operations_of_hall(symbol: str) -> Operations | None:
 def operations_of_gemmi(group: gemmi.GroupOps) -> Operations:
     """The operations of a group of gemmi's."""
     den = gemmi.Op.DEN
-    pairs = [
-        (np.array(op.rot, dtype=np.int64) // den, tuple(Fraction(t, den) for t in op.tran)) for op in group
-    ]
+    pairs = [(np.array(op.rot, dtype=np.int64) // den, tuple(Fraction(t, den) for t in op.tran)) for op in group]
     return _operations(pairs)
 
 
@@ -190,9 +188,7 @@ def _operations(pairs: Sequence[tuple[NDArray[np.int64], tuple[Fraction, ...]]])
     den = lcm(*(t.denominator for _, shift in pairs for t in shift))
     if den > 100_000:
         raise StructureError("lists symmetry operations with translations that do not fit together. Write fractions.")
-    rows = {
-        (*rotation.ravel().tolist(), *(int(t * den) % den for t in shift)): None for rotation, shift in pairs
-    }
+    rows = {(*rotation.ravel().tolist(), *(int(t * den) % den for t in shift)): None for rotation, shift in pairs}
     table = np.array(list(rows), dtype=np.int64)
     return Operations(table[:, :9].reshape(-1, 3, 3), table[:, 9:], den)
 

@@ -1,6 +1,5 @@
 """Crystals from files: CIFs by gemmi with their symmetry and contents checked, other formats by pymatgen."""
 
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -121,7 +120,9 @@ def _read(path: Path, origin: str) -> Crystal:
 
 
 def _is_poscar(path: Path) -> bool:
-    return "POSCAR" in path.name.upper() or "CONTCAR" in path.name.upper() or path.suffix.lower() in (".vasp", ".poscar")
+    return (
+        "POSCAR" in path.name.upper() or "CONTCAR" in path.name.upper() or path.suffix.lower() in (".vasp", ".poscar")
+    )
 
 
 def crystal_of_cif(text: str) -> Crystal:
@@ -354,7 +355,9 @@ def checked(structure: Structure) -> Structure:
         raise StructureError("has a coordinate that is not a finite number: mend the file.")
     heights = 1 / np.array(lattice.reciprocal_lattice_crystallographic.abc)
     if heights.min() < THINNEST_CELL_ANGSTROM:
-        raise CellError(f"has a cell {heights.min():.2g} angstrom thin: {_cell_text(lattice.abc, lattice.angles)}. Mend it.")
+        raise CellError(
+            f"has a cell {heights.min():.2g} angstrom thin: {_cell_text(lattice.abc, lattice.angles)}. Mend it."
+        )
     refuse_density(structure)
     _refuse_coincident(structure)
     return structure
@@ -366,7 +369,9 @@ def _of_plain_elements(structure: Structure) -> tuple[Structure, list[str]]:
     remarks = []
     kinds = {item for site in structure for item in site.species}
     if any(getattr(item, "oxi_state", None) for item in kinds):
-        remarks.append("Charged species were taken as neutral atoms: charge changes only how they scatter at low angles.")
+        remarks.append(
+            "Charged species were taken as neutral atoms: charge changes only how they scatter at low angles."
+        )
     if any(item.symbol in ("D", "T") for item in kinds):
         remarks.append("Deuterium or tritium scatters X-rays as hydrogen does and was taken for it.")
     return Structure(structure.lattice, species, structure.frac_coords), remarks
@@ -403,5 +408,3 @@ def _refuse_coincident(structure: Structure) -> None:
             f"{i + 1}) and {structure[j].species_string} (site {j + 1}) are {apart[first]:.2f} angstrom apart. Remove "
             "duplicates, or give occupancies that add up to at most 1."
         )
-
-

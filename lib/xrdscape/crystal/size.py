@@ -41,7 +41,7 @@ def refuse_size(
     worst = int(work.argmax())
     a, b, c = (float(length) for length in lattice[worst, :3])
     raise CellError(
-        f"a cell of {a:g} x {b:g} x {c:g} angstrom with {sites} sites has about {float(count[worst]):.2g} reflections in "
-        f"this range, {float(work[worst]):.2g} times as many as fit. Use a longer wavelength, a smaller two_theta_max_deg "
-        "or the primitive cell."
+        f"a cell of {a:g} x {b:g} x {c:g} angstrom with {sites} sites has about {float(count[worst]):.2g} reflections "
+        f"in this range, {float(work[worst]):.2g} times as many as fit. Use a longer wavelength, a smaller "
+        "two_theta_max_deg or the primitive cell."
     )

@@ -72,7 +72,8 @@ def _asymmetric_unit(structure: Structure, symprec: float, shifted: bool) -> _Un
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = spglib.get_symmetry_dataset((structure.lattice.matrix, coords, numbers), symprec=symprec)
+            cell = structure.lattice.matrix.tolist(), coords.tolist(), numbers
+            found = spglib.get_symmetry_dataset(cell, symprec=symprec)
     except Exception:  # spglib raises errors of its own kinds where it does not give None
         return None
     if found is None:
@@ -143,7 +144,9 @@ def _text(structure: Structure, unit: _Unit, notes: Sequence[str], name: str) ->
     lattice, composition = structure.lattice, structure.composition
     whole = all(abs(amount - round(amount)) < 1e-6 for amount in composition.values())
     z = int(composition.get_reduced_formula_and_factor()[1]) if whole else 1
-    formula = " ".join(f"{element}{amount / z:.6g}" for element, amount in sorted(composition.get_el_amt_dict().items()))
+    formula = " ".join(
+        f"{element}{amount / z:.6g}" for element, amount in sorted(composition.get_el_amt_dict().items())
+    )
     block.set_pair("_chemical_formula_sum", gemmi.cif.quote(formula))
     block.set_pair("_cell_formula_units_Z", str(z))
     for tag, value in zip(("length_a", "length_b", "length_c"), lattice.abc, strict=True):

@@ -14,12 +14,12 @@ from xrdscape.errors import StructureError
 
 Source = Literal["international-tables", "waasmaier-kirfel"]
 """International Tables C (1992), table 6.1.1.4, as gemmi carries it: four Gaussians and a constant, fitted up to
-s = sin(theta)/lambda = 2 1/angstrom, hydrogen as it is in a bond. Waasmaier and Kirfel: five, fitted up to s = 6, hydrogen
-as a free atom."""
+s = sin(theta)/lambda = 2 1/angstrom, hydrogen as it is in a bond. Waasmaier and Kirfel: five, fitted up to s = 6,
+hydrogen as a free atom."""
 
 LARGEST_S: dict[Source, float] = {"international-tables": 2.0, "waasmaier-kirfel": 6.0}
-"""s up to which each is fitted, 1/angstrom. Beyond 2, the constant of the first is most of what it gives: 1.14 electrons
-for silicon at s = 3.3, where the second and the exact form factor of its innermost electrons have 0.77."""
+"""s up to which each is fitted, 1/angstrom. Beyond 2, the constant of the first is most of what it gives: 1.14
+electrons for silicon at s = 3.3, where the second has 0.77 and its innermost electrons alone 0.74."""
 
 _TABLE = Path(__file__).with_name("waasmaier_kirfel.csv")
 """D. Waasmaier and A. Kirfel, Acta Cryst. A51 (1995) 416-431, doi:10.1107/S0108767394013292: neutral atoms up to

@@ -59,7 +59,7 @@ class Instrument:
             reflection that leaves causes no jump. In degrees of 2 theta on an axis of Q, too.
         zero_deg: recorded less true scattering angle, for an axis of angles.
         radiation, axis, profile: the parts.
-        tabulation: of the form factors, which the radiation sees: that of the paper, or one that holds to larger angles.
+        tabulation: of the form factors: that of the paper, or one that holds to larger angles.
 
     Raises:
         InstrumentError: for settings that describe no pattern.

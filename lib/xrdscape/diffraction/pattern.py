@@ -136,8 +136,8 @@ class Simulator:
         """Return reflection lists for these cells, complete for cells stretched by up to `reach`.
 
         Raises:
-            CellError: for a cell that does not close, has more reflections than memory holds or, unless that is allowed,
-                shows none.
+            CellError: for a cell that does not close, has more reflections than memory holds or, unless that is
+                allowed, shows none.
         """
         longest = reach * self.instrument.max_reciprocal_length
         refuse_size(lattice.detach(), len(self.occupancy), longest, self.hkl_max)

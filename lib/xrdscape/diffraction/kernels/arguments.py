@@ -29,8 +29,8 @@ class Lists(NamedTuple):
 
 
 class FormFactors(NamedTuple):
-    """Atomic form factors: what the sums are added to z [elements, 1], decays [terms, 1], coefficients [elements, terms],
-    and whether the sums are the form factors themselves (`gaussian`) or are multiplied by (sin(theta) / lambda)^2."""
+    """Atomic form factors: what the sums are added to z [elements, 1], decays [terms, 1], coefficients [elements,
+    terms], and whether the sums are added as they are (`gaussian`) or times (sin(theta) / lambda)^2."""
 
     z: Array
     decay: Array
