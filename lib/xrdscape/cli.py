@@ -254,7 +254,7 @@ def snap(
 
 def _tell_crystal(crystal: "Crystal") -> None:
     """Print what was read of a crystal, and what was assumed."""
-    click.echo(f"crystal: {crystal.summary}", err=True)
+    click.echo(f"crystal: {crystal.summary}")
     for remark in crystal.remarks:
         click.echo(f"note: {remark}", err=True)
 
