@@ -87,7 +87,7 @@ def test_a_primitive_cell_becomes_the_conventional_one(tmp_path: Path) -> None:
 
 
 def test_facts_are_those_of_the_crystal() -> None:
-    facts = facts_table(user_crystal(DATA / "NaCl.cif")).set_index("Property")["Value"]
+    facts = facts_table(user_crystal(DATA / "NaCl.cif"), 12).set_index("Property")["Value"]
     assert facts["Formula"] == "NaCl"
     assert facts["Space group"] == "Fm-3m (no. 225)"
     assert facts["Atoms in the cell"] == "8"
@@ -265,7 +265,7 @@ def test_choices_reach_the_method() -> None:
     assert (chosen.objective, chosen.narrowing.widest_deg, chosen.narrowing.narrowest_deg) == ("entropy", 0.1, 0.1)
     atoms = Experiment(objective="mse", noise="coordinates", level=0.01).settings
     assert atoms is not None
-    assert (atoms.objective, atoms.narrowing.models) == ("mse", 0)
+    assert (atoms.objective, atoms.narrowing.stages) == ("mse", 0)
     assert Experiment(method="published").settings is None
 
 
@@ -294,7 +294,7 @@ def test_captions_give_the_numbers_by_which_each_method_descends(chosen: dict[st
     assert text == ways_text(replace(experiment, method="published"))
     recommended, method = replace(experiment, method="recommended"), experiment.settings
     assert method is not None
-    first = experiment.blur_deg if method.narrowing.models else method.narrowing.rate
+    first = experiment.blur_deg if method.narrowing.stages else method.narrowing.rate
     assert numbers(text) == [recommended.steps, first, 30, experiment.rate]
 
 
