@@ -109,7 +109,7 @@ def test_what_is_no_crystal_is_refused(tmp_path: Path) -> None:
         user_crystal("none.cif")
     broken = tmp_path / "broken.cif"
     broken.write_text("data_x\n_cell_length_a banana\n")
-    with pytest.raises(XrdscapeError, match=r"broken\.cif is not a crystal structure.*Check that"):
+    with pytest.raises(XrdscapeError, match=r"broken\.cif has no atom sites\. Give a complete CIF"):
         user_crystal(broken)
 
 
