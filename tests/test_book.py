@@ -14,10 +14,10 @@ from xrdscape.book.build import OVERVIEW, book_chapters, build_book, execute_cha
 from xrdscape.book.execute import run_chapter
 from xrdscape.book.findings import gathered
 from xrdscape.book.pages import Book, chapter_names
-from xrdscape.book.parameters import chapter_parameters, check_parameters, parameters_table, parse_parameters
+from xrdscape.book.parameters import chapter_parameters, check_parameters, parse_parameters
 from xrdscape.book.records import timings_table, versions_table
 from xrdscape.book.results import results_text
-from xrdscape.book.tables import numbered_table
+from xrdscape.book.tables import numbered_table, parameters_table
 from xrdscape.errors import ChapterError, StructureError
 
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from crystals import DATA, carried
 from pymatgen.core import Lattice, Structure
-from xrdscape.landscape.roughness import climbs, prominent_traps, traps_by_slice
-from xrdscape.tables.own import climbs_table, own_case, recovery_table, traps_table
 
 from xrdscape.book.pages import Book
 from xrdscape.book.parameters import chapter_parameters
 from xrdscape.crystal.families import FAMILIES, project
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import XrdscapeError
-from xrdscape.figures import case_figure, own_slices_figure
+from xrdscape.figures import case_figure, user_slices_figure
+from xrdscape.landscape.ascents import ascents
+from xrdscape.landscape.minima import minima_by_share, prominent_minima
 from xrdscape.landscape.slices import Slice
 from xrdscape.optimisation.graduated import Narrowing
 from xrdscape.optimisation.methods import METHODS
@@ -28,9 +28,12 @@ from xrdscape.study.jobs import DescentJob
 from xrdscape.study.plan import load_plan
 from xrdscape.study.problems import problem_of
 from xrdscape.tables.user_crystal import (
+    ascents_table,
     cases_table,
     change_table,
     facts_table,
+    minima_table,
+    recovery_table,
     roughness_sentence,
     settings_text,
     ways_text,
@@ -45,11 +48,11 @@ from xrdscape.user_crystal.experiment import (
     ends_on,
     expected_time,
     experiment_records,
-    own_crystal,
-    own_slices,
+    family_slices,
     records_by_method,
+    user_crystal,
 )
-from xrdscape.user_crystal.outcomes import best_and_worst
+from xrdscape.user_crystal.outcomes import best_and_worst, best_and_worst_case, changes, match_counts
 
 # Reading
 
@@ -57,16 +60,16 @@ from xrdscape.user_crystal.outcomes import best_and_worst
 def test_a_file_goes_by_its_name_wherever_it_lies(tmp_path: Path) -> None:
     copied = tmp_path / "salt.cif"
     copied.write_text((DATA / "NaCl.cif").read_text())
-    own = own_crystal(copied)
+    own = user_crystal(copied)
     assert (own.name, own.space_group, own.number, own.family) == ("salt.cif", "Fm-3m", 225, "cubic")
     assert own.remark == ""
-    one, other = (distorted(crystal, Experiment(copies=1)) for crystal in (own, own_crystal(str(copied.resolve()))))
+    one, other = (distorted(crystal, Experiment(copies=1)) for crystal in (own, user_crystal(str(copied.resolve()))))
     assert np.array_equal(one[0].lattice.matrix, other[0].lattice.matrix)
 
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_the_ten_are_taken_as_they_are(name: str) -> None:
-    own = own_crystal(name)
+    own = user_crystal(name)
     assert own.name == name
     assert own.remark == ""
     assert own.reference == load_structure(name)
@@ -75,18 +78,19 @@ def test_the_ten_are_taken_as_they_are(name: str) -> None:
 def test_a_primitive_cell_becomes_the_conventional_one(tmp_path: Path) -> None:
     primitive = tmp_path / "POSCAR"
     carried("NaCl").get_primitive_structure().to(filename=str(primitive), fmt="poscar")
-    own = own_crystal(primitive)
+    own = user_crystal(primitive)
     assert len(own.reference) == 8
     assert own.family == "cubic"
     assert numbers(own.remark) == [2, 8], "atoms of the cell in the file, and of the one that is used"
 
 
 def test_facts_are_those_of_the_crystal() -> None:
-    facts = facts_table(own_crystal(DATA / "NaCl.cif")).set_index("Property")["Value"]
+    facts = facts_table(user_crystal(DATA / "NaCl.cif"), lines=7).set_index("Property")["Value"]
     assert facts["Formula"] == "NaCl"
     assert facts["Space group"] == "Fm-3m (no. 225)"
     assert facts["Atoms in the cell"] == "8"
     assert facts["Cell: α, β, γ (deg)"] == "90, 90, 90"
+    assert facts["Lines up to 2θ = 90°"] == "7"
 
 
 # Refusing
@@ -96,16 +100,16 @@ def test_shared_sites_are_refused_with_advice(tmp_path: Path) -> None:
     alloy = tmp_path / "alloy.cif"
     Structure(Lattice.cubic(3.6), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]).to(filename=str(alloy))
     with pytest.raises(XrdscapeError, match=r"alloy\.cif has 1 sites.*Au.*give an ordered model.*xrdscape simulate"):
-        own_crystal(alloy)
+        user_crystal(alloy)
 
 
 def test_what_is_no_crystal_is_refused(tmp_path: Path) -> None:
     with pytest.raises(XrdscapeError, match=r"no structure named or file called 'none\.cif'.*U2Ti"):
-        own_crystal("none.cif")
+        user_crystal("none.cif")
     broken = tmp_path / "broken.cif"
     broken.write_text("data_x\n_cell_length_a banana\n")
     with pytest.raises(XrdscapeError, match=r"broken\.cif is not a crystal structure.*Check that"):
-        own_crystal(broken)
+        user_crystal(broken)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -128,7 +132,7 @@ def test_an_impossible_experiment_is_refused(wrong: dict[str, object], message: 
 
 
 def test_a_level_out_of_range_is_refused_before_anything_is_computed() -> None:
-    own = own_crystal("U2Ti")
+    own = user_crystal("U2Ti")
     with pytest.raises(XrdscapeError, match=r"level 0\.4 is outside \[0, 1/3\)"):
         distorted(own, Experiment(level=0.4))
     with pytest.raises(XrdscapeError, match=r"level -1\.0 is not a standard deviation"):
@@ -138,7 +142,7 @@ def test_a_level_out_of_range_is_refused_before_anything_is_computed() -> None:
 @pytest.mark.parametrize("wrong", [{"grid": 2}, {"length_span": 1.0}, {"angle_span_deg": 0.0}])
 def test_an_impossible_map_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(XrdscapeError, match="a map needs grid >= 3, length_span between 0 and 1"):
-        own_slices(own_crystal("U2Ti"), OBJECTIVES["cosine"], **wrong)  # type: ignore[arg-type]
+        family_slices(user_crystal("U2Ti"), OBJECTIVES["cosine"], **wrong)  # type: ignore[arg-type]
 
 
 # Slices
@@ -156,13 +160,13 @@ def test_every_family_has_slices_over_what_it_leaves_free_and_then_over_what_it_
 
 
 def test_slices_have_the_reference_at_their_lowest() -> None:
-    slices = own_slices(own_crystal("U2Ti"), OBJECTIVES["entropy"], grid=5, progress=False)
+    slices = family_slices(user_crystal("U2Ti"), OBJECTIVES["entropy"], grid=5, progress=False)
     assert [(s.x_name, s.y_name) for s in slices] == list(PAIRS["hexagonal"])
     assert all(s.label == "Entropy loss" and np.nanmin(s.value) == s.value[2, 2] for s in slices)
 
 
 def bowl(bump: float, scale: float = 1.0) -> Slice:
-    """|x| + |y| over a = b, with a trap of this barrier on the axis of x."""
+    """|x| + |y| over a = b, with a local minimum behind this barrier on the axis of x."""
     axis = np.linspace(-3, 3, 7)
     value = np.abs(axis)[None] + np.abs(axis)[:, None]
     value[3, 5] += bump
@@ -170,12 +174,12 @@ def bowl(bump: float, scale: float = 1.0) -> Slice:
     return Slice("X", "a", "b", 5 + axis, 5 + axis, scale * value, (5.0, 5.0), "loss")
 
 
-def test_barriers_are_those_of_the_lines() -> None:
-    found = climbs([bowl(0.0), bowl(9.0)]).set_index("line")
+def test_ascents_are_those_of_the_lines() -> None:
+    found = ascents([bowl(0.0), bowl(9.0)]).set_index("line")
     assert list(found.index) == ["a = b", "a alone", "b alone"]
-    assert found["climb"].tolist() == [0, 0, 0], "a line counts where it occurs first"
+    assert found["ascent"].tolist() == [0, 0, 0], "a line counts where it occurs first"
     assert found["depth"].tolist() == [6, 3, 3]
-    uphill = climbs([bowl(3.0)]).set_index("line")
+    uphill = ascents([bowl(3.0)]).set_index("line")
     # From the right it goes from 3 up to 5, from the left nowhere up: the mean of 2 and 0.
     assert uphill.loc["a alone"].tolist() == [1.0, 5.0, 0.2]
 
@@ -183,10 +187,10 @@ def test_barriers_are_those_of_the_lines() -> None:
 def test_local_minima_count_by_the_range_of_their_map() -> None:
     for scale in (1.0, 0.001):
         landscape = bowl(3.0, scale)
-        assert len(prominent_traps(landscape, 0.9)) == 0
-        told = traps_by_slice([landscape], 0.01)
+        assert len(prominent_minima(landscape, 0.9)) == 0
+        told = minima_by_share([landscape], 0.01)
         assert told["slice"].tolist() == ["a, b"]
-        assert told["traps"].tolist() == [len(prominent_traps(landscape, 0.01))]
+        assert told["prominent"].tolist() == [len(prominent_minima(landscape, 0.01))]
 
 
 # The experiment
@@ -215,7 +219,7 @@ def test_rates_are_those_of_the_study() -> None:
     ],
 )
 def test_the_experiment_is_that_of_the_study(method: str, chosen: dict[str, object]) -> None:
-    own = own_crystal("U2Ti")
+    own = user_crystal("U2Ti")
     experiment = Experiment(copies=2, max_steps=40, method="published", **chosen)  # type: ignore[arg-type]
     records = experiment_records(own, experiment, distorted(own, experiment), progress=False)
     job = DescentJob("U2Ti", experiment.noise, method, (experiment.level,), copies=2, seed=0, max_steps=40,
@@ -243,8 +247,8 @@ def test_the_defaults_of_the_chapter_are_those_of_the_experiment() -> None:
 )
 def test_the_recommended_method_is_one_of_the_methods(name: str, chosen: dict[str, object]) -> None:
     """With nothing else chosen; and its records are what that method finds."""
-    own, experiment = own_crystal("U2Ti"), Experiment(copies=2, **chosen)  # type: ignore[arg-type]
-    assert experiment.recipe == METHODS[name]
+    own, experiment = user_crystal("U2Ti"), Experiment(copies=2, **chosen)  # type: ignore[arg-type]
+    assert experiment.settings == METHODS[name]
     starts = distorted(own, experiment)
     records = experiment_records(own, experiment, starts, progress=False)
     found = search(METHODS[name], problem_of(own.reference, family=own.family), starts, [np.random.default_rng(0)] * 2)
@@ -253,28 +257,28 @@ def test_the_recommended_method_is_one_of_the_methods(name: str, chosen: dict[st
 
 
 def test_choices_reach_the_method() -> None:
-    chosen = Experiment(objective="entropy", blur_deg=0.1).recipe
+    chosen = Experiment(objective="entropy", blur_deg=0.1).settings
     assert chosen is not None
     assert (chosen.objective, chosen.narrowing.widest_deg, chosen.narrowing.narrowest_deg) == ("entropy", 0.1, 0.1)
-    atoms = Experiment(objective="mse", noise="coordinates", level=0.01).recipe
+    atoms = Experiment(objective="mse", noise="coordinates", level=0.01).settings
     assert atoms is not None
     assert (atoms.objective, atoms.narrowing.stages) == ("mse", 0)
-    assert Experiment(method="published").recipe is None
+    assert Experiment(method="published").settings is None
 
 
 def test_both_methods_start_from_the_same_copies_and_the_recommended_one_solves_more() -> None:
-    own, experiment = own_crystal("U2Ti"), Experiment(copies=3, max_steps=30)
+    own, experiment = user_crystal("U2Ti"), Experiment(copies=3, max_steps=30)
     starts = distorted(own, experiment)
     found = records_by_method(own, experiment, starts, progress=False)
     assert tuple(found) == APPROACHES
     begun = [name for name in found["published"] if name.endswith("_start") or name.startswith("start_")]
     pd.testing.assert_frame_equal(found["published"][begun], found["recommended"][begun])
     assert found["recommended"]["match_tight_end"].all()
-    rates = recovery_table(found).set_index("Criterion").loc["Tight"]
+    rates = recovery_table(match_counts(found)).set_index("Criterion").loc["Tight"]
     assert list(rates.index) == ["Before the descent", "After it, recommended", "After it, published"]
     assert rates["After it, recommended"].startswith("3 of 3: ")
     assert rates["After it, published"].startswith(f"{found['published']['match_tight_end'].sum()} of 3: ")
-    ends = change_table(found, "cosine").set_index("Measure").loc["EMD (Å)"]
+    ends = change_table(changes(found, "cosine")).set_index("Measure").loc["EMD (Å)"]
     for method in APPROACHES:
         assert ends[f"After it, {method}"].startswith(number_text(found[method]["emd_end"].median()))
 
@@ -285,7 +289,7 @@ def test_captions_give_the_numbers_by_which_each_method_descends(chosen: dict[st
     experiment = Experiment(max_steps=30, **chosen)  # type: ignore[arg-type]
     text = ways_text(experiment)
     assert text == ways_text(replace(experiment, method="published"))
-    recommended, method = replace(experiment, method="recommended"), experiment.recipe
+    recommended, method = replace(experiment, method="recommended"), experiment.settings
     assert method is not None
     first = experiment.blur_deg if method.narrowing.stages else method.narrowing.rate
     assert numbers(text) == [recommended.steps, first, 30, experiment.rate]
@@ -293,40 +297,40 @@ def test_captions_give_the_numbers_by_which_each_method_descends(chosen: dict[st
 
 @pytest.fixture(scope="module")
 def small() -> tuple[object, Experiment, pd.DataFrame]:
-    own, experiment = own_crystal("U2Ti"), Experiment(level=0.05, copies=3, max_steps=30, method="published")
+    own, experiment = user_crystal("U2Ti"), Experiment(level=0.05, copies=3, max_steps=30, method="published")
     return own, experiment, experiment_records(own, experiment, distorted(own, experiment), progress=False)
 
 
 def test_tables_tell_what_the_records_hold(small: tuple) -> None:
     own, experiment, records = small
     found = {"published": records}
-    assert list(change_table(found, "entropy")["Measure"]) == ["Entropy", "Cosine", "EMD (Å)"]
-    assert list(change_table(found, "cosine")["Measure"]) == ["Cosine", "EMD (Å)"]
+    assert list(change_table(changes(found, "entropy"))["Measure"]) == ["Entropy", "Cosine", "EMD (Å)"]
+    assert list(change_table(changes(found, "cosine"))["Measure"]) == ["Cosine", "EMD (Å)"]
     told = best_and_worst(records)
     assert told["emd_end"].tolist() == [records["emd_end"].min(), records["emd_end"].max()]
-    cases = cases_table(records, "cosine")
+    cases = cases_table(told, "cosine")
     assert [case.partition(" (")[0] for case in cases["Case"]] == ["best", "best", "worst", "worst"]
     assert numbers(settings_text(experiment)) == [experiment.copies, experiment.level, experiment.seed]
-    stages = own_case(own, records).stages
-    assert [stage.label for stage in stages][:2] == ["Truth", "Best, before"]
-    assert len(case_figure(own_case(own, records)).axes) == 10
+    models = best_and_worst_case(own, records).models
+    assert [model.label for model in models][:2] == ["Truth", "Best, before"]
+    assert len(case_figure(best_and_worst_case(own, records)).axes) == 10
 
 
 def test_maps_are_drawn_with_and_without_ends(small: tuple) -> None:
     own, experiment, records = small
-    slices = own_slices(own, experiment.compared, grid=5, progress=False)
-    traps = [prominent_traps(landscape, 0.01) for landscape in slices]
+    slices = family_slices(own, experiment.descended, grid=5, progress=False)
+    minima = [prominent_minima(landscape, 0.01) for landscape in slices]
     ends = ends_on(slices, own, records)
     assert [len(end) for end in ends] == [3, 3, 3]
     none = ends_on(slices, own, records.assign(noise="coordinates"))
     assert [len(end) for end in none] == [0, 0, 0]
     for drawn, labels in ((ends, 4), (none, 2)):
-        figure = own_slices_figure(slices, traps, drawn)
+        figure = user_slices_figure(slices, minima, drawn)
         assert len(figure.legends[0].get_texts()) == labels
-    counted, lines = traps_by_slice(slices, 0.01), climbs(slices)
-    assert numbers(roughness_sentence(counted, lines))[:2] == [3, counted["traps"].sum()]
-    assert len(traps_table(traps_by_slice(slices, 0.01))) == 3
-    assert "Line" in climbs_table(climbs(slices))
+    counted, lines = minima_by_share(slices, 0.01), ascents(slices)
+    assert numbers(roughness_sentence(counted, lines))[:2] == [3, counted["prominent"].sum()]
+    assert len(minima_table(minima_by_share(slices, 0.01))) == 3
+    assert "Line" in ascents_table(ascents(slices))
 
 
 def test_the_expected_time_is_told_at_once(small: tuple, capsys: pytest.CaptureFixture[str]) -> None:
