@@ -136,7 +136,7 @@ def test_targets_follow_from_the_seed() -> None:
     assert float(torch.cosine_similarity(*mixed.values(), dim=0)) < 0.9
 
 
-def test_artefact_records_pass_the_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_artefact_records_pass_the_audit(tmp_path: Path) -> None:
     store, job = Store(tmp_path), quick("background", 0.2)
     store.add(job, job.compute(), {})
     assert {row["verdict"] for row in audit(store, 2)} == {"identical"}

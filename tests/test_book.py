@@ -376,7 +376,7 @@ VERDICTS = """# Verdicts
 
 ```{code-cell} ipython3
 from xrdscape.book.findings import claim_entries, gathered, verdicts_sentence, verdicts_table
-from xrdscape.book.tables import numbered_table
+from xrdscape.book.tables import numbered_table, parameters_table
 
 found = gathered(["01-sum"])
 print(verdicts_sentence(found))

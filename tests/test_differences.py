@@ -41,9 +41,18 @@ def test_the_scatter_of_both_samples_is_allowed_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("published", "expected"), [(0.6, "agrees"), (0.74, "agrees"), (0.76, "real disagreement"), (0.53, "agrees"), (0.51, "shorter descent"),
-                                (0.16, "shorter descent"), (0.1, "real disagreement"), (-0.6, "real disagreement")]
-)  # fmt: skip
+    ("published", "expected"),
+    [
+        (0.6, "agrees"),
+        (0.74, "agrees"),
+        (0.76, "real disagreement"),
+        (0.53, "agrees"),
+        (0.51, "shorter descent"),
+        (0.16, "shorter descent"),
+        (0.1, "real disagreement"),
+        (-0.6, "real disagreement"),
+    ],
+)
 def test_without_other_choices_scatter_and_the_starts_decide(published: float, expected: Reason) -> None:
     assert reason(PEARSON, CELL, published, FIRST) == (expected, "")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_up import whole
 
 from xrdscape.study.jobs import Job, artefact_jobs
 from xrdscape.study.plan import Plan, jobs
@@ -22,7 +23,8 @@ PLAN = Plan(
 def rows_of(job: Job, reason: str = "converged") -> pd.DataFrame:
     named = [(level, copy) for level in job.levels for copy in range(job.copies)]
     rows = pd.DataFrame(named, columns=["level", "copy"])
-    return rows.assign(structure=job.structure, noise=job.noise, method=job.method, shard=job.key, stop_reason=reason)
+    named = {"structure": job.structure, "noise": job.noise, "method": job.method, "shard": job.key}
+    return whole(rows.assign(**named, stop_reason=reason))
 
 
 @pytest.fixture

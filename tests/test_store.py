@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from made_up import TINY_JOB
+from made_up import TINY_JOB, whole
 
 from xrdscape.errors import RecordError
 from xrdscape.study import records
@@ -23,7 +23,7 @@ MADE = {"revision": "abc"}
 def rows_of(job: Job, value: float = 0.0) -> pd.DataFrame:
     named = [(level, copy) for level in job.levels for copy in range(job.copies)]
     rows = pd.DataFrame(named, columns=["level", "copy"])
-    return rows.assign(
+    rows = rows.assign(
         noise=job.noise,
         method=job.method,
         shard=job.key,
@@ -31,6 +31,7 @@ def rows_of(job: Job, value: float = 0.0) -> pd.DataFrame:
         end_loss=value,
         stop_reason="converged",
     )
+    return whole(rows)
 
 
 @pytest.fixture

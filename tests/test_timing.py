@@ -180,7 +180,7 @@ def test_cell_with_a_reflection_at_the_edge_counts_apart() -> None:
     pair = next(cell_pairs("U2Ti", 2))
     simulator = Simulator(load_structure("U2Ti"))
     lattice, _ = to_tensors([load_structure("U2Ti")])
-    centres = simulator.lines(lattice, simulator.reflections(lattice)).centre[0]
+    centres = simulator.cell_factors(lattice, simulator.reflections(lattice)).centre[0]
     centre = math.radians(float(centres.max()) / 2)
     wanted = math.radians((90 - EDGE_DEG / 2) / 2)
     stretched = lattice.clone()
