@@ -66,7 +66,7 @@ def test_a_blur_takes_local_minima_away_and_leaves_the_reference_where_it_is() -
     maps = smoothed_slices(load_structure("U2Ti"), "a", "c", [10.0, 0.0], n=21)
     counts = smoothing_counts(maps)
     assert list(counts["width_deg"]) == [10, 0]
-    assert counts["traps"].iloc[0] == 0 < counts["traps"].iloc[1]
+    assert counts["prominent"].iloc[0] == 0 < counts["prominent"].iloc[1]
     assert counts["basin"].iloc[0] > 0.9 > 0.5 > counts["basin"].iloc[1]
     for shown in maps:
         assert shown.landscape.value[10, 10] == pytest.approx(-1) == shown.landscape.value.min()
@@ -75,7 +75,7 @@ def test_a_blur_takes_local_minima_away_and_leaves_the_reference_where_it_is() -
 def test_local_minima_below_the_least_share_are_not_counted() -> None:
     """A ripple of some hundredths of the bowl that it is on."""
     rippled = Smoothed(0.0, made_up_slice(lambda x, y: x**2 + y**2 - 0.04 * np.cos(8 * np.pi * x)))
-    assert smoothing_counts([rippled], 0.001)["traps"].item() > 0 == smoothing_counts([rippled], 0.5)["traps"].item()
+    assert smoothing_counts([rippled], 0.001)["prominent"].item() > 0 == smoothing_counts([rippled], 0.5)["prominent"].item()
 
 
 def test_a_graduated_path_ends_at_the_reference_where_no_plain_one_does() -> None:

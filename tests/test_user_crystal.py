@@ -1,4 +1,4 @@
-"""A crystal of the user's crystal: what is read, what is refused and how, and that the experiment is the study's."""
+"""A crystal of the user's own: what is read, what is refused and how, and that the experiment is the study's."""
 
 import re
 from dataclasses import asdict, replace
@@ -60,38 +60,37 @@ from xrdscape.user_crystal.outcomes import best_and_worst, best_and_worst_case, 
 def test_a_file_goes_by_its_name_wherever_it_lies(tmp_path: Path) -> None:
     copied = tmp_path / "salt.cif"
     copied.write_text((DATA / "NaCl.cif").read_text())
-    crystal = user_crystal(copied)
-    assert (crystal.name, crystal.space_group, crystal.number, crystal.family) == ("salt.cif", "Fm-3m", 225, "cubic")
-    assert crystal.remark == ""
-    one, other = (
-        distorted(crystal, Experiment(copies=1)) for crystal in (crystal, user_crystal(str(copied.resolve())))
-    )
+    own = user_crystal(copied)
+    assert (own.name, own.space_group, own.number, own.family) == ("salt.cif", "Fm-3m", 225, "cubic")
+    assert own.remark == ""
+    one, other = (distorted(crystal, Experiment(copies=1)) for crystal in (own, user_crystal(str(copied.resolve()))))
     assert np.array_equal(one[0].lattice.matrix, other[0].lattice.matrix)
 
 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_the_ten_are_taken_as_they_are(name: str) -> None:
-    crystal = user_crystal(name)
-    assert crystal.name == name
-    assert crystal.remark == ""
-    assert crystal.reference == load_structure(name)
+    own = user_crystal(name)
+    assert own.name == name
+    assert own.remark == ""
+    assert own.reference == load_structure(name)
 
 
 def test_a_primitive_cell_becomes_the_conventional_one(tmp_path: Path) -> None:
     primitive = tmp_path / "POSCAR"
     carried("NaCl").get_primitive_structure().to(filename=str(primitive), fmt="poscar")
-    crystal = user_crystal(primitive)
-    assert len(crystal.reference) == 8
-    assert crystal.family == "cubic"
-    assert numbers(crystal.remark) == [2, 8], "atoms of the cell in the file, and of the one that is used"
+    own = user_crystal(primitive)
+    assert len(own.reference) == 8
+    assert own.family == "cubic"
+    assert numbers(own.remark) == [2, 8], "atoms of the cell in the file, and of the one that is used"
 
 
 def test_facts_are_those_of_the_crystal() -> None:
-    facts = facts_table(user_crystal(DATA / "NaCl.cif"), 12).set_index("Property")["Value"]
+    facts = facts_table(user_crystal(DATA / "NaCl.cif"), lines=7).set_index("Property")["Value"]
     assert facts["Formula"] == "NaCl"
     assert facts["Space group"] == "Fm-3m (no. 225)"
     assert facts["Atoms in the cell"] == "8"
     assert facts["Cell: α, β, γ (deg)"] == "90, 90, 90"
+    assert facts["Lines up to 2θ = 90°"] == "7"
 
 
 # Refusing
@@ -133,11 +132,11 @@ def test_an_impossible_experiment_is_refused(wrong: dict[str, object], message: 
 
 
 def test_a_level_out_of_range_is_refused_before_anything_is_computed() -> None:
-    crystal = user_crystal("U2Ti")
+    own = user_crystal("U2Ti")
     with pytest.raises(XrdscapeError, match=r"level 0\.4 is outside \[0, 1/3\)"):
-        distorted(crystal, Experiment(level=0.4))
+        distorted(own, Experiment(level=0.4))
     with pytest.raises(XrdscapeError, match=r"level -1\.0 is not a standard deviation"):
-        distorted(crystal, Experiment(noise="coordinates", level=-1.0))
+        distorted(own, Experiment(noise="coordinates", level=-1.0))
 
 
 @pytest.mark.parametrize("wrong", [{"grid": 2}, {"length_span": 1.0}, {"angle_span_deg": 0.0}])
@@ -167,7 +166,7 @@ def test_slices_have_the_reference_at_their_lowest() -> None:
 
 
 def bowl(bump: float, scale: float = 1.0) -> Slice:
-    """|x| + |y| over a = b, with a trap of this barrier on the axis of x."""
+    """|x| + |y| over a = b, with a local minimum behind this barrier on the axis of x."""
     axis = np.linspace(-3, 3, 7)
     value = np.abs(axis)[None] + np.abs(axis)[:, None]
     value[3, 5] += bump
@@ -175,7 +174,7 @@ def bowl(bump: float, scale: float = 1.0) -> Slice:
     return Slice("X", "a", "b", 5 + axis, 5 + axis, scale * value, (5.0, 5.0), "loss")
 
 
-def test_barriers_are_those_of_the_lines() -> None:
+def test_ascents_are_those_of_the_lines() -> None:
     found = ascents([bowl(0.0), bowl(9.0)]).set_index("line")
     assert list(found.index) == ["a = b", "a alone", "b alone"]
     assert found["ascent"].tolist() == [0, 0, 0], "a line counts where it occurs first"
@@ -220,9 +219,9 @@ def test_rates_are_those_of_the_study() -> None:
     ],
 )
 def test_the_experiment_is_that_of_the_study(method: str, chosen: dict[str, object]) -> None:
-    crystal = user_crystal("U2Ti")
+    own = user_crystal("U2Ti")
     experiment = Experiment(copies=2, max_steps=40, method="published", **chosen)  # type: ignore[arg-type]
-    records = experiment_records(crystal, experiment, distorted(crystal, experiment), progress=False)
+    records = experiment_records(own, experiment, distorted(own, experiment), progress=False)
     job = DescentJob("U2Ti", experiment.noise, method, (experiment.level,), copies=2, seed=0, max_steps=40,
                      check_every=1000, tolerance=1e-4, learning_rate=experiment.rate)  # fmt: skip
     study = job.compute()
@@ -248,13 +247,11 @@ def test_the_defaults_of_the_chapter_are_those_of_the_experiment() -> None:
 )
 def test_the_recommended_method_is_one_of_the_methods(name: str, chosen: dict[str, object]) -> None:
     """With nothing else chosen; and its records are what that method finds."""
-    crystal, experiment = user_crystal("U2Ti"), Experiment(copies=2, **chosen)  # type: ignore[arg-type]
+    own, experiment = user_crystal("U2Ti"), Experiment(copies=2, **chosen)  # type: ignore[arg-type]
     assert experiment.settings == METHODS[name]
-    starts = distorted(crystal, experiment)
-    records = experiment_records(crystal, experiment, starts, progress=False)
-    found = search(
-        METHODS[name], problem_of(crystal.reference, family=crystal.family), starts, [np.random.default_rng(0)] * 2
-    )
+    starts = distorted(own, experiment)
+    records = experiment_records(own, experiment, starts, progress=False)
+    found = search(METHODS[name], problem_of(own.reference, family=own.family), starts, [np.random.default_rng(0)] * 2)
     assert np.allclose(np.stack(records["end_lattice"]), [model.lattice.parameters for model in found.refined])
     assert (records["steps"] <= experiment.steps).all()
 
@@ -270,9 +267,9 @@ def test_choices_reach_the_method() -> None:
 
 
 def test_both_methods_start_from_the_same_copies_and_the_recommended_one_solves_more() -> None:
-    crystal, experiment = user_crystal("U2Ti"), Experiment(copies=3, max_steps=30)
-    starts = distorted(crystal, experiment)
-    found = records_by_method(crystal, experiment, starts, progress=False)
+    own, experiment = user_crystal("U2Ti"), Experiment(copies=3, max_steps=30)
+    starts = distorted(own, experiment)
+    found = records_by_method(own, experiment, starts, progress=False)
     assert tuple(found) == APPROACHES
     begun = [name for name in found["published"] if name.endswith("_start") or name.startswith("start_")]
     pd.testing.assert_frame_equal(found["published"][begun], found["recommended"][begun])
@@ -300,12 +297,12 @@ def test_captions_give_the_numbers_by_which_each_method_descends(chosen: dict[st
 
 @pytest.fixture(scope="module")
 def small() -> tuple[object, Experiment, pd.DataFrame]:
-    crystal, experiment = user_crystal("U2Ti"), Experiment(level=0.05, copies=3, max_steps=30, method="published")
-    return crystal, experiment, experiment_records(crystal, experiment, distorted(crystal, experiment), progress=False)
+    own, experiment = user_crystal("U2Ti"), Experiment(level=0.05, copies=3, max_steps=30, method="published")
+    return own, experiment, experiment_records(own, experiment, distorted(own, experiment), progress=False)
 
 
 def test_tables_tell_what_the_records_hold(small: tuple) -> None:
-    crystal, experiment, records = small
+    own, experiment, records = small
     found = {"published": records}
     assert list(change_table(changes(found, "entropy"))["Measure"]) == ["Entropy", "Cosine", "EMD (Å)"]
     assert list(change_table(changes(found, "cosine"))["Measure"]) == ["Cosine", "EMD (Å)"]
@@ -314,21 +311,21 @@ def test_tables_tell_what_the_records_hold(small: tuple) -> None:
     cases = cases_table(told, "cosine")
     assert [case.partition(" (")[0] for case in cases["Case"]] == ["best", "best", "worst", "worst"]
     assert numbers(settings_text(experiment)) == [experiment.copies, experiment.level, experiment.seed]
-    stages = best_and_worst_case(crystal, records).models
-    assert [model.label for model in stages][:2] == ["Truth", "Best, before"]
-    assert len(case_figure(best_and_worst_case(crystal, records)).axes) == 10
+    models = best_and_worst_case(own, records).models
+    assert [model.label for model in models][:2] == ["Truth", "Best, before"]
+    assert len(case_figure(best_and_worst_case(own, records)).axes) == 10
 
 
 def test_maps_are_drawn_with_and_without_ends(small: tuple) -> None:
-    crystal, experiment, records = small
-    slices = family_slices(crystal, experiment.descended, grid=5, progress=False)
-    traps = [prominent_minima(landscape, 0.01) for landscape in slices]
-    ends = ends_on(slices, crystal, records)
+    own, experiment, records = small
+    slices = family_slices(own, experiment.descended, grid=5, progress=False)
+    minima = [prominent_minima(landscape, 0.01) for landscape in slices]
+    ends = ends_on(slices, own, records)
     assert [len(end) for end in ends] == [3, 3, 3]
-    none = ends_on(slices, crystal, records.assign(noise="coordinates"))
+    none = ends_on(slices, own, records.assign(noise="coordinates"))
     assert [len(end) for end in none] == [0, 0, 0]
     for drawn, labels in ((ends, 4), (none, 2)):
-        figure = user_slices_figure(slices, traps, drawn)
+        figure = user_slices_figure(slices, minima, drawn)
         assert len(figure.legends[0].get_texts()) == labels
     counted, lines = minima_by_share(slices, 0.01), ascents(slices)
     assert numbers(roughness_sentence(counted, lines))[:2] == [3, counted["prominent"].sum()]
@@ -337,7 +334,7 @@ def test_maps_are_drawn_with_and_without_ends(small: tuple) -> None:
 
 
 def test_the_expected_time_is_told_at_once(small: tuple, capsys: pytest.CaptureFixture[str]) -> None:
-    crystal, experiment, _ = small
-    expected = expected_time(crystal, experiment, distorted(crystal, experiment), grid=5)
+    own, experiment, _ = small
+    expected = expected_time(own, experiment, distorted(own, experiment), grid=5)
     assert len(numbers(expected)) == 2, "of the maps, and of the descents"
     assert expected in capsys.readouterr().err
