@@ -75,7 +75,11 @@ def test_a_blur_takes_local_minima_away_and_leaves_the_reference_where_it_is() -
 def test_local_minima_below_the_least_share_are_not_counted() -> None:
     """A ripple of some hundredths of the bowl that it is on."""
     rippled = Smoothed(0.0, made_up_slice(lambda x, y: x**2 + y**2 - 0.04 * np.cos(8 * np.pi * x)))
-    assert smoothing_counts([rippled], 0.001)["prominent"].item() > 0 == smoothing_counts([rippled], 0.5)["prominent"].item()
+    assert (
+        smoothing_counts([rippled], 0.001)["prominent"].item()
+        > 0
+        == smoothing_counts([rippled], 0.5)["prominent"].item()
+    )
 
 
 def test_a_graduated_path_ends_at_the_reference_where_no_plain_one_does() -> None:
