@@ -61,8 +61,8 @@ from xrdscape.tables.tolerance import (
     misled_text,
     outcome_text,
     recovery_table,
+    size_phrase,
     size_text,
-    told_size,
     tolerated_table,
 )
 
@@ -223,9 +223,9 @@ def test_sentences_give_the_rates_of_the_records(projected: bool) -> None:
     broken, borne = broken_text(tolerated(rates), projected), borne_text(tolerated(rates), projected)
     for row in found.to_dict("records"):
         if not math.isnan(row["breaks"]):
-            assert told_size(row["artefact"], row["breaks"]) in broken
+            assert size_phrase(row["artefact"], row["breaks"]) in broken
         if row["holds"] != ARTEFACTS[row["artefact"]].absent:
-            assert told_size(row["artefact"], row["holds"]) in borne
+            assert size_phrase(row["artefact"], row["holds"]) in borne
     assert len(borne.split(";")) == len(found)
     largest = rates[(rates["projected"] == projected) & (rates["artefact"] != FAMILY)].groupby("artefact", sort=False)
     at_the_largest = [group.set_index("size").loc[ARTEFACTS[name].sizes[-1]] for name, group in largest]

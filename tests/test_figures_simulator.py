@@ -6,6 +6,12 @@ import pandas as pd
 import pytest
 
 from xrdscape.crystal.structures import load_structure
+from xrdscape.demonstrations.curves import (
+    form_factor_curves,
+    lorentz_polarisation_curve,
+    peak_shape_curves,
+    width_curve,
+)
 from xrdscape.demonstrations.derivation import (
     edge_crossings,
     isotropic_loss,
@@ -76,7 +82,7 @@ def test_planes_figure_fills_what_lies_inside_the_sphere(u2ti):
 
 
 def test_form_factors_start_at_z():
-    absolute, relative = form_factor_figure(["O", "U", "O"]).axes
+    absolute, relative = form_factor_figure(form_factor_curves(["O", "U", "O"])).axes
     curves = [line for line in absolute.lines if "(" in line.get_label()]
     assert [line.get_ydata()[0] for line in curves] == pytest.approx([92, 8])
     assert [line.get_label() for line in curves] == ["U (92)", "O (8)"]
@@ -85,12 +91,17 @@ def test_form_factors_start_at_z():
 
 
 def test_instrument_figures_carry_units():
-    figures = [lorentz_polarisation_figure(), width_figure(), peak_shape_figure()]
+    shapes = [peak_shape_curves(45.0, half_range_deg) for half_range_deg in (1.5, 12.0)]
+    figures = [
+        lorentz_polarisation_figure(lorentz_polarisation_curve()),
+        width_figure(width_curve()),
+        peak_shape_figure(*shapes, 45.0, Instrument()),
+    ]
     assert all("deg" in ax.get_xlabel() for fig in figures for ax in labelled(fig))
 
 
 def test_width_figure_draws_the_width():
-    left, right = width_figure(Instrument(U=0.0, V=0.0, W=0.04)).axes
+    left, right = width_figure(width_curve(Instrument(U=0.0, V=0.0, W=0.04))).axes
     assert left.lines[0].get_ydata() == pytest.approx(0.2)
     assert len(right.collections) == 3
 

@@ -1,4 +1,4 @@
-"""What artefacts do to patterns, and to descents that start at the reference structure itself."""
+"""Effects of artefacts on patterns, and on descents that start at the reference structure itself."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -20,9 +20,11 @@ from xrdscape.errors import CellError
 from xrdscape.landscape.slices import PARAMETER_NAMES
 from xrdscape.optimisation.objectives import OBJECTIVES
 
-# Relative distance on either side of a crossing at which the loss is taken: far above the rounding of an angle
-# (1e-15) and far below any change of the smooth part that would show beside a jump.
 EITHER_SIDE = 1e-9
+"""Relative distance on either side of a crossing at which the loss is taken: far above the rounding of an angle (1e-15)
+and far below any change of the smooth part that would show beside a jump."""
+SAME_LINE_DEG = 1e-4
+"""Lines of two programs that are nearer than this are one."""
 
 
 def structure_factors(
@@ -84,13 +86,11 @@ def pymatgen_lines(names: Sequence[str], instrument: Instrument | None = None) -
         structure = load_structure(name)
         ours = reflection_table(structure, instrument)
         theirs = calculator.get_pattern(structure, two_theta_range=span)
-        pair = pd.merge_asof(
-            ours[["two_theta_deg", "intensity"]],
-            pd.DataFrame({"other_deg": theirs.x, "other": theirs.y}).sort_values("other_deg"),
-            left_on="two_theta_deg",
-            right_on="other_deg",
-            direction="nearest",
-            tolerance=1e-4,  # type: ignore[arg-type]  # the stubs know integers and times alone
+        nearest = np.abs(np.subtract.outer(ours["two_theta_deg"].to_numpy(), theirs.x))
+        place = nearest.argmin(1)
+        paired = nearest.min(1) <= SAME_LINE_DEG
+        pair = ours[["two_theta_deg", "intensity"]].assign(
+            other_deg=np.where(paired, theirs.x[place], np.nan), other=np.where(paired, theirs.y[place], np.nan)
         )
         missing = np.setdiff1d(theirs.x, pair["other_deg"].dropna())
         pair = pd.concat([pair, pd.DataFrame({"two_theta_deg": missing, "intensity": np.nan})])
@@ -143,7 +143,7 @@ def isotropic_loss(structure: Structure, strain: NDArray[np.float64], instrument
 
 
 def edge_crossings(structure: Structure, largest_strain: float, instrument: Instrument) -> pd.DataFrame:
-    """Where reflections cross the upper end of the range while the cell is stretched isotropically.
+    """Strains at which reflections cross the upper end of the range while the cell is stretched isotropically.
 
     A reflection of spacing d stands at the end when the cell is stretched by
     lambda / (2 d sin(end / 2)). The jump is the change of the cosine loss from just before the crossing to just

@@ -25,7 +25,7 @@ from xrdscape.optimisation.objectives import OBJECTIVES
 def structure_factor_terms(
     structure: Structure, hkl: Sequence[tuple[int, int, int]], instrument: Instrument | None = None
 ) -> pd.DataFrame:
-    """What each atom of the cell adds to chosen structure factors; the sum over a reflection's rows is F.
+    """Terms that each atom of the cell adds to chosen structure factors; the sum over a reflection's rows is F.
 
     Args:
         structure: its sites must be ordered, one element a site.
@@ -85,10 +85,10 @@ def line_by_line(
 def pattern_change(
     structure: Structure, parameter: str, strain: float, instrument: Instrument | None = None
 ) -> pd.DataFrame:
-    """How the pattern of a strained cell changes with a lattice parameter, and what that does to the cosine loss.
+    """Change of the pattern of a strained cell with a lattice parameter, and what that does to the cosine loss.
 
     Args:
-        structure: the truth, whose pattern is the target.
+        structure: the reference structure, whose pattern is the target.
         parameter: the lattice parameter that is off and is differentiated.
         strain: relative error of that parameter.
 

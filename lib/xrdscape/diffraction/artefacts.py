@@ -178,7 +178,7 @@ def rewidened(reference: Structure, factor: float, instrument: Instrument | None
 def march_dollase(cosine: Float[Tensor, "*shape"], r: float) -> Float[Tensor, "*shape"]:
     """Weight of a reflection in a sample of oriented grains, of mean 1 over the sphere.
 
-    W = (r^2 cos^2 + sin^2 / r)^(-3/2); eq:march-dollase of the chapter on flaws.
+    W = (r^2 cos^2 + sin^2 / r)^(-3/2); eq:march-dollase of the chapter on artefacts.
 
     Args:
         cosine: of the angle between the reflection's plane and the one that grains prefer to lie on.

@@ -13,7 +13,7 @@ from xrdscape.crystal.structures import MIN_SITE_DISTANCE_ANGSTROM
 from xrdscape.runtime.extras import needs
 
 Criterion = Literal["conventional", "pymatgen", "tight"]
-"""When a result counts as found: by StructureMatcher in conventional cells or with its default options, or tightly."""
+"""Criterion of a match: StructureMatcher in conventional cells or with its default options, or a tight match."""
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 
 TIGHT_LENGTH = 0.005

@@ -39,7 +39,7 @@ _PLAY = (
 
 
 def smoothing_figure(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]) -> Figure:
-    """One slice under blurs from wide to none, with the parts of graduated descents that belong to each.
+    """Maps of a slice under blurs from wide to none, with the parts of graduated descents that belong to each.
 
     Args:
         smoothed: slices, widest blur first.
@@ -96,9 +96,9 @@ def _draw(ax: Axes, smoothed: Sequence[Smoothed], place: int, paths: Sequence[pd
     after = smoothed[place + 1].width_deg if place + 1 < len(smoothed) else -1.0
     for path in paths:
         walked = path[path["width_deg"] > after]
-        own = walked[walked["width_deg"] <= width]
+        shown = walked[walked["width_deg"] <= width]
         ax.plot(walked["x"], walked["y"], color="white", linewidth=0.8, alpha=0.7)
-        ax.plot(own["x"], own["y"], color=PALETTE["vermillion"], linewidth=1.8)
+        ax.plot(shown["x"], shown["y"], color=PALETTE["vermillion"], linewidth=1.8)
         # Before the first step of a path it stands at its start.
         here = (walked if len(walked) else path.iloc[:1])[["x", "y"]].iloc[-1]
         ax.plot(*here, marker="o", markersize=5, color=PALETTE["vermillion"], markeredgecolor="black")

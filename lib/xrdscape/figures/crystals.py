@@ -20,11 +20,11 @@ ELEMENT_COLOURS = ("vermillion", "blue", "yellow", "green", "purple", "sky", "or
 RADIUS_SCALE = 0.38
 """Drawn radius over the element's atomic radius: small enough to leave the cell behind visible."""
 TURN_DEG, TILT_DEG = 18.0, 13.0
-"""How far the view is turned away from the cell's shortest edge, sideways and upwards."""
+"""Angles by which the view is turned away from the cell's shortest edge, sideways and upwards."""
 AT_FACE = 0.02
 """Atoms within this fraction of a face are drawn on the opposite face too, as crystallographers do."""
 PALEST = 0.5
-"""How much white the farthest atom is mixed with."""
+"""Share of white that the farthest atom is mixed with."""
 
 
 @dataclass(frozen=True)

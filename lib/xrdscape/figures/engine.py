@@ -80,11 +80,11 @@ def _dot(
     hollow: bool = False,
     marker: str | None = None,
 ) -> None:
-    """One marker, a little above or below its row so that crystals do not cover each other."""
-    colour, own = CRYSTAL_STYLE[crystal]
+    """Draw a marker, a little above or below its row so that crystals do not cover each other."""
+    colour, mark = CRYSTAL_STYLE[crystal]
     y = row + 0.15 * (list(CRYSTAL_STYLE).index(crystal) - 1.5)
     ax.errorbar(
-        x, y, xerr=reach, marker=marker or own, markersize=9 if marker else 4.5, color=colour, elinewidth=0.9,
+        x, y, xerr=reach, marker=marker or mark, markersize=9 if marker else 4.5, color=colour, elinewidth=0.9,
         markerfacecolor="none" if hollow else colour, markeredgewidth=1.6 if marker else 1.0, linestyle="",
     )  # fmt: skip
 
@@ -175,7 +175,7 @@ def _speed_up(ax: Axes, record: Record, crystal: str, batches: Sequence[int], th
 
 
 def split_figure(record: Record) -> Figure:
-    """What a step of a descent spends its time on, one bar a crystal; the line is the core's limit for the operator."""
+    """Parts of the time of a step of a descent, one bar a crystal; the line is the core's limit for the operator."""
     table = split_table(record)
     limits = limit_table(record).set_index("crystal")["limit_ms"]
     figure = new_figure(0.42 * len(table) + 1.25)

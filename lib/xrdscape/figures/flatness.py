@@ -1,4 +1,4 @@
-"""The figure of how flat a loss is around the truth."""
+"""The figure of how flat a loss is around the reference structure."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ def flatness_figure(losses: Mapping[str, Mapping[str, pd.DataFrame]], fixed: fro
     """Loss against the displacement of the atoms, one panel an objective and one line a crystal.
 
     Args:
-        losses: as `landscape.flatness.losses_beside` gives them, by label of the objective and name of the crystal.
+        losses: as `flatness.losses_beside` gives them, by label of the objective and name of the crystal.
         fixed: crystals in which no coordinate is free.
     """
     figure = new_figure(2.9)

@@ -46,7 +46,7 @@ def draw_map(
     norm: Normalize | None = None,
     levels: int | Sequence[float] = 12,
 ) -> QuadMesh:
-    """The slice as a map with contours, the truth as a cross."""
+    """Draw a slice as a map with contours, the reference as a cross."""
     mesh = ax.pcolormesh(
         landscape.x, landscape.y, landscape.value, cmap=cmap, norm=norm, shading="nearest", rasterized=True
     )
@@ -66,9 +66,9 @@ def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pat
 
     Args:
         landscape: of the cosine loss.
-        minima: x, y and value of the marked ones, from `relief.minima_with_barriers`.
+        minima: x, y and value of the marked ones, from `minima.minima_with_barriers`.
         patterns: of these minima, in the same order.
-        truth: pattern of the true crystal.
+        reference: pattern of the reference structure.
     """
     fig = new_figure(3.4)
     left, right = fig.subplots(1, 2, width_ratios=[1.05, 1.0])
@@ -115,7 +115,7 @@ def trajectories_figure(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd
 
     Args:
         slices: maps of the loss.
-        paths: for each slice, up to three paths (x, y by step, from `landscape.slice_descent`) by label.
+        paths: for each slice, up to three paths (x, y by step, from `slices.slice_descent`) by label.
     """
     fig = new_figure(3.9)
     axes = np.atleast_1d(fig.subplots(1, len(slices)))
@@ -226,7 +226,7 @@ def energy_slices_figure(slices: Sequence[Slice]) -> Figure:
     """Maps of the energy above its lowest value on the map, three a row.
 
     Args:
-        slices: from `landscape.energy_slice`, eV/atom.
+        slices: from `slices.energy_slice`, eV/atom.
     """
     rows = -(-len(slices) // 3)
     fig = new_figure(2.9 * rows)

@@ -15,7 +15,7 @@ def lattice_noise_figure(draws: pd.DataFrame) -> Figure:
     """Changes of lengths, angles and volume at each level of lattice noise.
 
     Args:
-        draws: from `derivation.lattice_draws`.
+        draws: from `noise_effects.lattice_draws`.
     """
     fig = new_figure(3.0)
     axes = fig.subplots(1, 3)
@@ -36,8 +36,8 @@ def coordinate_noise_figure(draws: pd.DataFrame, true_shortest_angstrom: float) 
     """Displacements of the atoms and shortest distances at each level of coordinate noise.
 
     Args:
-        draws: from `derivation.coordinate_draws`.
-        true_shortest_angstrom: shortest distance in the true crystal.
+        draws: from `noise_effects.coordinate_draws`.
+        true_shortest_angstrom: shortest distance in the reference structure.
     """
     fig = new_figure(3.0)
     left, right = fig.subplots(1, 2)
@@ -79,8 +79,8 @@ def noised_patterns_figure(
     """Patterns of one structure at each noise level below the true one; lattice left, coordinates right.
 
     Args:
-        truth: pattern of the true crystal.
-        lattice, coordinates: from `derivation.patterns_by_level`.
+        reference: pattern of the reference structure.
+        lattice, coordinates: from `noise_effects.patterns_by_level`.
     """
     fig = new_figure(0.75 * (1 + max(len(lattice), len(coordinates))) + 0.8)
     left, right = fig.subplots(1, 2, sharey=True)

@@ -1,6 +1,4 @@
-"""Figures of the simulator: what each of its equations looks like on a real structure."""
-
-from collections.abc import Sequence
+"""Figures of the simulator: its equations drawn for a real structure."""
 
 import matplotlib as mpl
 import numpy as np
@@ -10,32 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pymatgen.core import Element
 
-from xrdscape.diffraction.form_factors import form_factor_table, form_factors
 from xrdscape.diffraction.instrument import Instrument
-from xrdscape.diffraction.lorentz_polarisation import lorentz_polarisation
 from xrdscape.diffraction.pattern import Pattern
-from xrdscape.diffraction.profile import pseudo_voigt
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, TWO_THETA, joined_indices, letter_panels, new_figure
 
 
-def form_factor_figure(elements: Sequence[str], instrument: Instrument | None = None) -> Figure:
+def form_factor_figure(curves: pd.DataFrame, instrument: Instrument | None = None) -> Figure:
     """Form factors against s, and as a share of Z; the heaviest element first in the legend.
 
     Args:
-        elements: chemical symbols.
+        curves: as `curves.form_factor_curves` gives them.
         instrument: marks the largest s that its range reaches.
     """
     instrument = instrument or Instrument()
-    ordered = tuple(sorted(set(elements), key=lambda symbol: -Element(symbol).Z))
-    end = instrument.max_reciprocal_length / 2
-    s = torch.linspace(0, 1.3 * end, 200, dtype=torch.float64)
-    f = form_factors(s**2, form_factor_table(ordered)).numpy()
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.92, len(ordered)))
+    end, s = instrument.max_reciprocal_length / 2, curves.index.to_numpy()
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.92, len(curves.columns)))
     fig = new_figure(3.7)
     absolute, relative = fig.subplots(1, 2)
-    for row, (symbol, colour) in enumerate(zip(ordered, colours, strict=True)):
-        absolute.plot(s, f[row], color=colour, label=f"{symbol} ({Element(symbol).Z})")
-        relative.plot(s, f[row] / Element(symbol).Z, color=colour)
+    for symbol, colour in zip(curves.columns, colours, strict=True):
+        absolute.plot(s, curves[symbol], color=colour, label=f"{symbol} ({Element(symbol).Z})")
+        relative.plot(s, curves[symbol] / Element(symbol).Z, color=colour)
     for ax in (absolute, relative):
         ax.axvline(end, color=PALETTE["grey"], linewidth=0.8, linestyle="--")
         ax.set(xlabel=r"$s = \sin\theta/\lambda$ (1/Å)", xlim=(0, s[-1]))
@@ -54,13 +46,15 @@ def form_factor_figure(elements: Sequence[str], instrument: Instrument | None = 
     return fig
 
 
-def lorentz_polarisation_figure(instrument: Instrument | None = None) -> Figure:
-    """The Lorentz-polarisation factor over the range, with its two parts."""
+def lorentz_polarisation_figure(curve: pd.DataFrame, instrument: Instrument | None = None) -> Figure:
+    """The Lorentz-polarisation factor over the range, with its two parts.
+
+    Args:
+        curve: as `curves.lorentz_polarisation_curve` gives it.
+        instrument: its range is marked.
+    """
     instrument = instrument or Instrument()
-    two_theta = np.linspace(5, 175, 500)
-    theta = np.radians(two_theta / 2)
-    product = lorentz_polarisation(torch.from_numpy(np.sin(theta) ** 2)).numpy()
-    polarisation = 1 + np.cos(2 * theta) ** 2
+    two_theta, product, polarisation = (curve[name] for name in ("two_theta_deg", "product", "polarisation"))
     fig = new_figure(2.7, width_in=5.0)
     ax = fig.subplots()
     ax.plot(two_theta, product, color=PALETTE["blue"], linewidth=1.8, label="product")
@@ -74,45 +68,49 @@ def lorentz_polarisation_figure(instrument: Instrument | None = None) -> Figure:
     return fig
 
 
-def width_figure(instrument: Instrument | None = None) -> Figure:
-    """Full width at half maximum over the range, with the three terms of its square."""
-    instrument = instrument or Instrument()
-    two_theta = torch.linspace(instrument.two_theta_min_deg, instrument.two_theta_max_deg, 300, dtype=torch.float64)
-    width = instrument.fwhm_deg(two_theta)
-    tangent = torch.tan(torch.deg2rad(two_theta) / 2)
+def width_figure(curve: pd.DataFrame) -> Figure:
+    """Full width at half maximum over the range, with the three terms of its square.
+
+    Args:
+        curve: as `curves.width_curve` gives it.
+    """
     fig = new_figure(2.6)
     left, right = fig.subplots(1, 2)
-    left.plot(two_theta, width, color=PALETTE["blue"])
+    left.plot(curve["two_theta_deg"], curve["fwhm_deg"], color=PALETTE["blue"])
     left.set(xlabel=TWO_THETA, ylabel="FWHM $H$ (deg)", ylim=(0, None), title="Width")
-    law = instrument.caglioti
-    parts = [law.W + 0 * tangent, law.V * tangent, law.U * tangent**2]
     colours = [PALETTE["sky"], PALETTE["orange"], PALETTE["green"]]
     labels = ["$W$", r"$V\,\tan\theta$", r"$U\,\tan^2\theta$"]
-    right.stackplot(two_theta, *[p.numpy() for p in parts], labels=labels, colors=colours, linewidth=0)
+    parts = [curve[name].to_numpy() for name in "WVU"]
+    right.stackplot(curve["two_theta_deg"], *parts, labels=labels, colors=colours, linewidth=0)
     right.set(xlabel=TWO_THETA, ylabel="$H^2$ (deg$^2$)", title="The terms of its square")
     right.legend(loc="upper left", reverse=True)
     letter_panels([left, right])
     return fig
 
 
-def peak_shape_figure(two_theta_deg: float = 45.0, instrument: Instrument | None = None) -> Figure:
-    """The pseudo-Voigt peak and its two parts at one angle, on a linear and a logarithmic scale."""
-    instrument = instrument or Instrument()
-    width = instrument.fwhm_deg(torch.tensor(two_theta_deg, dtype=torch.float64))
-    shapes = [
-        ("Gaussian", 1.0, PALETTE["orange"], "--"),
-        ("Lorentzian", 0.0, PALETTE["green"], ":"),
-        (f"pseudo-Voigt, $\\eta$ = {instrument.eta:g}", instrument.eta, PALETTE["blue"], "-"),
-    ]
+def peak_shape_figure(
+    centre: pd.DataFrame, tails: pd.DataFrame, two_theta_deg: float, instrument: Instrument
+) -> Figure:
+    """The pseudo-Voigt peak and its two parts at one angle, on a linear and a logarithmic scale.
+
+    Args:
+        centre, tails: near the centre and far from it, as `curves.peak_shape_curves` gives them.
+        two_theta_deg: the angle.
+        instrument: whose peak it is.
+    """
+    looks = {
+        "gaussian": ("Gaussian", PALETTE["orange"], "--"),
+        "lorentzian": ("Lorentzian", PALETTE["green"], ":"),
+        "pseudo_voigt": (f"pseudo-Voigt, $\\eta$ = {instrument.eta:g}", PALETTE["blue"], "-"),
+    }
     fig = new_figure(2.9)
     axes = fig.subplots(1, 2)
-    for ax, half_range in zip(axes, (1.5, 12.0), strict=True):
-        offset = torch.linspace(-half_range, half_range, 2001, dtype=torch.float64)
-        for label, eta, colour, line in shapes:
-            height = pseudo_voigt(offset, width.expand_as(offset), eta)
-            ax.plot(offset, height, line, color=colour, label=label, linewidth=1.5)
-        ax.set(xlabel=r"$2\theta - 2\theta_0$ (deg)", ylabel="Height", xlim=(-half_range, half_range))
-    half = float(width) / 2
+    for ax, curves in zip(axes, (centre, tails), strict=True):
+        offset = curves["offset_deg"]
+        for name, (label, colour, line) in looks.items():
+            ax.plot(offset, curves[name], line, color=colour, label=label, linewidth=1.5)
+        ax.set(xlabel=r"$2\theta - 2\theta_0$ (deg)", ylabel="Height", xlim=(offset.iloc[0], offset.iloc[-1]))
+    half = float(instrument.fwhm_deg(torch.tensor(two_theta_deg, dtype=torch.float64))) / 2
     axes[0].annotate(
         "", (-half, 0.5), (half, 0.5), arrowprops={"arrowstyle": "<->", "shrinkA": 0, "shrinkB": 0, "linewidth": 0.8}
     )
@@ -251,9 +249,9 @@ def gradient_figure(pattern_slope: pd.DataFrame, loss_slope: pd.DataFrame, param
     return fig
 
 
-def _line_and_points(ax: Axes, x: pd.Series, slopes: pd.DataFrame, scale: float, stride: int) -> None:
+def _line_and_points(ax: Axes, x: pd.Series, slopes: pd.DataFrame, scale: float, every: int) -> None:
     ax.plot(x, slopes["autograd"] / scale, color=PALETTE["blue"], label="automatic differentiation")
-    picked = slice(None, None, stride)
+    picked = slice(None, None, every)
     ax.plot(
         x[picked], slopes["difference"][picked] / scale, "o", color=PALETTE["vermillion"], markersize=2.8,
         label="finite difference",

@@ -97,7 +97,7 @@ def assembly_figure(table: pd.DataFrame, peaks: NDArray[np.float64], two_theta_d
 
 
 def pattern_change_figure(change: pd.DataFrame, parameter: str) -> Figure:
-    """From the change of a pattern to the gradient of the loss.
+    """The way from the change of a pattern to the gradient of the loss.
 
     Args:
         change: from `steps.pattern_change`.

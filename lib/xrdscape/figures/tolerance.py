@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from xrdscape.diffraction.artefacts import ARTEFACTS, NONE, ArtefactName
 from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
-from xrdscape.tables.tolerance import size_text, told_size
+from xrdscape.tables.tolerance import size_phrase, size_text
 
 LOOKS = {
     False: ("Tight match, cell free", "o", PALETTE["blue"], -0.08),
@@ -27,7 +27,7 @@ SHOWN_DEG = (5.0, 60.0)
 
 
 def artefacts_figure(targets: Mapping[ArtefactName, Pattern]) -> Figure:
-    """One panel an artefact: the target with it over the one without, both of maximum 1.
+    """Targets with each artefact over the one without, one panel an artefact, all of maximum 1.
 
     Args:
         targets: as `artefact_effects.middling_targets` gives them.
@@ -38,7 +38,7 @@ def artefacts_figure(targets: Mapping[ArtefactName, Pattern]) -> Figure:
     for ax, name in zip(axes, names, strict=True):
         for pattern, colour, width in ((targets[NONE], "0.6", 2.4), (targets[name], PALETTE["blue"], 0.9)):
             ax.plot(pattern.two_theta_deg, pattern.intensity, color=colour, linewidth=width)
-        ax.set_title(f"{ARTEFACTS[name].label}: {told_size(name, ARTEFACTS[name].middling)}")
+        ax.set_title(f"{ARTEFACTS[name].label}: {size_phrase(name, ARTEFACTS[name].middling)}")
         ax.set_xlim(SHOWN_DEG)
         ax.set_yticks([0, 0.5, 1])
     for ax in axes[-2:]:

@@ -1,1 +1,1 @@
-"""What the paper claims, the rule that tests each claim, and what our results say to it."""
+"""Claims of the paper, the rule that tests each of them, and what our results say to it."""

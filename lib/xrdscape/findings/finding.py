@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 Verdict = Literal["reproduced", "partly reproduced", "not reproduced", "not tested by this sample"]
-"""What our results say to a claim."""
+"""Verdict of our results on a claim."""
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 NAMED = 5

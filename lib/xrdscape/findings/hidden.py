@@ -1,4 +1,4 @@
-"""What the published criterion hides: how many matches are solved crystals, and how many the projection makes alone."""
+"""Matches by the published criterion: how many are solved crystals, and how many the projection makes alone."""
 
 import pandas as pd
 

@@ -19,7 +19,7 @@ REASONABLE = 0.5
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the claims on landscapes are tested on.
+    """Evidence that the claims on landscapes are tested on.
 
     Args:
         false: `minima.false_minima` of the map of U2Ti over a and c, highest barrier first.

@@ -1,4 +1,4 @@
-"""What the claims on correlations share: the rows of one statistic, what the paper printed, and who is highest."""
+"""Shared parts of the claims on correlations: the rows of one statistic, what the paper printed, and who is highest."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the rules share: the free methods, how strong a noise is strong, how a rate is written."""
+"""Shared terms of the rules: the free methods, how strong a noise is strong, how a rate is written."""
 
 from xrdscape.evaluation.estimates import jeffreys_interval
 from xrdscape.study.records import PUBLISHED_METHODS

@@ -39,7 +39,7 @@ another processor may round otherwise.
 
 @dataclass(frozen=True)
 class Map:
-    """What a map is made of.
+    """Ingredients of a map.
 
     Args:
         quantity: what is tabulated.

@@ -69,7 +69,7 @@ def rates_by_size(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcomes(rows: pd.DataFrame, sound: pd.DataFrame) -> pd.DataFrame:
-    """What becomes of descents at each size, beside tight matches; `sound` are those without the artefact."""
+    """Outcomes of descents at each size, beside tight matches; `sound` are those without the artefact."""
     found = []
     for size, group in rows.groupby("flaw_size"):
         tight = group[match("tight", "end")].astype(bool)
@@ -119,7 +119,7 @@ def tolerated(rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def free_cells(records: pd.DataFrame, artefact: ArtefactName, size: float) -> pd.DataFrame:
-    """Those of the records whose cells were free, at one size of an artefact."""
+    """Records of free cells at one size of an artefact."""
     chosen = (records["flaw"] == artefact) & (records["flaw_size"] == size)
     return records[chosen & ~records["projected"].astype(bool)]
 

@@ -35,7 +35,8 @@ ELSEWHERE_SHARE = 0.1
 as this share comes to with a chance of 99 % (`elsewhere_allowed`)."""
 
 Verdict = Literal["identical", "equal", "elsewhere", "different"]
-"""To the last bit; within the bounds above; another end after another rounding; a record that does not hold."""
+"""Outcome of an audit: the same to the last bit; within the bounds above; another end after another rounding; a record
+that does not hold."""
 
 MATCHES = tuple(match(name, "end") for name in CRITERIA)
 

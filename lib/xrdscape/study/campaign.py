@@ -38,27 +38,28 @@ DASK = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "30s",
 }
-# Folders and modules of the package that decide what a record holds.
 DECISIVE = (
     "crystal",
     "diffraction",
     "optimisation",
     "evaluation",
+    "study/columns.py",
     "study/records.py",
     "study/problems.py",
     "study/starts.py",
     "study/jobs",
 )
+"""Folders and modules of the package that decide what a record holds."""
 _GONE = (
     "The scheduler is gone, or has dropped this run. What was finished is stored; start a scheduler and give the same "
     "command again."
 )
-# Seconds between two looks at the workers while none has finished.
 LOOK_EVERY_S = 5.0
+"""Seconds between two looks at the workers while none has finished."""
 
 
 class Outcome(NamedTuple):
-    """What a worker sends back: the rows of a job, what made them, and the seconds it took."""
+    """Message of a worker: the rows of a job, what made them, and the seconds it took."""
 
     rows: pd.DataFrame
     provenance: dict[str, Any]
@@ -66,7 +67,7 @@ class Outcome(NamedTuple):
 
 
 def work(job: Job) -> Outcome:
-    """Compute one job: the unit of work of a worker."""
+    """Compute one job, the unit of work of a worker."""
     use_threads(1)
     begin = time.perf_counter()
     rows = job.compute()
@@ -94,8 +95,8 @@ def run(
         RecordError: when jobs failed, a file could not be written, or the scheduler was lost. The message says what
             to do; what was finished is stored.
     """
-    for told in store.repair():
-        tqdm.write(f"set aside, to be computed again: {told}")
+    for message in store.repair():
+        tqdm.write(f"set aside, to be computed again: {message}")
     finished = store.keys()
     missing = [job for job in jobs if job.key not in finished]
     state = Progress(store.fresh, {job.key: job for job in missing})
@@ -111,9 +112,9 @@ def run(
     store.merge()
     if state.failed:
         names = {job.key: f"{job.structure} {job.noise} {job.method}" for job in missing}
-        told = "; ".join(f"{names[key]}: {message}" for key, message in state.failed.items())
+        messages = "; ".join(f"{names[key]}: {message}" for key, message in state.failed.items())
         raise RecordError(
-            f"{len(state.failed)} of {len(missing)} jobs failed ({told}). The others are stored; run the same "
+            f"{len(state.failed)} of {len(missing)} jobs failed ({messages}). The others are stored; run the same "
             "command again to retry these alone."
         )
 
@@ -135,7 +136,7 @@ def _compute(client: Client, missing: Sequence[Job], store: Store, state: Progre
                     state.fail(job, error)
                 bar.update(job.starts)
             state.look(_running(client, jobs), len(client.nthreads()))
-            bar.set_postfix_str(state.told)
+            bar.set_postfix_str(state.summary)
     finally:
         with suppress(OSError, TimeoutError):
             client.cancel(list(jobs))
@@ -143,7 +144,7 @@ def _compute(client: Client, missing: Sequence[Job], store: Store, state: Progre
 
 
 def _finished(client: Client, futures: list[Future]) -> list[Future]:
-    """Those that are finished; none after a while without any.
+    """Futures that are finished; none after a while without any.
 
     Raises:
         CancelledError: the scheduler is gone, or has dropped them.
@@ -183,7 +184,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
 
 
 def _address(scheduler: str) -> dict[str, str]:
-    """A scheduler is named by its address, or by the file in which it leaves that."""
+    """Arguments of a client that name its scheduler by its address, or by the file in which it leaves that."""
     return {"scheduler_file" if scheduler.endswith(".json") else "address": scheduler}
 
 
@@ -220,7 +221,7 @@ def relaxations(plan: Plan, progress: bool = True, workers: int | None = None) -
 
 
 def searches(*plans: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
-    """Records of the methods beyond the paper of one plan or more; everything else as `descents`."""
+    """Records of all searches of one plan or more; everything else as `descents`."""
     jobs = [job for plan in plans for job in search_jobs(plan)]
     return _gather(jobs, progress, workers, "Beyond the paper")
 
@@ -236,10 +237,10 @@ def _gather(jobs: Sequence[Job], progress: bool, workers: int | None, title: str
     found = {key for rows in frames for key in rows["shard"]}
     missing = [job for job in jobs if job.key not in found]
     if missing:
-        own = Store(BOOK_RECORDS / _code_digest())
+        here = Store(BOOK_RECORDS / _code_digest())
         # The longest first, so that no core is left with a long one at the end.
-        run(sorted(missing, key=lambda job: -job.cost), own, workers, progress=progress, title=title)
-        frames.append(own.load(missing))
+        run(sorted(missing, key=lambda job: -job.cost), here, workers, progress=progress, title=title)
+        frames.append(here.load(missing))
     order = {job.key: place for place, job in enumerate(jobs)}
     rows = pd.concat(frames, ignore_index=True).drop_duplicates(["shard", "level", "copy"])
     return rows.sort_values("shard", key=lambda keys: keys.map(order), kind="stable", ignore_index=True)

@@ -140,6 +140,6 @@ def failures(records: pd.DataFrame, settings: Sequence[tuple[str, Noise, float]]
         for _, row in missed.iloc[[0, -1]].iterrows() if len(missed) else ():
             reference = load_structure(row["structure"])
             patterns = simulate(reference), simulate(crystal(row, "end", reference))
-            told = row["structure"], row["copy"], row[similarity("cosine", "end")], row[emd("end")]
-            found.append(Failure(method, noise, level, *told, *patterns))
+            named = row["structure"], row["copy"], row[similarity("cosine", "end")], row[emd("end")]
+            found.append(Failure(method, noise, level, *named, *patterns))
     return found

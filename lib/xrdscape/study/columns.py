@@ -10,7 +10,7 @@ NOISES: tuple[Noise, ...] = get_args(Noise)
 """Kinds of noise, in the order of all tables."""
 
 Which = Literal["start", "end"]
-"""Which model a column is about: the starting or the refined one."""
+"""The model that a column is about: the starting or the refined one."""
 WHICH: tuple[Which, ...] = get_args(Which)
 
 Similarity = Literal["cosine", "mse", "entropy", "cross_correlation"]
@@ -20,10 +20,10 @@ SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 Ending = Literal[
     "converged", "out of steps", "loss not finite", "impossible cell", "broke down", "enough", "out of tries"
 ]
-"""How a descent, relaxation or search ended; of searches: "enough" where the pattern is explained."""
+"""Endings of descents, relaxations and searches; of the last, "enough" where the pattern is explained."""
 
 Kind = Literal["text", "number", "whole number", "flag", "numbers"]
-"""What a column holds in each row."""
+"""Content of a column in each row."""
 
 START = ["structure", "noise", "level", "copy"]
 """Columns that name a starting model of one seed."""

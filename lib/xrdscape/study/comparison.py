@@ -19,7 +19,7 @@ from xrdscape.study.published import published_values
 from xrdscape.study.records import PUBLISHED_METHODS
 
 Reason = Literal["agrees", "sign convention", "estimator", "open choice", "shorter descent", "real disagreement"]
-"""Why a published value differs from ours, in the order in which the rules are tried."""
+"""Reason for which a published value differs from ours, in the order in which the rules are tried."""
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 PUBLISHED_RESULTS = 500

@@ -1,4 +1,4 @@
-"""What became of descents, relaxations and searches: how they ended, which explain the pattern, which win."""
+"""Outcomes of descents, relaxations and searches: how they ended, which explain the pattern, which win."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from xrdscape.study.store import Store
 
 
 def at_setting(records: pd.DataFrame, noise: Noise, level: float) -> pd.DataFrame:
-    """Those of the records that have this noise and level."""
+    """Records of one noise and level."""
     return records[(records["noise"] == noise) & np.isclose(records["level"], level)]
 
 
@@ -133,7 +133,7 @@ def family_shares(records: pd.DataFrame, noise: Noise, level: float) -> pd.DataF
 
 
 def begun_alike(records: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Those of the records that began where some of the others did, and the others, all together."""
+    """Records that began where some of the others did, and the others, all together."""
     start = [*START, "seed"]
     return pd.concat([records.merge(others[start].drop_duplicates(), on=start), others], ignore_index=True)
 

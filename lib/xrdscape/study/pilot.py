@@ -13,7 +13,7 @@ def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
         records: descents of a plan with several learning rates.
 
     Returns:
-        DataFrame: noise, method, learning_rate, descents, similarity (of the method's own objective at the end, mean;
+        DataFrame: noise, method, learning_rate, descents, similarity (by the method's objective at the end, mean;
         minus the error for the mean squared error), conventional and tight (share of matches), steps (mean), seconds
         (mean), chosen (by `chosen_rates`).
     """

@@ -18,24 +18,24 @@ from xrdscape.study.jobs import DescentJob, Job, RelaxationJob, SearchJob
 from xrdscape.study.records import PUBLISHED_METHODS, Precision
 
 PLANS_FILE = DATA / "plans.yaml"
-# A job holds about so many starts: enough for a step's fixed costs to be shared, few enough to finish in minutes.
 STARTS_PER_JOB = 100
+"""Starting models of a job, about: enough for a step's fixed costs to be shared, few enough to finish in minutes."""
 Rate = float | Mapping[str, float]
 Rates = Rate | tuple[Rate, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run; every setting in one place. `data/plans.yaml` holds those of the study.
+    """Settings of what to run, all in one place. `data/plans.yaml` holds those of the study.
 
     Args:
         structures: names or paths.
         lattice_levels, coordinate_levels: noise levels.
-        methods: keys of `METHODS`; the constrained one applies to lattice noise alone.
-        recipes: keys of `ALL_RECIPES`, methods beyond the paper; each applies to one kind of noise, and has steps and a
-            learning rate of its own.
-        copies: distorted copies of each structure and level (the paper: 50).
-        relaxation_copies: how many of these CHGNet relaxes.
+        methods: keys of `PUBLISHED_METHODS`; the constrained one applies to lattice noise alone.
+        searches: keys of `ALL_METHODS`, methods beyond the paper; each applies to one kind of noise, and has its own
+            steps and learning rate.
+        copies: realisations of each structure and level (the paper: 50).
+        relaxation_copies: number of these that CHGNet relaxes.
         relaxation_steps: steps of a relaxation at most (the paper names no limit).
         seed: of all noise.
         max_steps: steps of a descent at most (the paper: 30,000).
@@ -47,8 +47,8 @@ class Plan:
         max_shift: largest shift of the cross-correlation in bins; None allows all.
         clamp: StructSnap's limit on large moves.
         wavelength_angstrom, taper_deg: of the instrument that records both patterns of a descent (see `Instrument`).
-            Results are judged with the standard one, so that similarities of all plans mean the same.
-        dtype: precision of the descents; results are judged in float64.
+            Results are evaluated with the standard one, so that similarities of all plans mean the same.
+        dtype: precision of the descents; results are evaluated in float64.
     """
 
     structures: tuple[str, ...] = REFERENCE_NAMES
@@ -130,7 +130,7 @@ def descent_jobs(plan: Plan) -> list[DescentJob]:
 
 
 def search_jobs(plan: Plan) -> list[SearchJob]:
-    """What a plan does beyond the paper; a method that relaxes is slow, and has one level a job."""
+    """The searches of a plan; a method that relaxes is slow, and has one level a job."""
     found = []
     for structure, name in product(plan.structures, plan.searches):
         method = ALL_METHODS[name]
@@ -170,7 +170,7 @@ def _groups(levels: tuple[float, ...], copies: int) -> list[tuple[float, ...]]:
 
 
 def load_plan(name: str, path: Path | None = None) -> Plan:
-    """A plan of a file of plans, `data/plans.yaml` if none is named.
+    """The plan of that name in a file of plans, `data/plans.yaml` if none is named.
 
     Raises:
         RecordError: no such file or plan, or a setting that no plan has.
@@ -179,7 +179,7 @@ def load_plan(name: str, path: Path | None = None) -> Plan:
 
 
 def plans(path: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Names of the plans in a file and what is written there.
+    """Plans in a file as they are written there, by name.
 
     Raises:
         RecordError: for a file that is not there or cannot be understood.

@@ -1,4 +1,4 @@
-"""How far a campaign is: what one process knows, and a file that tells others."""
+"""Progress of a campaign: what one process knows, and a file that tells others."""
 
 import json
 import os
@@ -13,13 +13,13 @@ from xrdscape.runtime.checkpoint import replace_file
 from xrdscape.study.jobs import Job
 
 FILE = "progress.json"
-# A run on another machine that has said nothing for so long is taken to be dead.
 SILENT_S = 60.0
+"""A run on another machine that has said nothing for so long is taken to be dead."""
 
 
 @dataclass
 class Progress:
-    """A run under way.
+    """State of a run under way.
 
     Args:
         folder: where the file goes.
@@ -34,14 +34,14 @@ class Progress:
     _spent: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
 
     def done(self, job: Job, seconds: float) -> None:
-        """A job is stored."""
+        """Take down that a job is stored."""
         del self.missing[job.key]
         spent = self._spent[_kind(job)]
         spent[0] += job.cost
         spent[1] += seconds
 
     def fail(self, job: Job, error: BaseException) -> None:
-        """A job has failed; the run goes on."""
+        """Take down that a job has failed; the run goes on."""
         del self.missing[job.key]
         self.failed[job.key] = f"{type(error).__name__}: {error}"
 
@@ -51,7 +51,7 @@ class Progress:
         self._write(True)
 
     def stop(self) -> None:
-        """The run is over."""
+        """Take down that the run is over."""
         self.running = []
         self._write(False)
 
@@ -67,35 +67,35 @@ class Progress:
         return left / self.workers
 
     @property
-    def told(self) -> str:
-        """The remaining time in words, and failures if there are any."""
+    def summary(self) -> str:
+        """Remaining time in words, and failures if there are any."""
         left = self.remaining_s
         words = "" if left is None else f", about {spoken(left)} to go"
         return words + (f", {len(self.failed)} jobs failed" if self.failed else "")
 
     def _write(self, active: bool) -> None:
-        told = {
+        state = {
             "active": active, "pid": os.getpid(), "host": platform.node(), "updated": time.time(),
             "workers": self.workers, "running": self.running, "failed": self.failed, "remaining_s": self.remaining_s,
         }  # fmt: skip
-        replace_file(self.folder / FILE, lambda path: path.write_text(json.dumps(told), encoding="utf8"))
+        replace_file(self.folder / FILE, lambda path: path.write_text(json.dumps(state), encoding="utf8"))
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
-    """What the last run of a folder told; `active` is False for one that was killed. Empty without a run."""
+    """State that the last run of a folder wrote; `active` is False for one that was killed. Empty without a run."""
     try:
-        told: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf8"))
+        state: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf8"))
     except (OSError, json.JSONDecodeError):
         return {}
-    told["active"] = told["active"] and _alive(told)
-    return told
+    state["active"] = state["active"] and _alive(state)
+    return state
 
 
-def _alive(told: dict[str, Any]) -> bool:
-    if told["host"] != platform.node() or os.name != "posix":
-        return bool(time.time() - told["updated"] < SILENT_S)
+def _alive(state: dict[str, Any]) -> bool:
+    if state["host"] != platform.node() or os.name != "posix":
+        return bool(time.time() - state["updated"] < SILENT_S)
     try:
-        os.kill(told["pid"], 0)
+        os.kill(state["pid"], 0)
     except ProcessLookupError:
         return False
     except PermissionError:

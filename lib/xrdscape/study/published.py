@@ -32,7 +32,7 @@ Setting = tuple[Noise, float, str]
 
 
 def published_table(name: TableName) -> pd.DataFrame:
-    """One published table.
+    """A published table.
 
     Args:
         name: "table1" (mutual information), "table_s1" (Pearson), "table_s2" (Spearman), or "values" (single

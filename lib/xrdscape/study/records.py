@@ -29,7 +29,7 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class PublishedMethod:
-    """One of the paper's methods: an objective, and whether the cell is projected onto the reference's family."""
+    """A method of the paper: an objective, and whether the cell is projected onto the reference's family."""
 
     label: str
     objective: Similarity
@@ -49,7 +49,7 @@ PUBLISHED_METHODS: Mapping[str, PublishedMethod] = MappingProxyType(
 CHGNET = "chgnet"
 """The paper's relaxations."""
 NOISED = "noised"
-"""What stands for a method where the starting models themselves are counted."""
+"""Name in place of a method where the starting models themselves are counted."""
 
 Precision = Literal["float32", "float64"]
 """Precision of descents; results are evaluated in float64."""
@@ -63,7 +63,7 @@ ARROW_TYPES: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "numbers": ("list<element: double>", "list<item: double>"),
     }
 )
-"""How files store each kind of column."""
+"""Types by which files store each kind of column."""
 
 
 def label(structure: str) -> str:
@@ -156,7 +156,7 @@ def made(path: Path) -> dict[str, Any]:
 
 
 def made_of(entry: dict[str, Any], copy: int) -> dict[str, Any]:
-    """What made one realisation of a job.
+    """Provenance of one realisation of a job.
 
     A job begun on one machine may be completed on another, which its entry then names under "otherwise", with the
     realisations made there.
@@ -191,12 +191,12 @@ def _known(path: Path, reader: Callable[[Path], Any]) -> Any:
 def _check(schema: pa.Schema, blame: str) -> None:
     """Raise RecordError where columns are missing, foreign or of another type than `columns` says."""
     known = {**columns.REQUIRED, **columns.OPTIONAL}
-    told = [f"the column {name} is missing" for name in columns.REQUIRED if name not in schema.names]
-    told += [f"no record has a column {name}" for name in schema.names if name not in known]
-    told += [
+    faults = [f"the column {name} is missing" for name in columns.REQUIRED if name not in schema.names]
+    faults += [f"no record has a column {name}" for name in schema.names if name not in known]
+    faults += [
         f"the column {field.name} holds {field.type} where each row has a {known[field.name]}"
         for field in schema
         if field.name in known and str(field.type) not in ARROW_TYPES[known[field.name]]
     ]
-    if told:
-        raise RecordError(f"{blame}: {'; '.join(told)}.")
+    if faults:
+        raise RecordError(f"{blame}: {'; '.join(faults)}.")

@@ -19,8 +19,8 @@ CASES: Mapping[tuple[str, str], tuple[Which, str, bool]] = {
     ("BPO4", "unconstrained"): ("end", "cosine", False),
     ("BPO4", "constrained"): ("end", "cosine_constrained", True),
 }
-"""By structure and case of the paper: which model it is in our records, by which method, and whether the paper says
-that it matches."""
+"""Model, method and match of each case of the paper, by structure and case: which model it is in our records, by which
+method, and whether the paper says that it matches."""
 
 NAMED = {
     "entropy, lattice 0.1": "entropy",

@@ -38,7 +38,7 @@ def rates(rows: pd.DataFrame, by: Sequence[str], flag: str) -> pd.DataFrame:
 
 
 def starting_models(records: pd.DataFrame) -> pd.DataFrame:
-    """One record for each starting model, which several methods may have descended."""
+    """Records of each starting model once, which several methods may have descended."""
     return records.drop_duplicates(START)
 
 
@@ -112,7 +112,7 @@ def pooled_matches(records: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class ReductionEffect:
-    """How pymatgen's default options evaluate starting models, which they reduce to primitive cells first.
+    """Counts of starting models that pymatgen's default options evaluate otherwise: they reduce cells first.
 
     Attributes:
         displaced: starting models with displaced atoms that match as they are.

@@ -1,4 +1,4 @@
-"""How far a plan is: done, running, failed and waiting for each setting, read from files alone, at any time."""
+"""Status of a plan: done, running, failed and waiting for each setting, read from files alone, at any time."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,17 +7,18 @@ from typing import Any, cast
 import pandas as pd
 
 from xrdscape.optimisation.variants import ALL_METHODS
+from xrdscape.study.columns import Ending
 from xrdscape.study.jobs import Job
 from xrdscape.study.progress import read_progress, spoken
 from xrdscape.study.records import CHGNET, PUBLISHED_METHODS
 from xrdscape.study.store import Store
 
-# Ends of a descent or relaxation that are failures of it, though the record is complete.
-FAILED_ENDS = ("loss not finite", "impossible cell", "broke down")
+FAILED_ENDS: tuple[Ending, ...] = ("loss not finite", "impossible cell", "broke down")
+"""Endings of a descent or relaxation that are failures of it, though the record is complete."""
 
 
 def status_table(jobs: Sequence[Job], store: Store, rows: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Results of each setting by where they stand.
+    """Numbers of results of each setting by where they stand.
 
     Args:
         jobs, store: what there should be, and where it is.
@@ -27,10 +28,10 @@ def status_table(jobs: Sequence[Job], store: Store, rows: pd.DataFrame | None = 
         DataFrame: noise, level, method, total, done, running, failed (the job could not be computed), waiting, and of
         those done broken (the descent or relaxation came to nothing: see `FAILED_ENDS`).
     """
-    told = read_progress(store.fresh)
+    progress = read_progress(store.fresh)
     done = store.keys()
-    running = set(told["running"]) if told and told["active"] else set()
-    failed = set(told["failed"]) if told else set()
+    running = set(progress["running"]) if progress and progress["active"] else set()
+    failed = set(progress["failed"]) if progress else set()
     rows = store.load(jobs) if rows is None else rows
     broken: Counter[tuple[str, float, str]] = Counter()
     if len(rows):
@@ -56,7 +57,7 @@ def _where(job: Job, done: set[str], running: set[str], failed: set[str]) -> str
 
 
 def status_text(jobs: Sequence[Job], store: Store) -> str:
-    """The table, sums over each kind of work that there is, and what the last run said."""
+    """Text of the table, sums over each kind of work that there is, and what the last run said."""
     rows = store.load(jobs)
     table = status_table(jobs, store, rows)
     lines = [table.to_string(index=False), ""]
@@ -71,7 +72,7 @@ def status_text(jobs: Sequence[Job], store: Store) -> str:
 
 
 def _broken_ones(rows: pd.DataFrame) -> list[str]:
-    """Which results came to nothing, and why."""
+    """Lines on the results that came to nothing, and why."""
     if rows.empty:
         return []
     bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
@@ -83,11 +84,14 @@ def _broken_ones(rows: pd.DataFrame) -> list[str]:
 
 
 def _last_run(store: Store) -> list[str]:
-    told = read_progress(store.fresh)
-    if not told:
+    progress = read_progress(store.fresh)
+    if not progress:
         return []
-    lines = [f"failed: job {key}: {message}" for key, message in told["failed"].items()]
-    if told["active"]:
-        left = "" if told["remaining_s"] is None else f", about {spoken(told['remaining_s'])} to go"
-        return [*lines, f"a run is under way: process {told['pid']} on {told['host']}, {told['workers']} workers{left}"]
+    lines = [f"failed: job {key}: {message}" for key, message in progress["failed"].items()]
+    if progress["active"]:
+        left = "" if progress["remaining_s"] is None else f", about {spoken(progress['remaining_s'])} to go"
+        return [
+            *lines,
+            f"a run is under way: process {progress['pid']} on {progress['host']}, {progress['workers']} workers{left}",
+        ]
     return lines

@@ -1,4 +1,4 @@
-"""Where records stand: one file a job as soon as it is finished, and one file a structure once merged.
+"""Stores of records: one file a job as soon as it is finished, and one file a structure once merged.
 
 The merged files belong to the repository; a job's own file is deleted when it has gone into one. Every file is either
 whole or not there, so whatever kills a run leaves what was finished.
@@ -61,7 +61,7 @@ class Store:
         return rows.assign(place=place).sort_values("place", kind="stable").drop(columns="place").reset_index(drop=True)
 
     def everything(self) -> pd.DataFrame:
-        """All rows there are.
+        """All rows of the store.
 
         Raises:
             RecordError: there are none, or a file is damaged or of an unknown schema.
@@ -73,25 +73,25 @@ class Store:
         return pd.concat(frames, ignore_index=True).drop_duplicates(["shard", "level", "copy"])
 
     def provenance(self) -> dict[str, dict[str, Any]]:
-        """By job: its settings, and what made it (see `runtime.provenance`)."""
+        """Settings and provenance (see `runtime.provenance`) of each job, by its key."""
         found: dict[str, dict[str, Any]] = {}
         for path in [*self._merged_files(), *self._sound_files()]:
             found |= records.made(path)
         return found
 
     def repair(self) -> list[str]:
-        """Set aside jobs' files that cannot be read, so that they are made anew; what was set aside, in words."""
-        told = []
+        """Set aside jobs' files that cannot be read, so that they are made anew, and return a message on each."""
+        messages = []
         for path in self._fresh_files():
             try:
                 records.read(path)
             except RecordError as problem:
                 path.replace(path.with_suffix(".damaged"))
-                told.append(f"{path.name}: {problem}")
-        return told
+                messages.append(f"{path.name}: {problem}")
+        return messages
 
     def merge(self) -> int:
-        """Move finished jobs into the files of their structures; how many there were.
+        """Move finished jobs into the files of their structures, and return their number.
 
         Interrupted between the two steps a job is in both places, which does no harm.
         """
@@ -117,7 +117,7 @@ class Store:
         return sorted(self.fresh.glob(f"[!.]*{ENDING}"))
 
     def _sound_files(self) -> list[Path]:
-        """Jobs' own files that can be read, judged by their ends, where a file that was cut off is cut off."""
+        """Jobs' own files that can be read, to tell by their ends, where a file that was cut off is cut off."""
         return [path for path in self._fresh_files() if _is_sound(path)]
 
     def _merged_files(self) -> list[Path]:

@@ -82,18 +82,18 @@ def bars_table(costs: pd.DataFrame, bars: Sequence[tuple[str, Noise, float, floa
 
 
 def difference_text(wins: pd.DataFrame) -> str:
-    """How many more starts a method solves than others, and how sure that is, in words.
+    """Number of starts that a method solves more than others, and how sure that is, in words.
 
     Args:
         wins: as `outcomes.paired_wins` gives them.
     """
-    told = []
+    texts = []
     for row in wins.to_dict("records"):
         sure = "p < 0.001" if row["p_value"] < 0.001 else f"p = {row['p_value']:.2g}"
-        told.append(
+        texts.append(
             f"against {LABELS[row['other']]} it solves {row['won']} starts more and {row['lost']} fewer ({sure})"
         )
-    return f"{LABELS[wins['method'].iloc[0]]}: " + "; ".join(told)
+    return f"{LABELS[wins['method'].iloc[0]]}: " + "; ".join(texts)
 
 
 def methods_table(names: Sequence[str]) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def methods_table(names: Sequence[str]) -> pd.DataFrame:
 
 
 def narrowing_text(narrowing: Narrowing) -> str:
-    """How a blur narrows, in words.
+    """Narrowing of a blur, in words.
 
     >>> narrowing_text(Narrowing(widest_deg=5.0, stages=3, steps=20, last_steps=50))
     'from 5° to 0.2° in 3 stages of 20 steps, and then 50 steps without'
@@ -127,7 +127,7 @@ def _begins_at(method: Method) -> str:
 
 
 def failure_text(failure: Failure) -> str:
-    """Which refined model it is, how well it explains the pattern and how far off it is."""
+    """Title of a failure: the refined model, how well it explains the pattern and how far off it is."""
     return (
         f"{LABELS[failure.method]}, {setting_text(failure.noise, failure.level)}: {failure.structure}, copy "
         f"{failure.copy}, cosine {failure.cosine:.4f}, {failure.emd_angstrom:.2f} Å off"

@@ -30,9 +30,9 @@ def missing_text(names: Collection[str]) -> str:
     missing = [name for name in CHOICES if name not in names]
     if not missing:
         return f"All {len(CHOICES)} choices have been run."
-    told = ", ".join(f"{_begun_low(CHOICES[name])} (`{name}`)" for name in missing)
+    listed = ", ".join(f"{_begun_low(CHOICES[name])} (`{name}`)" for name in missing)
     commands = ", ".join(f"`xrdscape campaign {name}`" for name in missing)
-    return f"Not run yet, and so not shown: {told}. To run them: {commands}."
+    return f"Not run yet, and so not shown: {listed}. To run them: {commands}."
 
 
 def choices_text(table: pd.DataFrame) -> str:
@@ -64,7 +64,7 @@ def pairs_text(table: pd.DataFrame) -> str:
 
 
 def choice_name(choice: str) -> str:
-    """What tables call a choice of `sensitivity.paired_choices`.
+    """Name of a choice of `sensitivity.paired_choices` in tables.
 
     >>> choice_name("slower"), choice_name("10 neighbours")
     ('Smaller learning rate', '10 nearest atoms in the distance')
@@ -73,7 +73,7 @@ def choice_name(choice: str) -> str:
 
 
 def open_choices(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """What each choice changes over the same starting models.
+    """Changes by each choice over the same starting models.
 
     Args:
         comparisons: as `sensitivity.choice_table` gives them.
@@ -163,11 +163,11 @@ def tight_text(counts: pd.DataFrame, method: str, noise: str = "lattice") -> str
     low, high = jeffreys_interval(tight, matched)
     some = part[part["matched"] > 0]
     shares = zip(some["level"], some["tight"] / some["matched"], strict=True)
-    told = ", ".join(f"{100 * share:.0f} % at {level:g}" for level, share in shares)
+    listed = ", ".join(f"{100 * share:.0f} % at {level:g}" for level, share in shares)
     return (
         f"{matched:,} of {trials:,} results match under the conventional criterion, and "
         f"{tight:,} of these are tight matches, {100 * tight / matched:.0f} % "
-        f"[{100 * low:.0f}, {100 * high:.0f}]: {told}"
+        f"[{100 * low:.0f}, {100 * high:.0f}]: {listed}"
     )
 
 

@@ -67,5 +67,5 @@ def audit_text(rows: Sequence[dict[str, Any]]) -> str:
         rows: as `audit.audit` yields them.
     """
     verdicts = [row["verdict"] for row in rows]
-    told = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
-    return f"of {len(verdicts)}, {told}"
+    listed = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
+    return f"of {len(verdicts)}, {listed}"

@@ -62,16 +62,16 @@ def width_text(counts: pd.DataFrame) -> str:
     Args:
         counts: as `statistics.pooled_matches` gives them.
     """
-    told = [
+    texts = [
         f"{POOLED[row['noise'], row['constrained']]}, {row['conventional']:,} of {row['trials']:,} match and "
         f"{row['tight']:,} match tightly"
         for row in counts.to_dict("records")
     ]
-    return "; ".join(told).capitalize() + "."
+    return "; ".join(texts).capitalize() + "."
 
 
 def reduction_text(effect: ReductionEffect) -> str:
-    """What pymatgen's default options do to the evaluation of the starting models, in counts."""
+    """Counts of starting models that pymatgen's default options evaluate otherwise, in words."""
     return (
         f"Of the {effect.displaced:,} starts with displaced atoms that match as they are, "
         f"the default options lose {effect.lost:,}; "
@@ -81,7 +81,7 @@ def reduction_text(effect: ReductionEffect) -> str:
 
 
 def stop_table(ends: pd.DataFrame) -> pd.DataFrame:
-    """How descents ended, one row a kind of noise and method; steps and seconds are medians.
+    """Ends of descents, one row a kind of noise and method; steps and seconds are medians.
 
     Args:
         ends: as `outcomes.descent_ends` gives them.
@@ -100,7 +100,7 @@ def stop_table(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def relaxation_table(ends: pd.DataFrame) -> pd.DataFrame:
-    """How CHGNet's relaxations ended: one row a setting, medians but for the share that converged.
+    """Ends of CHGNet's relaxations: one row a setting, medians but for the share that converged.
 
     Args:
         ends: as `outcomes.relaxation_ends` gives them.
@@ -118,7 +118,7 @@ def relaxation_table(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def case_sentence(case: Case) -> str:
-    """What the case shows, in words and numbers."""
+    """The outcome of a case, in words and numbers."""
     _, start, free, bound = case.models
     said = {True: "matches", False: "does not match"}
     found = (

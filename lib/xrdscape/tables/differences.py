@@ -56,8 +56,8 @@ def agreement_table(found: pd.DataFrame, moved: pd.Series) -> pd.DataFrame:
     table = pd.DataFrame({"Method": [LABELS[method] for method in PUBLISHED_METHODS]})
     for noise, head in (("lattice", "Agree, lattice"), ("coordinates", "Agree, coordinates")):
         counts = fits[fits["noise"] == noise].groupby("method")["fits"].agg(["sum", "size"])
-        told = {str(method): f"{row['sum']} of {row['size']}" for method, row in counts.iterrows()}
-        table[head] = [told.get(method, "–") for method in PUBLISHED_METHODS]
+        texts = {str(method): f"{row['sum']} of {row['size']}" for method, row in counts.iterrows()}
+        table[head] = [texts.get(method, "–") for method in PUBLISHED_METHODS]
     table["Lengths moved by (%)"] = [
         f"{100 * moved[method]:.2f}" if method in moved else "–" for method in PUBLISHED_METHODS
     ]

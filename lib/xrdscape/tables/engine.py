@@ -107,10 +107,10 @@ def edge_sentence(record: Record) -> str:
     apart = int(cells["near_edge"].max())
     if apart == 0:
         return f"No cell had a reflection within {EDGE_DEG:g}° of the edge at 90°."
-    told = ", ".join(f"{row.quantity} {row.near_edge_largest:.0e}" for row in cells.itertuples())
+    listed = ", ".join(f"{row.quantity} {row.near_edge_largest:.0e}" for row in cells.itertuples())
     return (
         f"In {apart} of these cells a reflection stood within {EDGE_DEG:g}° of the edge at 90°, where rounding may "
-        f"decide whether it counts. They are not in the table; their largest errors in single precision were: {told}."
+        f"decide whether it counts. They are not in the table; their largest errors in single precision were: {listed}."
     )
 
 
@@ -211,7 +211,7 @@ def _memory(record: Record, what: str, batch: int) -> str:
 
 
 def _range(values: Sequence[float]) -> str:
-    """From the least to the largest, or a dash for none."""
+    """Text of a range, from the least to the largest, or a dash for none."""
     if not len(values):
         return "–"
     low, high = significant(min(values), 2), significant(max(values), 2)
@@ -224,9 +224,9 @@ def descent_sentence(record: Record) -> str:
     if descent is None:
         return "The record holds no whole descent."
     reasons = pd.Series(descent["stop_reason"]).value_counts()
-    told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     return (
         f"One whole descent as published, {descent['batch']} copies of {descent['crystal']} under the cosine until the "
         f"paper's rule stops each, took {significant(descent['seconds'], 2)} s on {descent['threads']} cores: "
-        f"{min(descent['steps'])} to {max(descent['steps'])} steps ({told})."
+        f"{min(descent['steps'])} to {max(descent['steps'])} steps ({listed})."
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from xrdscape.diffraction.artefacts import ArtefactName
 from xrdscape.study.artefact_rates import LengthChange
-from xrdscape.tables.tolerance import told_size
+from xrdscape.tables.tolerance import size_phrase
 from xrdscape.tables.words import minus
 
 Values = NDArray[np.float64]
@@ -24,7 +24,7 @@ def background_text(ratios: Values) -> str:
 
 
 def left_text(left: Values) -> str:
-    """What an estimate leaves of a background.
+    """Part of a background that an estimate leaves.
 
     Args:
         left: by crystal, as `artefact_effects.background_left` gives it.
@@ -86,10 +86,10 @@ def split_text(wide: Values, right: Values, factor: float) -> str:
         wide, right: of the cells, as `artefact_rates.angle_departures` gives them.
         factor: of the width.
     """
-    told = []
+    texts = []
     for off, words in ((wide, f"peaks {factor:g} times as wide"), (right, "right ones")):
-        told.append(f"{np.median(off):.2g}° with {words}" if len(off) else f"not recorded with {words}")
-    return ", ".join(told)
+        texts.append(f"{np.median(off):.2g}° with {words}" if len(off) else f"not recorded with {words}")
+    return ", ".join(texts)
 
 
 def lengths_text(artefact: ArtefactName, changes: Sequence[LengthChange]) -> str:
@@ -100,10 +100,10 @@ def lengths_text(artefact: ArtefactName, changes: Sequence[LengthChange]) -> str
         changes: as `artefact_rates.length_changes` gives them.
     """
     return ", ".join(
-        minus(f"{100 * c.middle:+.2g} % ({100 * c.largest:.2g} %) at {told_size(artefact, c.size)}") for c in changes
+        minus(f"{100 * c.middle:+.2g} % ({100 * c.largest:.2g} %) at {size_phrase(artefact, c.size)}") for c in changes
     )
 
 
 def explained_text(reference: float, refined: float) -> str:
-    """How well the reference structure and free refined models explain a target with an artefact."""
+    """Similarities of the reference structure and of free refined models to a target with an artefact."""
     return f"{reference:.2f} against {refined:.2f}"

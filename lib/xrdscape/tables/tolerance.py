@@ -34,11 +34,11 @@ def tolerated_table(tolerated: pd.DataFrame) -> pd.DataFrame:
         for projected, way in WAYS.items():
             ours = part[part["projected"] == projected]
             for column, words in (("holds", "holds up to"), ("breaks", "breaks at")):
-                told = [
+                texts = [
                     f"{size_text(name, size)} ({share_text(rate)})" if size == size else "not reached"
                     for size, rate in zip(ours[column], ours[f"{column}_rate"], strict=True)
                 ]
-                row[f"{way.capitalize()}: {words}"] = told[0] if told else "–"
+                row[f"{way.capitalize()}: {words}"] = texts[0] if texts else "–"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -74,7 +74,7 @@ def size_text(artefact: ArtefactName, size: float) -> str:
     return minus(text)
 
 
-def told_size(artefact: ArtefactName, size: float) -> str:
+def size_phrase(artefact: ArtefactName, size: float) -> str:
     """A size as a sentence says it."""
     return ARTEFACTS[artefact].wording.format(size_text(artefact, size))
 
@@ -99,30 +99,30 @@ def broken_text(tolerated: pd.DataFrame, projected: bool) -> str:
     found = tolerated[(tolerated["projected"] == projected) & (tolerated["artefact"] != FAMILY)].to_dict("records")
     borne = [_side_text(r["artefact"], r["side"]).lower() for r in found if r["breaks"] != r["breaks"]]
     broken = [
-        f"{_side_text(r['artefact'], r['side']).lower()} at {told_size(r['artefact'], r['breaks'])}"
+        f"{_side_text(r['artefact'], r['side']).lower()} at {size_phrase(r['artefact'], r['breaks'])}"
         for r in found
         if r["breaks"] == r["breaks"]
     ]
-    told = []
+    texts = []
     if borne:
-        told.append(f"at every size tried, at least half of the flawless recovery is left with {', '.join(borne)}")
+        texts.append(f"at every size tried, at least half of the flawless recovery is left with {', '.join(borne)}")
     if broken:
-        told.append(f"it falls below half with {', '.join(broken)}")
-    return "; ".join(told)
+        texts.append(f"it falls below half with {', '.join(broken)}")
+    return "; ".join(texts)
 
 
 def borne_text(tolerated: pd.DataFrame, projected: bool) -> str:
     """The last size of each artefact of the pattern before recovery falls below half; arguments as `broken_text`."""
     found = tolerated[(tolerated["projected"] == projected) & (tolerated["artefact"] != FAMILY)].to_dict("records")
-    told = [(_side_text(r["artefact"], r["side"]).lower(), r["artefact"], r["holds"]) for r in found]
+    texts = [(_side_text(r["artefact"], r["side"]).lower(), r["artefact"], r["holds"]) for r in found]
     return "; ".join(
-        f"{words}: {'at no size tried' if size == ARTEFACTS[name].absent else told_size(name, size)}"
-        for words, name, size in told
+        f"{words}: {'at no size tried' if size == ARTEFACTS[name].absent else size_phrase(name, size)}"
+        for words, name, size in texts
     )
 
 
 def outcome_text(rates: pd.DataFrame, artefact: ArtefactName, size: float) -> str:
-    """What becomes of descents at one size of an artefact, with free cells and with projected ones.
+    """Outcomes of descents at one size of an artefact, with free cells and with projected ones.
 
     Args:
         rates: as `artefact_rates.rates_by_size` gives them.
@@ -149,17 +149,17 @@ def misled_text(rates: pd.DataFrame, projected: bool) -> str:
         rates: as `artefact_rates.rates_by_size` gives them.
         projected: whether of projected cells or of free ones.
     """
-    told = []
+    texts = []
     for name, artefact in ARTEFACTS.items():
         at_largest = (rates["artefact"] == name) & (rates["size"] == artefact.sizes[-1])
         rows = rates[at_largest & (rates["projected"] == projected)]
         if name != FAMILY and len(rows):
             row = rows.iloc[0]
-            told.append(
-                f"{artefact.label.lower()} ({told_size(name, row['size'])}): {share_text(row['misled'])} misled, "
+            texts.append(
+                f"{artefact.label.lower()} ({size_phrase(name, row['size'])}): {share_text(row['misled'])} misled, "
                 f"{share_text(row['lost'])} lost"
             )
-    return "; ".join(told)
+    return "; ".join(texts)
 
 
 def family_text(rates: pd.DataFrame) -> str:

@@ -88,7 +88,7 @@ def change_table(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _beside(rows: pd.DataFrame, head: str) -> pd.DataFrame:
-    """One row for each value of the column `head`, its texts side by side, one column a method."""
+    """Table of a row for each value of the column `head`, its texts side by side, one column a method."""
     methods = list(dict.fromkeys(rows["method"]))
     heads = [f"After it, {method}" if method else "Before the descent" for method in methods]
     wide = rows.pivot(index=head, columns="method", values="text").loc[list(dict.fromkeys(rows[head])), methods]

@@ -1,4 +1,4 @@
-"""What tables, figures and findings call methods, statistics and criteria, and how they write numbers."""
+"""Names of methods, statistics and criteria in tables, figures and findings, and how numbers are written there."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

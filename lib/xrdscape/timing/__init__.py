@@ -1,1 +1,1 @@
-"""How exact and how fast the engine is, measured."""
+"""Measurements of how exact and how fast the engine is."""

@@ -176,8 +176,8 @@ def require_correct(table: pd.DataFrame) -> None:
     """
     bad = table[~(table["largest"] <= table["bound"])]
     if len(bad):
-        told = "; ".join(f"{r.path} {r.quantity} {r.largest:.1e} (allowed {r.bound:.0e})" for r in bad.itertuples())
-        raise RecordError(f"The engine is not correct, so its speed means nothing: {told}. Nothing was timed.")
+        listed = "; ".join(f"{r.path} {r.quantity} {r.largest:.1e} (allowed {r.bound:.0e})" for r in bad.itertuples())
+        raise RecordError(f"The engine is not correct, so its speed means nothing: {listed}. Nothing was timed.")
 
 
 def check_engine(cells: int, seed: int = 0, crystals: tuple[str, ...] = REFERENCE_NAMES) -> Iterator[pd.DataFrame]:

@@ -75,11 +75,11 @@ def operator_work(
     blocks = -(-instrument.n_steps // (points * ratio))
     centre = ((peaks.centre[counts] - instrument.two_theta_min_deg) / instrument.step_deg).double().numpy()
     half = peaks_kernel.REACH_FWHM[kind] * (peaks.fwhm[counts] / instrument.step_deg).double().numpy()
-    own = np.floor(centre / points)
-    near = _inside((own - 1) * points, (own + 2) * points, instrument.n_steps)
+    segment = np.floor(centre / points)
+    near = _inside((segment - 1) * points, (segment + 2) * points, instrument.n_steps)
     block = np.floor(centre / (points * ratio))
     beside = _inside(block - 1, block + 2, blocks)
-    at_segments = ratio * beside - _inside(own - 1, own + 2, ratio * blocks)
+    at_segments = ratio * beside - _inside(segment - 1, segment + 2, ratio * blocks)
     window = _inside(np.ceil(centre - half), np.floor(centre + half) + 1, instrument.n_steps)
     fused_steps = peaks_kernel.STRIDE
     gauss = GAUSS_FORWARD + GAUSS_BACKWARD + 2 * EXPONENTIAL[simulator.dtype]

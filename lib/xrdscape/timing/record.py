@@ -57,8 +57,8 @@ def load_record(path: Path | None = None) -> Record:
     missing = [name for name in FIELDS if name not in record]
     broken = [row for row in record.get("series", []) if not row.keys() >= SERIES_FIELDS or not row["seconds"]]
     if missing or broken:
-        told = f"no {', '.join(missing)}" if missing else f"{len(broken)} series without samples or settings"
-        raise RecordError(f"{path} is not a whole benchmark record: {told}. {again}")
+        fault = f"no {', '.join(missing)}" if missing else f"{len(broken)} series without samples or settings"
+        raise RecordError(f"{path} is not a whole benchmark record: {fault}. {again}")
     return record
 
 

@@ -1,4 +1,4 @@
-"""The study's experiment in small, on any crystal with any objective: what the chapter "Your own crystal" runs."""
+"""The study's experiment in small, on any crystal with any objective."""
 
 import sys
 import time
@@ -89,7 +89,7 @@ def user_crystal(name_or_path: str | Path) -> UserCrystal:
     if shared:
         raise StructureError(
             f"{name} has {len(shared)} sites that are shared or partly filled ({shared[0]} first). Whether a result is "
-            "the crystal is judged atom by atom: give an ordered model (pymatgen's "
+            "the crystal is decided atom by atom: give an ordered model (pymatgen's "
             "OrderDisorderedStructureTransformation makes one), or use `xrdscape simulate` for the pattern alone."
         )
     reference = _conventional(given)

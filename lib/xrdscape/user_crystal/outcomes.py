@@ -1,4 +1,4 @@
-"""What became of the descents of an experiment: matches, distances, and the best and the worst of them."""
+"""Outcomes of the descents of an experiment: matches, distances, and the best and the worst of them."""
 
 from collections.abc import Mapping
 

@@ -25,7 +25,7 @@ FIRST_SETTINGS = {
 """Settings that every first record was named by, with their values for jobs that have none. Frozen."""
 
 METHODS_FILE = Path(__file__).with_name("first_methods.json")
-"""How the methods of the first records were written in their keys: rows of a method's record and that text. Frozen."""
+"""File of how the first records wrote their methods in their keys: rows of a method's record and that text. Frozen."""
 
 
 def key_of(record: dict[str, Any]) -> str:

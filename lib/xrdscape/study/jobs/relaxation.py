@@ -19,7 +19,7 @@ from xrdscape.study.jobs.keys import key_of
 from xrdscape.study.records import CHGNET, label
 
 OUT_OF_STEPS = "out of steps"
-"""How a relaxation ends that may go no further."""
+"""Ending of a relaxation that may go no further."""
 
 
 @dataclass(frozen=True)

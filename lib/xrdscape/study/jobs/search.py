@@ -21,7 +21,7 @@ from xrdscape.study.problems import beside, problem_of
 from xrdscape.study.starts import generator
 
 SECONDS = {"lattice": 0.2, "coordinates": 0.05}
-"""Of one descent, roughly."""
+"""Seconds of one descent, roughly."""
 DTYPE = "float32"
 
 
@@ -81,11 +81,11 @@ class SearchJob:
     def compute(self, named: Named | None = None) -> pd.DataFrame:
         named, method = named or all_named(self.levels, self.copies), self.settings
         starts, reference = starts_of(self, named), load_structure(self.structure)
-        # Restarts are drawn by the start's own name and the method's.
-        own = [generator(f"{self.structure}|{self.method}", self.noise, *name, self.seed) for name in named]
+        # Restarts are drawn by the name of the starting model and that of the method.
+        generators = [generator(f"{self.structure}|{self.method}", self.noise, *name, self.seed) for name in named]
         relaxations = known_relaxations(self, starts, named) if method.relaxes_alone else None
         begun = [beside(reference, start) for start in starts] if method.sites == "symmetric" else starts
-        result = search(method, self.problem(), begun, own, relaxations)
+        result = search(method, self.problem(), begun, generators, relaxations)
         rows = pd.DataFrame(
             {
                 "start_loss": result.start_loss,
