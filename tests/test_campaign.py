@@ -280,6 +280,7 @@ def test_the_job_script_runs_a_plan(home: Home) -> None:
     (binaries / "srun").write_text('#!/bin/bash\n"$@" & "$@" & wait\n')
     (binaries / "srun").chmod(0o755)
     (home.folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+    (home.folder / "data").mkdir()
     (home.folder / "data" / "plans.yaml").write_text(PLANS)
     environment = {
         **os.environ, "XRDSCAPE_HOME": str(home.folder), "PATH": f"{binaries}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"

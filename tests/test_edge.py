@@ -9,6 +9,7 @@ from xrdscape.landscape.ascents import mean_ascent
 from xrdscape.landscape.edge import largest_changes, roughness_by_instrument
 from xrdscape.landscape.minima import minima_counts
 from xrdscape.landscape.slices import Slice, xrd_slice
+from xrdscape.tables.landscapes import instruments_text
 
 
 def test_the_ascent_is_that_of_the_two_lines_through_the_reference() -> None:

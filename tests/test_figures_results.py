@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from pymatgen.core import Lattice, Structure
 
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
-from xrdscape.evaluation.estimates import STATISTICS
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, reference_facts
 from xrdscape.figures import (
     METHOD_STYLE,
     case_figure,
@@ -26,6 +25,7 @@ from xrdscape.figures.cases import LABEL_DISTANCE_DEG, LABELLED_LINES, hkl_text
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, with_face_images
 from xrdscape.study.cases import choose_case
 from xrdscape.study.statistics import match_rates
+from xrdscape.tables.words import STATISTIC_NAMES
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,9 @@ def test_nearer_atoms_are_drawn_later_and_stronger() -> None:
 
 
 def test_structures_are_labelled() -> None:
-    figure = structures_figure(("U2Ti", "Au2S"))
+    names = "U2Ti", "Au2S"
+    facts = reference_facts().set_index("name").loc[list(names)]
+    figure = structures_figure([load_structure(name) for name in names], facts)
     titles = [ax.get_title(loc="center") for ax in figure.axes[:2]]
     assert "U$_{2}$Ti" in titles[0]
     assert "(191)" in titles[0]
@@ -123,7 +125,7 @@ def test_correlation_panels_show_every_result_and_number() -> None:
     titles = [ax.get_title(loc="left") for ax in figure.axes[:5]]
     assert titles[0].startswith("(a) MSE")
     assert titles[4].startswith("(e) Cosine + constraints")
-    for name in STATISTICS.values():
+    for name in STATISTIC_NAMES.values():
         assert f"{name}  0.20 [0.10,\u00a01.00]" in titles[0]
     shown = np.concatenate([line.get_xydata() for line in figure.axes[3].lines])
     part = records.query("noise == 'lattice' and level == 0.1 and method == 'cosine'")
