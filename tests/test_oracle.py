@@ -102,7 +102,8 @@ def pattern_atom_by_atom(structure: Structure, instrument: Instrument) -> np.nda
                 amplitude += occupancy * factor * np.exp(1j * (q @ site.coords))
         theta = math.asin(s * wavelength)
         lorentz = (1 + math.cos(2 * theta) ** 2) / (math.sin(theta) ** 2 * math.cos(theta))
-        width2 = instrument.U * math.tan(theta) ** 2 + instrument.V * math.tan(theta) + instrument.W
+        tangent, width = math.tan(theta), instrument.caglioti
+        width2 = width.U * tangent**2 + width.V * tangent + width.W
         offset2 = (grid - math.degrees(2 * theta)) ** 2
         shape = instrument.eta * 2.0 ** (-4 * offset2 / width2) + (1 - instrument.eta) / (1 + 4 * offset2 / width2)
         pattern += abs(amplitude) ** 2 * lorentz * shape

@@ -90,6 +90,8 @@ class Simulator:
         self.elements = known.elements
         self.occupancy = torch.as_tensor(known.occupancy, dtype=dtype, device=device)
         self.form_factor_table = form_factor_table(self.elements, dtype, device)
+        # Made here, since inside a functional transform of torch no array can be taken from a tensor.
+        self._form_factors = form_factor_arrays(self.form_factor_table)
 
     def with_instrument(self, instrument: Instrument, b_iso: float | None = None) -> "Simulator":
         """Return the same simulator for another instrument, and with another B_iso if one is given.
@@ -119,7 +121,7 @@ class Simulator:
         """Constants as the compiled loops take them, on the CPU."""
         sampling, layout = sampling_of(self.instrument, self.dtype)
         return SimulatorConstants(
-            form_factors=form_factor_arrays(self.form_factor_table),
+            form_factors=self._form_factors,
             optics=self.instrument.optics(self.b_iso),
             width=self.instrument.width_constants,
             sampling=sampling,

@@ -144,7 +144,7 @@ def lists_of(reflections: Reflections, geometrical: GeometricalFactors) -> Lists
 
 def form_factor_arrays(table: FormFactorTable) -> FormFactors:
     """Return the form factors' coefficients as the compiled loops take them."""
-    return FormFactors(table.z.numpy(), table.decay.numpy(), table.coefficient.numpy())
+    return FormFactors(table.z.cpu().numpy(), table.decay.cpu().numpy(), table.coefficient.cpu().numpy())
 
 
 class _CompiledPeaks(torch.autograd.Function):
