@@ -5,23 +5,24 @@ background have their say here. Scale and background are linear and solved for a
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.polynomial.chebyshev import chebvander
 from pymatgen.core import Structure
-from scipy.optimize import least_squares
 
 from xrdscape.crystal.families import TIED, Family, project
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.peaks import peaks_to_pattern
 from xrdscape.diffraction.profile import PeakProfile
 from xrdscape.diffraction.reflections import Reflections
 from xrdscape.diffraction.structure_factors import GeometricalFactors
+from xrdscape.diffraction.tangents import ProfileParameter, cell_tangents, pattern_tangents, profile_tangents
 from xrdscape.diffraction.widths import CagliotiWidth
+from xrdscape.optimisation.least_squares import Bounds, least_squares
 from xrdscape.patterns.pattern import Values
 from xrdscape.refinement.prepared import LARGEST_DEG, Prepared
 
@@ -44,8 +45,8 @@ BACKGROUND_TERMS = 7
 LEAST_SCALE = 1e-6
 """Of a pattern that the measured one would rather have negative: next to nothing, but its shape is kept."""
 
-DIFFERENCE = 1e-5
-"""Step of the numerical derivatives, in units of each parameter."""
+MAX_STEPS, TOLERANCE, GAIN = 60, 1e-9, 1e-9
+"""Steps of the least squares at most; the move, and the share of the sum of squares, below which they are at an end."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,25 @@ class _Model:
 
     def fitted(self, lattice: Values, instrument: Instrument, b_iso: float) -> Fit:
         """Return the fit of a cell with the scale and the background that fit best."""
-        simulator, sigma = self.simulator.with_instrument(instrument, b_iso), self.prepared.sigma
+        simulator = self.simulator.with_instrument(instrument, b_iso)
         pattern = simulator.patterns(torch.from_numpy(lattice)[None], self.reflections, self.geometrical)[0].numpy()
-        columns = np.column_stack([pattern, self.polynomials]) / sigma[:, None]
-        factors = np.linalg.lstsq(columns, self.prepared.net / sigma, rcond=None)[0]
-        least = LEAST_SCALE * self.prepared.net.max() / pattern.max()
-        if factors[0] < least:
-            rest = np.linalg.lstsq(columns[:, 1:], self.prepared.net / sigma - least * columns[:, 0], rcond=None)[0]
-            factors = np.concatenate([[least], rest])
+        factors, _ = self.factors(pattern)
         under = self.prepared.background + self.polynomials @ factors[1:]
         return Fit(lattice, instrument, b_iso, factors[0] * pattern, under)
+
+    def factors(self, pattern: Values) -> tuple[Values, Values]:
+        """Return the factors of an unscaled pattern [n] and of the polynomials that fit best, and an orthonormal basis
+        of the misfits that they can take away [n, C]."""
+        net = self.prepared.net / self.prepared.sigma
+        columns = np.column_stack([pattern, self.polynomials]) / self.prepared.sigma[:, None]
+        basis, triangle = np.linalg.qr(columns)
+        factors = np.linalg.solve(triangle, basis.T @ net)
+        least = LEAST_SCALE * self.prepared.net.max() / pattern.max()
+        if factors[0] >= least:
+            return factors, basis
+        basis, triangle = np.linalg.qr(columns[:, 1:])
+        rest = np.linalg.solve(triangle, basis.T @ (net - least * columns[:, 0]))
+        return np.concatenate([[least], rest]), basis
 
     def misfit(self, fit: Fit) -> Values:
         """Return the differences at each point in standard uncertainties [n]."""
@@ -127,25 +137,78 @@ def fit_profile(
         family: crystal family of the cell; None leaves it free.
         zero_shift: fit one.
     """
-    model, groups = _Model.of(prepared, crystal), TIED[family or "triclinic"]
+    model = _Model.of(prepared, crystal)
     # A descent in float32 keeps equal lengths equal to seven digits only.
     base = project(to_tensors([crystal])[0][0], family or "triclinic").numpy()
     shape = _Shape.of(prepared, instrument, b_iso, zero_shift)
-    count = len(shape.start)
+    low, high = torch.from_numpy(shape.low), torch.from_numpy(shape.high)
+    x = _minimised(_Misfit(model, shape, base, ()), torch.from_numpy(shape.start), Bounds(low, high))
+    groups = TIED[family or "triclinic"]
+    reach, whole = torch.full((len(groups),), FARTHEST, dtype=torch.float64), _Misfit(model, shape, base, groups)
+    x = _minimised(whole, torch.cat([x, 0 * reach]), Bounds(torch.cat([low, -reach]), torch.cat([high, reach])))
+    return whole.fitted(x)
 
-    def fitted(x: Values) -> Fit:
-        lattice = base.copy()
-        for group, change in zip(groups, x[count:], strict=False):
-            lattice[list(group)] += change * (base[group[0]] if group[0] < 3 else 180 / math.pi)
-        return model.fitted(lattice, *shape.at(x[:count]))
 
-    def misfit(x: Values) -> Values:
-        return model.misfit(fitted(x))
+def _minimised(misfit: "_Misfit", x: torch.Tensor, bounds: Bounds) -> torch.Tensor:
+    return least_squares(misfit, x[None], MAX_STEPS, TOLERANCE, GAIN, bounds).parameters[0]
 
-    x = _least_squares(misfit, shape.start, shape.low, shape.high)
-    x, reach = np.concatenate([x, np.zeros(len(groups))]), np.full(len(groups), FARTHEST)
-    x = _least_squares(misfit, x, np.concatenate([shape.low, -reach]), np.concatenate([shape.high, reach]))
-    return fitted(x)
+
+@dataclass(frozen=True)
+class _Misfit:
+    """Residuals of a fit in standard uncertainties, as a function of its shape and then of changes of its cell.
+
+    Args:
+        model: patterns near one cell.
+        shape: what is fitted of the profile.
+        base: the cell whose changes are parameters, lengths relative and angles in radians [6].
+        groups: lattice parameters that each change moves.
+    """
+
+    model: _Model
+    shape: "_Shape"
+    base: Values
+    groups: tuple[tuple[int, ...], ...]
+
+    def fitted(self, x: torch.Tensor) -> Fit:
+        """Return the fit for parameters [K]."""
+        return self.model.fitted(*self._at(x))
+
+    def _at(self, x: torch.Tensor) -> tuple[Values, Instrument, float]:
+        count = len(self.shape.start)
+        return self.base + x[count:].numpy() @ self._directions(), *self.shape.at(x[:count].numpy())
+
+    def _directions(self) -> Values:
+        """Return how each change moves the lattice parameters [groups, 6]."""
+        directions = np.zeros((len(self.groups), 6))
+        for row, group in zip(directions, self.groups, strict=True):
+            row[list(group)] = self.base[group[0]] if group[0] < 3 else 180 / math.pi
+        return directions
+
+    def project(self, parameters: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+        return parameters
+
+    def residuals(self, parameters: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(np.stack([self.model.misfit(self.fitted(x)) for x in parameters]))
+
+    def slopes(self, parameters: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(np.stack([self._slopes(x) for x in parameters]))
+
+    def _slopes(self, x: torch.Tensor) -> Values:
+        """Return the derivatives of the misfit [K, n], less what scale and background take away of them.
+
+        Source: Kaufman, BIT 15, 49 (1975): what this leaves out of the derivatives is orthogonal to the misfit, so that
+        the gradient is exact.
+        """
+        model, (lattice, instrument, b_iso) = self.model, self._at(x)
+        simulator = model.simulator.with_instrument(instrument, b_iso)
+        cells, directions = torch.from_numpy(lattice)[None], torch.from_numpy(self._directions())[None]
+        peaks, of_cell = cell_tangents(simulator, cells, model.reflections, model.geometrical, directions)
+        of_profile = profile_tangents(peaks, instrument, self.shape.names).scaled(torch.from_numpy(self.shape.units))
+        changes = pattern_tangents(peaks, of_profile.joined(of_cell), instrument)[0].numpy()
+        pattern = peaks_to_pattern(peaks.centre, peaks.height, peaks.fwhm, instrument)[0].numpy()
+        factors, basis = model.factors(pattern)
+        slopes = -factors[0] * changes / model.prepared.sigma
+        return slopes - (slopes @ basis) @ basis.T
 
 
 @dataclass(frozen=True)
@@ -155,13 +218,16 @@ class _Shape:
     Args:
         instrument, b_iso: where it begins.
         zero_shift, peaks: whether the zero shift, and the widths and eta, are fitted; B_iso always is.
-        start, low, high: values and bounds of what is fitted [K].
+        names, units: what is fitted, and of which size 1 is [K].
+        start, low, high: values and bounds in these units [K].
     """
 
     instrument: Instrument
     b_iso: float
     zero_shift: bool
     peaks: bool
+    names: tuple[ProfileParameter, ...]
+    units: Values
     start: Values
     low: Values
     high: Values
@@ -172,16 +238,21 @@ class _Shape:
         first, last = prepared.instrument.axis.minimum, prepared.instrument.axis.maximum
         zero_low, zero_high = -min(LARGEST_ZERO_DEG, LARGEST_DEG - last), min(LARGEST_ZERO_DEG, first)
         zero_shift = zero_shift and zero_low < zero_high
-        rows = [(b_iso, *B_RANGE)]
+        rows: list[tuple[ProfileParameter, float, float, float, float]] = [("b_iso", 1.0, b_iso, *B_RANGE)]
         if zero_shift:
-            rows.append((instrument.zero_deg, zero_low, zero_high))
+            rows.append(("zero_deg", 1.0, instrument.zero_deg, zero_low, zero_high))
         if prepared.fits_profile:
             # Relative to the width estimated, which the profile may have left already.
             now, estimated = instrument.width_constants, prepared.instrument.width_constants.w
             widest = estimated / now.w * WIDEST**2
-            rows += [(1.0, widest / WIDEST**4, widest), (now.u / now.w, 0.0, widest), (instrument.eta, 0.0, 1.0)]
-        start, low, high = (np.array(column) for column in zip(*rows, strict=True))
-        return cls(instrument, b_iso, zero_shift, prepared.fits_profile, start, low, high)
+            rows += [
+                ("W", now.w, 1.0, widest / WIDEST**4, widest),
+                ("U", now.w, now.u / now.w, 0.0, widest),
+                ("eta", 1.0, instrument.eta, 0.0, 1.0),
+            ]
+        names, *columns = zip(*rows, strict=True)
+        units, start, low, high = (np.array(column, dtype=np.float64) for column in columns)
+        return cls(instrument, b_iso, zero_shift, prepared.fits_profile, names, units, start, low, high)
 
     def at(self, x: Values) -> tuple[Instrument, float]:
         """Return instrument and B_iso for these values [K]."""
@@ -194,21 +265,6 @@ class _Shape:
             _, v, unit, _ = instrument.width_constants
             instrument = replace(instrument, profile=PeakProfile(CagliotiWidth(U * unit, v, W * unit), eta))
         return instrument, b_iso
-
-
-def _least_squares(residuals: Callable[[Values], Values], x: Values, low: Values, high: Values) -> Values:
-    def derivative(x: Values) -> Values:
-        here = residuals(x)
-        columns = []
-        for place in range(len(x)):
-            step = DIFFERENCE if x[place] + DIFFERENCE <= high[place] else -DIFFERENCE
-            moved = x.copy()
-            moved[place] += step
-            columns.append((residuals(moved) - here) / step)
-        return np.column_stack(columns)
-
-    inside = np.clip(x, low, high)
-    return least_squares(residuals, inside, derivative, (low, high), x_scale="jac", max_nfev=60, ftol=1e-6, xtol=1e-8).x
 
 
 def _lattice(crystal: Structure) -> Values:
