@@ -10,8 +10,8 @@ from torch import Tensor
 DAMPING, EASED, STRAINED = 1e-3, 0.2, 5.0
 """Weight of the diagonal at the start; its factors after a step that helped and one that did not."""
 LEAST_EFFECT = 1e-2
-"""A parameter is damped as if its unit had at least this share of the squared effect of any other: where symmetry
-cancels its slope, as that of an angle near 90 deg, steps would grow without limit."""
+"""Between bounds, a parameter is damped as if its unit had at least this share of the squared effect of any other:
+where symmetry cancels its slope, as that of an angle near 90 deg, steps would grow without limit."""
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class Residuals(Protocol):
 
 @dataclass(frozen=True)
 class Bounds:
-    """Least and largest values of each parameter [K]; their distance is its unit. Without bounds all have one unit."""
+    """Least and largest values of each parameter [K]; their distance is its unit."""
 
     low: Float[Tensor, "K"]
     high: Float[Tensor, "K"]
@@ -66,7 +66,6 @@ def least_squares(
     Source: Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963).
     """
     running = torch.arange(len(start), device=start.device)
-    units = start.new_ones(start.shape[-1]).double() if bounds is None else bounds.high - bounds.low
     parameters = _within(problem.project(start, running).detach(), bounds).clone()
     residuals = problem.residuals(parameters, running)
     slopes = problem.slopes(parameters, running)
@@ -75,7 +74,7 @@ def least_squares(
     for step in range(max_steps):
         here, rest = parameters[running], residuals[running]
         free = _unheld(slopes[running], rest, here, bounds)
-        move = _move(free, rest, damping[running], units)
+        move = _move(free, rest, damping[running], bounds)
         there = _within(problem.project(here + move.to(here.dtype), running), bounds)
         fresh = problem.residuals(there, running)
         reached = fresh.square().sum(-1)
@@ -107,12 +106,16 @@ def _unheld(slopes: Tensor, residuals: Tensor, parameters: Tensor, bounds: Bound
     return torch.where(held[..., None], 0.0, slopes)
 
 
-def _move(slopes: Tensor, residuals: Tensor, damping: Tensor, units: Tensor) -> Float[Tensor, "batch K"]:
+def _move(slopes: Tensor, residuals: Tensor, damping: Tensor, bounds: Bounds | None) -> Float[Tensor, "batch K"]:
     """Return the solution of (J J^T + damping D) move = -J r, where D is the diagonal of J J^T or more."""
     square = slopes @ slopes.mT
     diagonal = square.diagonal(dim1=-2, dim2=-1)
     # A parameter without effect has no slope; it stays.
     least = torch.finfo(square.dtype).eps * diagonal.amax(-1, keepdim=True) + torch.finfo(square.dtype).tiny
-    floor = LEAST_EFFECT * (diagonal * units**2).amax(-1, keepdim=True) / units**2
-    damped = square + torch.diag_embed(damping[:, None] * torch.maximum(diagonal, floor) + least)
-    return torch.linalg.solve_ex(damped, -(slopes @ residuals[..., None]))[0][..., 0]
+    damped = diagonal
+    if bounds is not None:
+        squared_unit = (bounds.high - bounds.low) ** 2
+        effect = (diagonal * squared_unit).amax(-1, keepdim=True)
+        damped = torch.maximum(diagonal, LEAST_EFFECT * effect / squared_unit)
+    square = square + torch.diag_embed(damping[:, None] * damped + least)
+    return torch.linalg.solve_ex(square, -(slopes @ residuals[..., None]))[0][..., 0]
