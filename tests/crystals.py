@@ -9,7 +9,8 @@ from pymatgen.core import Lattice, Structure
 from torch import Tensor
 
 from xrdscape.crystal.structures import load_structure, to_tensors
-from xrdscape.diffraction.pattern import Instrument, Simulator
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import Simulator
 
 DATA = Path(__file__).parent / "data"
 CARRIED = tuple(sorted(path.stem for path in DATA.glob("*.cif")))

@@ -27,8 +27,10 @@ from xrdscape.diffraction.artefacts import (
     wrong_family,
     zero_shifted,
 )
-from xrdscape.diffraction.pattern import Instrument, Simulator, reflection_table, simulate
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.errors import XrdscapeError
+from xrdscape.patterns.simulated import simulate
 
 FINE = Instrument(two_theta_max_deg=60.0)
 

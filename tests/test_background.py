@@ -6,8 +6,8 @@ import torch
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.artefacts import counted, with_background
-from xrdscape.diffraction.pattern import simulate
 from xrdscape.patterns.background import background, peak_width
+from xrdscape.patterns.simulated import simulate
 
 
 def test_background_and_width_are_found() -> None:

@@ -18,7 +18,8 @@ from xrdscape.crystal.cell import (
     vectors_to_lattice,
 )
 from xrdscape.crystal.families import FAMILIES, detect_family, project
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, reference_facts
+from xrdscape.crystal.reference_facts import reference_facts
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.errors import CellError, StructureError
 
 RNG_SEED = 7

@@ -14,7 +14,8 @@ from xrdscape import __version__
 from xrdscape.book import pages
 from xrdscape.cli import app
 from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.pattern import Instrument, simulate
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.patterns.simulated import simulate
 from xrdscape.study import store
 from xrdscape.study.plan import descent_jobs, load_plan
 
@@ -83,8 +84,9 @@ def test_simulate_writes_the_pattern(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     header = [line for line in output.read_text().splitlines() if line.startswith("#")]
     assert header[0] == f"# xrdscape {__version__}"
-    assert "U2Ti, 3 sites" in header[1]
-    assert "wavelength_angstrom=0.7" in header[3]
+    assert header[1] == "# from: U2Ti, 3 sites"
+    assert "# radiation: wavelength_angstrom=0.7, weight=1" in header
+    assert "# background: none" in header
     angle, intensity = np.loadtxt(output, unpack=True)
     instrument = Instrument(wavelength_angstrom=0.7, two_theta_max_deg=60.0)
     expected = simulate(load_structure("U2Ti"), instrument)

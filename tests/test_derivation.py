@@ -26,7 +26,7 @@ from xrdscape.demonstrations.noise_effects import (
     shortest_distance,
     start_table,
 )
-from xrdscape.diffraction.pattern import Instrument
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.errors import CellError
 from xrdscape.tables.noise import coordinate_noise_text
 from xrdscape.tables.words import readable

@@ -9,9 +9,9 @@ from made_up import COPIES, STRUCTURES, made_up_records
 
 from xrdscape.book.explorer import BIN, DIGITS, explorer_data, results_explorer
 from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.pattern import simulate
 from xrdscape.errors import RecordError
 from xrdscape.figures.correlations import CORRELATION_PANELS
+from xrdscape.patterns.simulated import simulate
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ PathFinder.find_spec = find_spec
 """
 API = """
 from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.pattern import simulate
+from xrdscape.patterns.simulated import simulate
 from xrdscape.errors import ExtraError
 from xrdscape.evaluation.matching import emd, matches
 from xrdscape.optimisation.energy import energies, relax

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures import (
     all_slices_figure,
     endpoints_figure,
@@ -18,6 +17,7 @@ from xrdscape.figures import (
     use_style,
 )
 from xrdscape.landscape.slices import Slice
+from xrdscape.patterns.pattern import Pattern
 
 PATTERN = Pattern(np.linspace(0, 90, 50), np.abs(np.sin(np.arange(50.0))) + 0.1)
 

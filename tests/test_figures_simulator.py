@@ -19,7 +19,8 @@ from xrdscape.demonstrations.derivation import (
     pattern_derivative,
     projections,
 )
-from xrdscape.diffraction.pattern import Instrument, reflection_table, simulate
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import reflection_table
 from xrdscape.figures import (
     METHOD_STYLE,
     coordinate_noise_figure,
@@ -38,6 +39,7 @@ from xrdscape.figures import (
     width_figure,
 )
 from xrdscape.figures.style import formula, joined_indices
+from xrdscape.patterns.simulated import simulate
 from xrdscape.study.starts import start
 
 COARSE = Instrument(step_deg=0.1)

@@ -10,7 +10,8 @@ from tolerances import FLOAT32_GRADIENT, GRADCHECK
 from torch import Tensor
 
 from xrdscape.crystal.structures import load_structure, to_tensors
-from xrdscape.diffraction.pattern import Instrument, Simulator
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.optimisation.objectives import cosine_similarity
 
 GRID = Instrument(two_theta_min_deg=15.0, two_theta_max_deg=60.0, step_deg=1.5, U=0.5, W=0.8)

@@ -15,7 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from xrdscape.crystal.families import project
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction import pattern, peaks
-from xrdscape.diffraction.pattern import Instrument, Simulator
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import CellError, DescentError, RecordError
 from xrdscape.optimisation import descent, fixed_cell, moving_cell
 from xrdscape.optimisation.descent import Descent, Schedule, Stage, State, constant, init, step

@@ -15,8 +15,10 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tolerances import ORACLE_ANGLE_DEG, ORACLE_INTENSITY, SUMMED
 
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
-from xrdscape.diffraction.pattern import Instrument, reflection_table, simulate
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import reflection_table
 from xrdscape.paths import ROOT
+from xrdscape.patterns.simulated import simulate
 
 MP20 = ROOT.parent / "shared" / "data" / "mp20_sample.csv.gz"
 SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")

@@ -10,9 +10,12 @@ from pymatgen.core import Lattice, Structure
 from tolerances import FLOAT32_PATTERN, JUMP, ROUNDING, SUMMED
 
 from xrdscape.crystal.structures import load_structure, to_tensors
-from xrdscape.diffraction.pattern import Instrument, Pattern, Simulator, reflection_table, simulate
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.diffraction.profile import pseudo_voigt
 from xrdscape.errors import CellError, StructureError
+from xrdscape.patterns.pattern import Pattern
+from xrdscape.patterns.simulated import simulate
 
 
 def close(result: torch.Tensor, expected: torch.Tensor, tolerance: float = SUMMED) -> bool:

@@ -13,7 +13,8 @@ from tolerances import ABSENT, SUMMED
 from torch import Tensor
 
 from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
-from xrdscape.diffraction.pattern import Instrument, Simulator, reflection_table
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import Simulator, reflection_table
 
 SEED = 11
 EXAMPLES = ("triclinic_alloy", "triclinic_oblique", "CuO", "CaCO3_aragonite", "SiO2_quartz", "ZnS", "CaC2", "Si")

@@ -12,6 +12,7 @@ PACKAGE = Path(xrdscape.__file__).parent
 ROOMS = [
     "errors",
     "paths",
+    "style",
     "runtime",
     "crystal",
     "diffraction",
@@ -27,7 +28,6 @@ ROOMS = [
     "tables",
     "findings",
     "figures",
-    "reports",
     "book",
     "cli",
     "__main__",

@@ -6,11 +6,11 @@ import torch
 
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.instrument import Instrument
-from xrdscape.diffraction.pattern import simulate
 from xrdscape.errors import CellError
 from xrdscape.landscape.slices import energy_slice, slice_descent, slice_pattern, xrd_slice
 from xrdscape.optimisation.descent import Schedule
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.patterns.simulated import simulate
 
 COARSE = Instrument(step_deg=0.1)
 

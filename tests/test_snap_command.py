@@ -11,7 +11,7 @@ from tolerances import CELL_FROM_PATTERN
 from xrdscape.cli import app
 from xrdscape.crystal.structures import load_structure
 from xrdscape.evaluation.matching import tight_match
-from xrdscape.refinement.refine import Settings
+from xrdscape.refinement.settings import Settings
 from xrdscape.study.starts import start
 
 
@@ -59,7 +59,7 @@ def test_a_powder_cif_is_both_start_and_pattern(tmp_path: Path) -> None:
     rows = [line for line in pattern.read_text().splitlines() if not line.startswith("#")]
     names = "_diffrn_radiation_wavelength 1.5406\nloop_\n_pd_meas_2theta_scan\n_pd_meas_counts_total"
     whole.write_text("\n".join(["data_profile", names, *rows, "", crystal.read_text()]))
-    result = call("snap", whole, whole, "-o", stem, "--tries", "1", "--background", "none")
+    result = call("snap", whole, whole, "-o", stem, "--restarts", "0", "--background", "none")
     assert result.exit_code == 0, result.output
     assert "The crystal explains the pattern" in result.stdout
 
@@ -80,9 +80,9 @@ def test_a_folder_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_defaults_are_those_of_the_settings() -> None:
-    told = call("snap", "--help").output
-    for default in (Settings.family, Settings.blur_deg, Settings.tries, Settings.seed):
-        assert f"[default: {default}" in told
+    text = call("snap", "--help").output
+    for default in (Settings.family, Settings.blur_deg, Settings.restarts, Settings.seed):
+        assert f"[default: {default}" in text
 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,8 +92,8 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def stopped(*words: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xrdscape.reports.refinement.html_text", stopped)
-    result = call("snap", "U2Ti", pattern, "-o", tmp_path / "out", "--tries", "1")
+    monkeypatch.setattr("xrdscape.refinement.report.html_text", stopped)
+    result = call("snap", "U2Ti", pattern, "-o", tmp_path / "out", "--restarts", "0")
     assert result.exit_code == 130
     assert result.stderr.endswith("interrupted: nothing was written\n")
     assert [path.name for path in tmp_path.iterdir()] == ["p.xy"]

@@ -14,7 +14,7 @@ from xrdscape.demonstrations.steps import (
     stretched_patterns,
     structure_factor_terms,
 )
-from xrdscape.diffraction.pattern import Instrument, simulate
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.errors import CellError
 from xrdscape.figures import (
     assembly_figure,
@@ -23,6 +23,7 @@ from xrdscape.figures import (
     structure_factor_figure,
     use_style,
 )
+from xrdscape.patterns.simulated import simulate
 from xrdscape.study.starts import start
 
 COARSE = Instrument(step_deg=0.1)

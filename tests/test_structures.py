@@ -8,11 +8,11 @@ from pymatgen.core import Lattice, Structure
 from tolerances import CIF_COORDINATE, CIF_FRACTION, TENSOR_ROUND_TRIP
 
 from xrdscape.crystal.contents import Contents
+from xrdscape.crystal.reference_facts import reference_facts
 from xrdscape.crystal.structures import (
     REFERENCE_NAMES,
     from_tensors,
     load_structure,
-    reference_facts,
     reference_path,
     to_tensors,
 )

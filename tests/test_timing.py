@@ -16,8 +16,9 @@ from made_up_timing import BATCH, ROUNDS, made_up_record
 from tolerances import KERNEL, ROUNDING
 
 from xrdscape.crystal.structures import load_structure, to_tensors
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.kernels import peaks_kernel
-from xrdscape.diffraction.pattern import Instrument, Simulator
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import DescentError, RecordError
 from xrdscape.paths import ROOT
 from xrdscape.runtime.threads import thread_count

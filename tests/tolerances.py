@@ -83,6 +83,14 @@ what is left of the way. For float32, of all parameters; see RECOVERED."""
 SYMMETRIC = 1e-6
 """Fractional. The reference files give six decimals; averaging over the operations moves sites by as much."""
 
+TANGENTS = 1e-12
+"""Of the largest. The same sum of some hundred float64 terms in another order; 5e-14 was seen."""
+SINGLE_TANGENTS = 3e-6
+"""Of the largest. Sums of some hundred float32 terms with tails by interpolation in float32; 9e-7 was seen."""
+TANGENTS_BY_DIFFERENCES = 1e-6
+"""Of the largest. Central differences over 1e-6 of a parameter: the third derivative adds h^2 / 6 of itself, rounding
+1e-16 over the step times the pattern's maximum over its largest slope."""
+
 # Structures, similarity, noise, evaluation, energy
 CIF_COORDINATE = 1e-6
 """Fractional. The source facts give six decimals; 1/3 and 2/3 are restored, which moves them by 3e-7."""

@@ -1,8 +1,9 @@
 """The command line: `xrdscape --help`. Heavy packages are imported by the command that needs them."""
 
 import logging
-import os
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,12 @@ from xrdscape import __version__
 from xrdscape.errors import XrdscapeError
 from xrdscape.paths import crystal_path
 from xrdscape.runtime.extras import needs
+from xrdscape.runtime.outputs import writable, writable_set
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from xrdscape.patterns.pattern import Pattern
 
-    from xrdscape.diffraction.pattern import Instrument, Pattern
-
+PICTURES, REPORTS = (".png", ".svg", ".pdf"), (".cif", ".html", ".json")
 
 RESUMED, KEPT = (
     ("book", "campaign", "artefacts", "landscapes"),
@@ -26,15 +27,48 @@ RESUMED, KEPT = (
 """Commands that go on where they were interrupted, and what they then say; the others leave nothing behind."""
 
 
-class _Setting(click.Option):
-    """One of a refinement's `Settings`, which knows its default: it is asked only to show it, for that takes time."""
+class _Default(click.Option):
+    """An option whose default the library knows: it is asked only to show it, for that takes time.
+
+    Args:
+        of: returns the default.
+    """
+
+    def __init__(self, *args: Any, of: Callable[[], Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.of = of
 
     def get_default(self, ctx: click.Context, call: bool = True) -> Any:
-        if call:
-            return super().get_default(ctx, call)
-        from xrdscape.refinement.refine import Settings
+        return super().get_default(ctx, call) if call else self.of()
 
-        return getattr(Settings, self.name or "")
+
+def _instrument(name: str) -> Callable[[], Any]:
+    """Return what gives the default of a setting of an instrument."""
+
+    def default() -> Any:
+        from xrdscape.diffraction.instrument import Instrument
+
+        return getattr(Instrument(), name)
+
+    return default
+
+
+def _caglioti() -> tuple[float, float, float]:
+    from xrdscape.diffraction.instrument import Instrument
+
+    width = Instrument().width_constants
+    return width.u, width.v, width.w
+
+
+def _setting(name: str) -> Callable[[], Any]:
+    """Return what gives the default of a setting of a refinement."""
+
+    def default() -> Any:
+        from xrdscape.refinement.settings import Settings
+
+        return getattr(Settings, name)
+
+    return default
 
 
 class _Commands(click.Group):
@@ -49,8 +83,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             # The notebook's client leaves its cell behind, and Python would report that as an error of its own.
             logging.getLogger("asyncio").disabled = True
-            told = KEPT if ctx.invoked_subcommand in RESUMED else "nothing was written"
-            click.echo(f"interrupted: {told}", err=True)
+            left = KEPT if ctx.invoked_subcommand in RESUMED else "nothing was written"
+            click.echo(f"interrupted: {left}", err=True)
             ctx.exit(130)
 
 
@@ -106,7 +140,7 @@ def run(chapter: str, pairs: tuple[tuple[str, str], ...], output: Path | None, f
         if [n for n, _ in pairs].count(name) > 1:
             raise XrdscapeError(f"parameter {name} is given more than once")
     values = parse_parameters(chapter, dict(pairs), Book())
-    target = _free(output or Path(f"{chapter}.ipynb"), (".ipynb",), force)
+    target = writable(output or Path(f"{chapter}.ipynb"), (".ipynb",), force)
     shown = ", ".join(f"{name} = {value!r}" for name, value in values.items()) or "its defaults"
     click.echo(f"{chapter}: executing with {shown} ...", err=True)
     with needs("book"):
@@ -132,41 +166,40 @@ def show(notebook: Path, table: str | None) -> None:
               help="The pattern as two columns of text (.xy).")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw it (.png, .svg or .pdf).")
 @click.option("--force", is_flag=True, help="Replace outputs that exist.")
-@click.option("--wavelength-angstrom", default=1.5406, help="X-ray wavelength.")
-@click.option("--two-theta-min-deg", default=0.0, help="Start of the pattern.")
-@click.option("--two-theta-max-deg", default=90.0, help="End of the pattern and of its reflections.")
-@click.option("--step-deg", default=0.01, help="Step of the grid.")
-@click.option("--caglioti", type=(float, float, float), default=(0.1, 0.01, 0.1), metavar="U V W",
+@click.option("--wavelength-angstrom", type=float, cls=_Default, of=_instrument("wavelength_angstrom"),
+              help="X-ray wavelength.")  # fmt: skip
+@click.option("--two-theta-min-deg", type=float, cls=_Default, of=_instrument("two_theta_min_deg"),
+              help="Start of the pattern.")  # fmt: skip
+@click.option("--two-theta-max-deg", type=float, cls=_Default, of=_instrument("two_theta_max_deg"),
+              help="End of the pattern and of its reflections.")  # fmt: skip
+@click.option("--step-deg", type=float, cls=_Default, of=_instrument("step_deg"), help="Step of the grid.")
+@click.option("--caglioti", type=(float, float, float), metavar="U V W", cls=_Default, of=_caglioti,
               help="Peak widths, H^2 = U tan^2 + V tan + W in deg^2.")  # fmt: skip
-@click.option("--eta", default=0.1, help="Gaussian fraction of the peak shape.")
-@click.option("--taper-deg", default=0.0, help="Fade reflections out this far past the end; 0 cuts them.")
+@click.option("--eta", type=float, cls=_Default, of=_instrument("eta"), help="Gaussian fraction of the peak shape.")
+@click.option("--taper-deg", type=float, cls=_Default, of=_instrument("taper_deg"),
+              help="Fade reflections out this far past the end; 0 cuts them.")  # fmt: skip
 def simulate(
     file: str,
     output: Path,
     plot: Path | None,
     force: bool,
-    caglioti: tuple[float, float, float],
-    **settings: float,
+    caglioti: tuple[float, float, float] | None,
+    **settings: float | None,
 ) -> None:
-    """Simulate the powder pattern of a crystal: a CIF or POSCAR FILE, or the name of a reference."""
-    _free(output, (".xy",), force)
+    """Simulate the powder pattern of a crystal: a CIF or POSCAR FILE, or the name of a reference structure."""
+    writable(output, (".xy",), force)
     if plot:
-        _free(plot, (".png", ".svg", ".pdf"), force)
+        writable(plot, PICTURES, force)
     crystal_path(file)
-    from xrdscape.crystal.structures import load_structure
-    from xrdscape.diffraction.pattern import Instrument
-    from xrdscape.diffraction.pattern import simulate as simulate_pattern
-    from xrdscape.runtime.checkpoint import replace_file
+    from xrdscape.diffraction.instrument import Instrument
+    from xrdscape.patterns.simulated import simulate as simulate_pattern
 
-    numbers: dict[str, Any] = {**settings, **dict(zip("UVW", caglioti, strict=True))}
-    instrument = Instrument(**numbers)
-    structure = load_structure(file)
-    pattern = simulate_pattern(structure, instrument)
-    text = _xy_text(pattern, structure, instrument)
-    replace_file(output, lambda path: path.write_text(text, encoding="utf8"))
-    click.echo(f"{structure.composition.reduced_formula}: {len(pattern.intensity)} points in {output}")
+    given = _given({**settings, **(dict(zip("UVW", caglioti, strict=True)) if caglioti else {})})
+    pattern = simulate_pattern(file, Instrument(**given))
+    pattern.to_xy(output, force)
+    click.echo(f"{pattern.origin.partition(',')[0]}: {len(pattern.intensity)} points in {output}")
     if plot:
-        _draw(pattern, structure.composition.reduced_formula, plot)
+        _draw(pattern, plot)
         click.echo(f"drawing in {plot}")
 
 
@@ -183,14 +216,16 @@ def simulate(
 @click.option("--background", type=click.Choice(["auto", "none"]), default="auto", help="What to subtract.")
 @click.option("--caglioti", type=(float, float, float), metavar="U V W", show_default="estimated, then fitted",
               help="Peak widths as of `simulate`.")  # fmt: skip
-@click.option("--zero-shift", is_flag=True, help="Fit an offset of the angles, too.")
-@click.option("--family", metavar="NAME", cls=_Setting, help="Crystal family to keep the cell in; auto: the start's.")
+@click.option("--zero-shift", is_flag=True, help="Refine an offset of the angles, too.")
+@click.option("--family", metavar="NAME", cls=_Default, of=_setting("family"),
+              help="Crystal family to keep the cell in; auto: that of the starting crystal.")  # fmt: skip
 @click.option("--free", is_flag=True, help="Keep the cell in no family.")
 @click.option("--atoms", is_flag=True, help="Descend the coordinates, too, at the cell found.")
-@click.option("--blur-deg", type=float, cls=_Setting, help="Blur of both patterns at the start of a descent.")
-@click.option("--tries", type=click.IntRange(1), cls=_Setting,
-              help="Descents at most: from strained copies, if the first explains too little.")  # fmt: skip
-@click.option("--seed", type=int, cls=_Setting, help="Of the strains.")
+@click.option("--blur-deg", type=float, cls=_Default, of=_setting("blur_deg"),
+              help="Blur of both patterns at the start of a descent.")  # fmt: skip
+@click.option("--restarts", type=click.IntRange(0), cls=_Default, of=_setting("restarts"),
+              help="Further descents at most, from strained copies, if the first explains too little.")  # fmt: skip
+@click.option("--seed", type=int, cls=_Default, of=_setting("seed"), help="Of the strains.")
 def snap(
     file: str,
     pattern: Path,
@@ -207,44 +242,63 @@ def snap(
 ) -> None:
     """Refine a starting crystal against a measured PATTERN: its cell and, if asked, its coordinates.
 
-    FILE is a CIF or POSCAR, or the name of a reference; PATTERN is text in two or three columns (.xy, .xye, .dat, .csv)
-    or a powder CIF.
+    FILE is a CIF or POSCAR, or the name of a reference structure; PATTERN is text in two or three columns (.xy, .xye,
+    .dat, .csv) or a powder CIF.
     """
     if free and family:
         raise XrdscapeError("--family and --free exclude each other: give one of them")
-    endings = (".cif", ".html", ".json")
-    stem = output or Path(f"{Path(file).stem}-snap")
-    stem = stem.with_suffix("") if stem.suffix in endings else stem
-    cif, html, numbers = (stem.with_name(f"{stem.name}{ending}") for ending in endings)
-    for path in (cif, html, numbers):
-        _free(path, (path.suffix,), force)
-        if path.absolute() in (Path(file).absolute(), pattern.absolute()):
-            raise XrdscapeError(f"the output {path} is what is to be refined; choose another name with -o")
+    name = output or Path(f"{Path(file).stem}-snap")
+    outputs = writable_set(name, REPORTS, force, (file, pattern))
     if plot:
-        _free(plot, (".png", ".svg", ".pdf"), force)
+        writable(plot, PICTURES, force)
     crystal_path(file)
-    from xrdscape.crystal.structures import load_structure
-    from xrdscape.patterns.prepare import prepare
-    from xrdscape.patterns.reading import read_pattern
-    from xrdscape.refinement.refine import FREE, Settings, refine
-    from xrdscape.reports.refinement import Report, write_report
+    from xrdscape.refinement.figures import write_figure
+    from xrdscape.refinement.refine import refine
+    from xrdscape.refinement.settings import FREE
     from xrdscape.runtime.threads import use_threads
 
     use_threads(1)
-    given = {"family": FREE if free else family, **settings}
-    how = Settings(**{name: value for name, value in given.items() if value is not None})
-    start = load_structure(file)
-    prepared = prepare(read_pattern(pattern, wavelengths), background == "auto", caglioti, two_theta_range)
-    done = refine(start, prepared, how, lambda text: click.echo(text, err=True), progress=sys.stderr.isatty())
-    report = Report(Path(file).name, pattern.name, prepared, how, done)
-    write_report(report, cif, html, numbers, plot)
-    for text in report.warnings:
-        click.echo(f"look twice: {text}")
-    click.echo(report.verdict)
-    for name, before, after in report.comparison:
-        click.echo(f"{name}: {before} -> {after}")
-    written = (cif, html, numbers, plot) if plot else (cif, html, numbers)
+    given = _given({"family": FREE if free else family, **settings})
+    measured = _measured(pattern, wavelengths, two_theta_range, background == "none", caglioti)
+    progress = sys.stderr.isatty()
+    done = refine(file, measured, say=lambda message: click.echo(message, err=True), progress=progress, **given)
+    done.write(name, force)
+    if plot:
+        write_figure(done, plot)
+    for warning in done.warnings:
+        click.echo(f"look twice: {warning}")
+    click.echo(done.verdict)
+    for quantity, before, after in done.comparison:
+        click.echo(f"{quantity}: {before} -> {after}")
+    written = (*outputs, plot) if plot else outputs
     click.echo(f"in {done.seconds:.1f} s: {', '.join(str(path) for path in written)}")
+
+
+def _measured(
+    path: Path,
+    wavelengths: tuple[float, ...],
+    between_deg: tuple[float, float] | None,
+    no_background: bool,
+    caglioti: tuple[float, float, float] | None,
+) -> "Pattern":
+    """Return the pattern in a file as the options of `snap` describe it."""
+    from xrdscape.diffraction.profile import PeakProfile
+    from xrdscape.diffraction.radiation import Radiation
+    from xrdscape.diffraction.widths import CagliotiWidth
+    from xrdscape.patterns.reading import read_pattern
+    from xrdscape.refinement.prepared import ETA
+
+    pattern = read_pattern(path, Radiation.of(*wavelengths) if wavelengths else None)
+    if between_deg:
+        pattern = pattern.between(*between_deg)
+    if caglioti:
+        pattern = replace(pattern, profile=PeakProfile(CagliotiWidth(*caglioti), ETA))
+    return replace(pattern, has_background=False) if no_background else pattern
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given: the library knows the defaults of the others."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 _PLANS_FILE = click.option("--plans", type=click.Path(path_type=Path), help="A file of plans of your own.",
@@ -360,8 +414,8 @@ def audit(plan: str, sample: int, seed: int) -> None:
         verdicts.append(row["verdict"])
         named = " ".join(f"{row[name]}" for name in ("structure", "noise", "level", "copy", "method"))
         click.echo(f"{named}: {row['verdict']} {row['difference']}".rstrip())
-    told = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
-    click.echo(f"{len(verdicts)} records made again: {told}")
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    click.echo(f"{len(verdicts)} records made again: {counts}")
     if "elsewhere" in verdicts:
         click.echo(
             "elsewhere: made on another processor or with other packages, and another end after another rounding; "
@@ -371,38 +425,11 @@ def audit(plan: str, sample: int, seed: int) -> None:
         sys.exit(1)
 
 
-def _draw(pattern: "Pattern", title: str, picture: Path) -> None:
-    import matplotlib
+def _draw(pattern: "Pattern", picture: Path) -> None:
+    from xrdscape.style import TWO_THETA, new_figure, styled
 
-    matplotlib.use("Agg")
-    from xrdscape.figures.simulator import pattern_figure
-
-    pattern_figure(pattern, title).savefig(picture)
-
-
-def _free(path: Path, endings: tuple[str, ...], force: bool) -> Path:
-    """The path, once it is found that writing there is possible and destroys nothing."""
-    if path.suffix not in endings:
-        raise XrdscapeError(f"the output must end in {' or '.join(endings)}, received {path}")
-    if not path.absolute().parent.is_dir():
-        raise XrdscapeError(f"the folder of the output does not exist: {path.absolute().parent}")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise XrdscapeError(f"the folder of the output may not be written to: {path.absolute().parent}")
-    if path.is_dir():
-        raise XrdscapeError(f"the output is a folder: {path}")
-    if path.exists() and not force:
-        raise XrdscapeError(f"{path} exists; choose another name, or replace it with --force")
-    return path
-
-
-def _xy_text(pattern: "Pattern", structure: "Structure", instrument: "Instrument") -> str:
-    cell = " ".join(f"{value:.6g}" for value in structure.lattice.parameters)
-    header = [
-        f"xrdscape {__version__}",
-        f"structure: {structure.composition.reduced_formula}, {len(structure)} sites",
-        f"cell (angstrom, deg): {cell}",
-        "instrument: " + ", ".join(f"{name}={value:g}" for name, value in instrument.settings.items()),
-        "two_theta_deg intensity",
-    ]
-    rows = [f"{x:.6g} {y:.8g}" for x, y in zip(pattern.two_theta_deg, pattern.intensity, strict=True)]
-    return "\n".join([*(f"# {line}" for line in header), *rows]) + "\n"
+    with styled():
+        figure = new_figure(2.8)
+        ax = pattern.plot(figure.subplots())
+        ax.set(title=pattern.origin, xlabel=TWO_THETA, ylabel="Intensity")
+        figure.savefig(picture)

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from xrdscape.crystal.families import FAMILIES, Family
 from xrdscape.crystal.structures import to_tensors
-from xrdscape.diffraction.pattern import Instrument, Simulator
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.optimisation.descent import Descent, Schedule, Stage, State, constant, init, step
 from xrdscape.optimisation.fixed_cell import fixed_cell_loss
 from xrdscape.optimisation.fused_steps import fused_steps, steps_at_once

@@ -14,6 +14,7 @@ from xrdscape.errors import ChapterError
 
 MATHJAX_PACKAGE = "sphinx-mathjax-offline"
 MATHJAX_FILES = ("tex-svg.js", "ui/lazy.js")
+PACKAGE = Path(__file__).resolve().parents[1]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -27,7 +28,8 @@ def build_site(book: Book, chapters: Sequence[str], say: Callable[[str], None]) 
         ChapterError: Jupyter Book reported warnings or failed; the message holds them.
     """
     assemble(book, chapters)
-    key = _digest(book.source)
+    # The pages on the Python API are made of docstrings.
+    key = _digest(book.source, "*") + _digest(PACKAGE, "*.py")
     stamp = book.site / ".sources"
     if stamp.exists() and stamp.read_text() == key:
         say("site: up to date")
@@ -83,8 +85,9 @@ def _copy_mathjax(target: Path) -> None:
         shutil.copy2(Path(str(matches[0].locate())), target / name)
 
 
-def _digest(folder: Path) -> str:
+def _digest(folder: Path, kind: str) -> str:
+    """Return a digest of the files of a kind in a folder, and of their names."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob(kind) if p.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -9,12 +9,21 @@ from typing import Any
 
 from docutils import nodes
 from pymatgen.util.string import unicodeify
+from sphinx.addnodes import desc_signature
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from xrdscape.crystal.structures import REFERENCE_NAMES
 
-AS_WRITTEN = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
+AS_WRITTEN = (
+    nodes.literal,
+    nodes.literal_block,
+    nodes.doctest_block,
+    desc_signature,
+    nodes.math,
+    nodes.math_block,
+    nodes.raw,
+)
 
 FORMULA = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in REFERENCE_NAMES))
 SCREW_AXIS = re.compile(r"(?<=\b[A-Z]\d)_\d(?!\d)")

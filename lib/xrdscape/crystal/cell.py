@@ -48,6 +48,19 @@ def metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     return lengths[..., :, None] * lengths[..., None, :] * angular.unflatten(-1, (3, 3))
 
 
+def metric_tangents(
+    lattice: Float[Tensor, "batch 6"], directions: Float[Tensor, "batch K 6"]
+) -> Float[Tensor, "batch K 3 3"]:
+    """Return the derivatives of the metric tensor along some directions of the lattice parameters."""
+    lengths, angles = lattice[:, None, :3], torch.deg2rad(lattice[:, None, 3:])
+    which, diagonal = _angular_part(lattice.dtype, lattice.device)
+    angular = (torch.cos(angles) @ which + diagonal).unflatten(-1, (3, 3))
+    d_angular = ((-torch.sin(angles) * torch.deg2rad(directions[..., 3:])) @ which).unflatten(-1, (3, 3))
+    products = lengths[..., :, None] * lengths[..., None, :]
+    change = directions[..., :3, None] * lengths[..., None, :]
+    return (change + change.mT) * angular + products * d_angular
+
+
 def reciprocal_metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     """Reciprocal metric tensor G* = G^-1 in 1/angstrom^2, so that 1/d^2 = h G* h for h = (h, k, l).
 

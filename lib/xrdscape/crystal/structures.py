@@ -7,12 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
-from pymatgen.core import Composition, DummySpecies, Lattice, Structure
-from pymatgen.io.cif import CifFile, CifParser
-from pymatgen.io.vasp import Poscar
+from pymatgen.core import Composition, DummySpecies, Element, Lattice, Structure
+from pymatgen.io.cif import CifParser
 from torch import Tensor
 
 from xrdscape.crystal.contents import Contents, contents_of
@@ -25,6 +23,9 @@ MIN_SITE_DISTANCE_ANGSTROM = 0.5
 MIN_RELATIVE_VOLUME = 1e-4
 """Volume over a b c below which the three vectors are taken to lie in a plane."""
 
+ISOTOPES = ("D", "T")
+"""Of hydrogen, which scatter X-rays as it does."""
+
 _MODULATED = "_cell_modulation_dimension"
 _DATA_BLOCK = re.compile(r"^(?=\s*data_)", re.MULTILINE)
 
@@ -34,8 +35,26 @@ _CELL_ADVICE = (
 )
 
 
+Crystal = Structure | str | Path
+"""A crystal as a user names it: a structure, the path of its file, or the name of a reference structure."""
+
+
+def structure_of(crystal: Crystal) -> Structure:
+    """Return a structure of plain elements from what a user names it by; errors as `load_structure`."""
+    if not isinstance(crystal, Structure):
+        return load_structure(crystal)
+    if all(isinstance(item, Element) and item.symbol not in ISOTOPES for site in crystal for item in site.species):
+        return crystal
+    species = [_plain(site.species, crystal.composition.reduced_formula) for site in crystal]
+    return Structure(crystal.lattice, species, crystal.frac_coords)
+
+
 def load_structure(name_or_path: str | Path) -> Structure:
-    """Read a reference structure by name, or any CIF or POSCAR by path.
+    """Return a reference structure by name, or that in a CIF or POSCAR file by path.
+
+    >>> from xrdscape import load_structure
+    >>> load_structure("U2Ti").composition.reduced_formula
+    'U2Ti'
 
     The cell is kept as written, not reduced. Oxidation states, site properties and labels are dropped;
     deuterium and tritium scatter X-rays as hydrogen and become hydrogen. Partial occupancy is kept. Of a CIF
@@ -57,32 +76,6 @@ def load_structure(name_or_path: str | Path) -> Structure:
         return _reference(str(name_or_path)).copy()
     path = crystal_path(name_or_path)
     return _checked(_read(path), str(path))
-
-
-def reference_facts() -> pd.DataFrame:
-    """What the CIFs say of the ten structures.
-
-    Returns:
-        One row a structure: name, formula, source, space_group, space_group_number, crystal_family, n_sites,
-        named_in_paper.
-    """
-    rows = []
-    for name in REFERENCE_NAMES:
-        block = next(iter(CifFile.from_file(reference_path(name)).data.values()))
-        structure = load_structure(name)
-        rows.append(
-            {
-                "name": name,
-                "formula": structure.composition.reduced_formula,
-                "source": " ".join(str(block["_xrdscape_source"]).split()),
-                "space_group": block["_space_group_name_H-M_alt"],
-                "space_group_number": int(block["_space_group_IT_number"]),
-                "crystal_family": block["_xrdscape_crystal_family"],
-                "n_sites": len(structure),
-                "named_in_paper": block["_xrdscape_named_in_paper"] == "yes",
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def to_tensors(
@@ -160,6 +153,9 @@ def _read(path: Path) -> Structure:
             if path.suffix.lower() in (".cif", ".mcif"):
                 return CifParser.from_str(_crystal_block(path)).parse_structures(primitive=False, on_error="raise")[0]
             if "POSCAR" in path.name.upper() or "CONTCAR" in path.name or path.suffix == ".vasp":
+                # Half a second to import, and few files need it.
+                from pymatgen.io.vasp import Poscar
+
                 return Poscar.from_str(path.read_text()).structure
             return Structure.from_file(path)
     except StructureError:
@@ -214,7 +210,7 @@ def _plain(species: Composition, origin: str) -> Composition:
                 f"{origin} has an atom of unknown kind {str(item)!r}: X-ray scattering needs chemical "
                 "elements. Replace it by the element that sits there."
             )
-        symbol = "H" if item.symbol in ("D", "T") else item.symbol
+        symbol = "H" if item.symbol in ISOTOPES else item.symbol
         amounts[symbol] = amounts.get(symbol, 0.0) + amount
     if not amounts:
         raise StructureError(f"{origin} has a site without any atom: remove it or give its occupancy.")

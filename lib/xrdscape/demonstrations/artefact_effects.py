@@ -11,13 +11,15 @@ from pymatgen.core import Structure
 
 from xrdscape.crystal.structures import load_structure, structures_from_tensors, to_tensors
 from xrdscape.diffraction.artefacts import ARTEFACTS, FAMILY, NONE, ArtefactName, background, counted
-from xrdscape.diffraction.pattern import Pattern, Simulator, simulate
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.evaluation.matching import tight_match
 from xrdscape.optimisation.blur import blurred, half_width
 from xrdscape.optimisation.graduated import graduated
 from xrdscape.optimisation.objectives import cosine_similarity
 from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.patterns.background import background as estimated_background
+from xrdscape.patterns.pattern import Pattern
+from xrdscape.patterns.simulated import simulate
 from xrdscape.study.jobs.artefact import COPIES, DTYPE, NARROWING, ArtefactJob
 from xrdscape.study.problems import problem_of
 

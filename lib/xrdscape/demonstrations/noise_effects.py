@@ -9,8 +9,9 @@ import torch
 
 from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.pattern import Pattern, simulate
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.patterns.pattern import Pattern
+from xrdscape.patterns.simulated import simulate
 from xrdscape.study.starts import start
 
 

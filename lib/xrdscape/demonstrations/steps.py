@@ -13,13 +13,14 @@ from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.form_factors import form_factors
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.lorentz_polarisation import lorentz_polarisation
-from xrdscape.diffraction.pattern import Pattern, Simulator, reflection_table
+from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
 from xrdscape.diffraction.profile import pseudo_voigt
 from xrdscape.diffraction.reflections import Reflections
 from xrdscape.errors import CellError
 from xrdscape.landscape.slices import PARAMETER_NAMES
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.patterns.pattern import Pattern
 
 
 def structure_factor_terms(

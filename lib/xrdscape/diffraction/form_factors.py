@@ -1,10 +1,12 @@
 """How strongly an atom scatters X-rays: its form factor."""
 
+import json
+from functools import cache
+from importlib.resources import files
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from pymatgen.analysis.diffraction.xrd import ATOMIC_SCATTERING_PARAMS
 from pymatgen.core import Element
 from torch import Tensor
 
@@ -25,6 +27,14 @@ class FormFactorTable(NamedTuple):
     coefficient: Float[Tensor, "elements terms"]
 
 
+@cache
+def coefficients() -> dict[str, list[list[float]]]:
+    """Return the pairs a_i, b_i of each element, from the file that pymatgen carries: the module around it draws, too,
+    and takes half a second to import."""
+    table = files("pymatgen.analysis.diffraction") / "atomic_scattering_params.json"
+    return dict(json.loads(table.read_text(encoding="utf8")))
+
+
 def form_factor_table(
     elements: tuple[str, ...], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
 ) -> FormFactorTable:
@@ -33,13 +43,14 @@ def form_factor_table(
     Raises:
         StructureError: for an element without tabulated coefficients.
     """
-    missing = [e for e in elements if e not in ATOMIC_SCATTERING_PARAMS]
+    known = coefficients()
+    missing = [e for e in elements if e not in known]
     if missing:
         raise StructureError(
             f"No X-ray form factor is tabulated for {', '.join(missing)}. Replace the element or leave its sites out."
         )
     z = torch.tensor([float(Element(e).Z) for e in elements], dtype=dtype, device=device)
-    a, b = torch.tensor([ATOMIC_SCATTERING_PARAMS[e] for e in elements], dtype=dtype, device=device).unbind(-1)
+    a, b = torch.tensor([known[e] for e in elements], dtype=dtype, device=device).unbind(-1)
     return FormFactorTable(z[:, None], -b.flatten()[:, None], -MOTT_BETHE * torch.block_diag(*a))
 
 

@@ -1,20 +1,19 @@
 """From a crystal to its powder pattern, differentiable in lattice and coordinates."""
 
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from pymatgen.core import Structure
 from torch import Tensor
 
 from xrdscape.crystal.cell import check_lattice
 from xrdscape.crystal.contents import Contents, contents_of
-from xrdscape.crystal.structures import to_tensors
+from xrdscape.crystal.structures import Crystal, structure_of, to_tensors
 from xrdscape.diffraction.axis import Axis, scattering_angle_deg
 from xrdscape.diffraction.form_factors import form_factor_table
 from xrdscape.diffraction.instrument import Instrument
@@ -32,25 +31,13 @@ from xrdscape.diffraction.reflections import Reflections, enumerate_reflections,
 from xrdscape.diffraction.structure_factors import GeometricalFactors, geometrical_structure_factors
 from xrdscape.errors import CellError, StructureError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SAME_ANGLE_DEG = 1e-5
 """Reflections whose 2theta rounds to the same multiple of this are one row of a table; pymatgen's rule."""
 WEAKEST_ROW = 1e-3
 """Rows weaker than this, where the strongest is 100, are left out of a reflection table; pymatgen's value."""
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """A powder pattern.
-
-    Args:
-        two_theta_deg: scattering angles [n]; uneven where the axis is one of Q.
-        intensity: [n], on the scale of |F|^2 in electrons^2 times Lorentz-polarisation.
-        q_inv_angstrom: lengths of the scattering vector [n], where they are the axis.
-    """
-
-    two_theta_deg: NDArray[np.float64]
-    intensity: NDArray[np.float64]
-    q_inv_angstrom: NDArray[np.float64] | None = None
 
 
 def compiles(lattice: Tensor, geometrical: GeometricalFactors) -> bool:
@@ -67,7 +54,7 @@ class Simulator:
         instrument: wavelength, range and peak profile.
         dtype, device: of all that is computed.
         hkl_max: leave out reflections with an index beyond this (the paper's clipping for the MSE objective).
-        b_iso: overall B_iso in angstrom^2, which weakens every |F|^2 by exp(-2 B sin^2(theta) / lambda^2).
+        b_iso: overall B_iso in angstrom^2, which weakens every `|F|^2` by exp(-2 B sin^2(theta) / lambda^2).
 
     Raises:
         StructureError: for an element without form factor.
@@ -178,7 +165,7 @@ class Simulator:
             reflections: lists to use; made for these cells if left out.
 
         Returns:
-            Intensities at the values of `grid`, on the scale of |F|^2 in electrons^2 times Lorentz-polarisation.
+            Intensities at the values of `grid`, on the scale of `|F|^2` in electrons^2 times Lorentz-polarisation.
 
         Raises:
             CellError: for an impossible cell, or one that has left the reach of the given lists.
@@ -202,33 +189,20 @@ class Simulator:
         return self.patterns(lattice, reflections, self.geometrical(reflections, frac_coords))
 
 
-def simulate(structure: Structure, instrument: Instrument | None = None, b_iso: float = 0.0) -> Pattern:
-    """Return the powder pattern of one crystal, computed in float64.
-
-    Args:
-        structure: any crystal; sites may be partially occupied.
-        instrument: the paper's if left out.
-        b_iso: overall B_iso, angstrom^2.
-
-    Raises:
-        StructureError, CellError: for a crystal that cannot be simulated.
-    """
-    simulator = Simulator(structure, instrument, b_iso=b_iso)
-    intensity = simulator(*to_tensors([structure]))[0].numpy()
-    of_q = simulator.grid.numpy() if simulator.instrument.axis.kind == "q" else None
-    return Pattern(simulator.two_theta_deg.numpy(), intensity, of_q)
-
-
-def reflection_table(structure: Structure, instrument: Instrument | None = None) -> pd.DataFrame:
+def reflection_table(crystal: Crystal, instrument: Instrument | None = None) -> "pd.DataFrame":
     """Return the reflections of a crystal for the strongest emission line, as pymatgen's `XRDCalculator` lists them.
 
     Reflections whose angles round to the same multiple of 1e-5 deg are one row: their intensities are added, and
     h, k, l name one of them. Rows below 1e-3, where the strongest has 100, are left out.
 
     Returns:
-        DataFrame, ascending in angle: h, k, l, multiplicity, d_angstrom, two_theta_deg (true scattering angle),
-        intensity (maximum 100).
+        A DataFrame in the order of the angles, with the columns h, k, l, multiplicity, d_angstrom, two_theta_deg (the
+        true scattering angle) and intensity (maximum 100).
     """
+    # Half a second to import, which a pattern alone need not wait for.
+    import pandas as pd
+
+    structure = structure_of(crystal)
     simulator = Simulator(structure, _for_table(instrument or Instrument()))
     lattice, frac_coords = to_tensors([structure])
     reflections = simulator.reflections(lattice)
@@ -262,6 +236,3 @@ def _for_table(instrument: Instrument) -> Instrument:
     high = instrument.two_theta_max_deg - instrument.zero_deg
     alone = replace(instrument.radiation, lines=instrument.radiation.lines[:1])
     return replace(instrument, radiation=alone, axis=Axis("two_theta", low, high, high - low), zero_deg=0.0)
-
-
-__all__ = ["Instrument", "Pattern", "Peaks", "Simulator", "reflection_table", "simulate"]

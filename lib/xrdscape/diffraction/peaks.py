@@ -78,9 +78,8 @@ def apply_first_order(operator: type[torch.autograd.Function], *args: Any) -> An
         raise NotImplementedError(_FIRST_ORDER) from problem
 
 
-@torch.compiler.disable
 def _as_it_is(operator: type[torch.autograd.Function], *args: Any) -> Any:
-    return operator.apply(*args)
+    return torch.compiler.disable(operator.apply)(*args)
 
 
 class _Pattern(torch.autograd.Function):

@@ -18,7 +18,7 @@ from xrdscape.crystal.cell import reciprocal_metric
 from xrdscape.diffraction.form_factors import FormFactorTable, form_factors
 from xrdscape.diffraction.instrument import Instrument, edge_weight
 from xrdscape.diffraction.kernels import lattice_kernel
-from xrdscape.diffraction.kernels.arguments import FormFactors, Lists, PeakArrays, SimulatorConstants
+from xrdscape.diffraction.kernels.arguments import Exact, FormFactors, Lists, PeakArrays, SimulatorConstants
 from xrdscape.diffraction.lorentz_polarisation import lorentz_polarisation
 from xrdscape.diffraction.peaks import apply_first_order
 from xrdscape.diffraction.reflections import Reflections
@@ -131,6 +131,24 @@ def compiled_peaks(
     return Peaks(*apply_first_order(_CompiledPeaks, lattice.double(), reflections, geometrical, constants))
 
 
+def peaks_and_slopes(
+    lattice: Float[Tensor, "batch 6"],
+    reflections: Reflections,
+    geometrical: GeometricalFactors,
+    constants: SimulatorConstants,
+) -> tuple[PeakArrays, Exact]:
+    """Return the peaks on the CPU and the slopes [B, 3, lines * M] of centre, height and width in sin^2(theta) for the
+    strongest emission line."""
+    cells, lists = lattice.double().contiguous().numpy(), lists_of(reflections, geometrical)
+    dtype = lists.real.dtype
+    batch, count = lists.multiplicity.shape
+    shape = batch, len(constants.optics.share) * count
+    peaks = PeakArrays(np.empty(shape), np.empty(shape, dtype), np.empty(shape, dtype))
+    slopes = np.empty((batch, 3, shape[1]))
+    lattice_kernel.forward(0, batch, cells, lists, constants, peaks, slopes)
+    return peaks, slopes
+
+
 def lists_of(reflections: Reflections, geometrical: GeometricalFactors) -> Lists:
     """Return reflection lists and their geometrical structure factors as the compiled loops take them."""
     real, imaginary = geometrical
@@ -158,14 +176,8 @@ class _CompiledPeaks(torch.autograd.Function):
         geometrical: GeometricalFactors,
         constants: SimulatorConstants,
     ) -> tuple[Tensor, ...]:
-        cells, lists = lattice.contiguous().numpy(), lists_of(reflections, geometrical)
-        dtype = lists.real.dtype
-        batch, count = lists.multiplicity.shape
-        shape = batch, len(constants.optics.share) * count
-        peaks = PeakArrays(np.empty(shape), np.empty(shape, dtype), np.empty(shape, dtype))
-        slopes = np.empty((batch, 3, shape[1]))
-        lattice_kernel.forward(0, batch, cells, lists, constants, peaks, slopes)
-        ctx.kept = cells, lists.hkl, constants.optics, slopes
+        peaks, slopes = peaks_and_slopes(lattice, reflections, geometrical, constants)
+        ctx.kept = lattice.contiguous().numpy(), reflections.hkl.contiguous().numpy(), constants.optics, slopes
         return tuple(torch.from_numpy(part) for part in peaks)
 
     @staticmethod

@@ -9,7 +9,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.optimize import linear_sum_assignment
 
-from xrdscape.crystal.structures import MIN_SITE_DISTANCE_ANGSTROM
+from xrdscape.crystal.structures import MIN_SITE_DISTANCE_ANGSTROM, Crystal, structure_of
 from xrdscape.runtime.extras import needs
 
 Criterion = Literal["conventional", "pymatgen", "tight"]
@@ -64,12 +64,17 @@ def meets(criterion: Criterion, reference: Structure, result: Structure) -> bool
     return matches(reference, result, CONVENTIONAL if criterion == "conventional" else PYMATGEN_DEFAULTS)
 
 
-def matches(reference: Structure, result: Structure, options: MatchOptions = CONVENTIONAL) -> bool:
-    """Whether StructureMatcher calls the two structures one.
+def matches(reference: Crystal, result: Crystal, options: MatchOptions = CONVENTIONAL) -> bool:
+    """Return whether pymatgen's StructureMatcher calls two structures one.
+
+    By default its tolerances are wide, as in the paper: lengths may differ by 10 %. `tight_match` asks for more.
+
+    >>> from xrdscape import matches
+    >>> matches("NaS", "NaS"), matches("NaS", "U2Ti")
+    (True, False)
 
     Args:
-        reference: the reference structure.
-        result: the structure to evaluate.
+        reference, result: structures, paths of CIF or POSCAR files, or names of reference structures.
         options: StructureMatcher's options.
 
     Returns:
@@ -77,6 +82,7 @@ def matches(reference: Structure, result: Structure, options: MatchOptions = CON
 
     Source: P 4.5; the options besides ltol, stol and angle_tol are not given there.
     """
+    reference, result = structure_of(reference), structure_of(result)
     if not _is_crystal(result):
         return False
     matcher = StructureMatcher(
@@ -93,8 +99,8 @@ def matches(reference: Structure, result: Structure, options: MatchOptions = CON
         return False
 
 
-def tight_match(reference: Structure, result: Structure) -> bool:
-    """Whether the result has the reference's geometry, as closely as a refinement would call it solved.
+def tight_match(reference: Crystal, result: Crystal) -> bool:
+    """Return whether a result has the reference's geometry as closely as a refinement would call it solved.
 
     Lengths within 0.5 % and angles within 0.5 degrees of the reference, and every atom within 0.05 angstrom
     of a reference site of its own (its own: the sites are assigned one to one among like atoms), once the
@@ -108,12 +114,12 @@ def tight_match(reference: Structure, result: Structure) -> bool:
     conventional one.
 
     Args:
-        reference: the reference structure.
-        result: the structure to evaluate.
+        reference, result: structures, paths of CIF or POSCAR files, or names of reference structures.
 
     Returns:
         True on a tight match.
     """
+    reference, result = structure_of(reference), structure_of(result)
     if not _is_crystal(result) or reference.composition != result.composition or len(reference) != len(result):
         return False
     if abs(result.volume / reference.volume - 1) > 0.1:  # beyond what the tolerances allow; spares the search

@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, element_legend, same_scale
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
+from xrdscape.patterns.pattern import Pattern
 from xrdscape.study.cases import Case
 
 LABELLED_LINES, LABEL_DISTANCE_DEG = 6, 5.0

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import (
     ENERGY_MAP,
     LOSS_MAP,
@@ -27,6 +26,7 @@ from xrdscape.figures.style import (
     new_figure,
 )
 from xrdscape.landscape.slices import PARAMETER_NAMES, Slice
+from xrdscape.patterns.pattern import Pattern
 
 PATH_STYLES = (
     (PALETTE["vermillion"], "o", 1.6, 6.5),

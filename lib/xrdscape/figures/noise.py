@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
+from xrdscape.patterns.pattern import Pattern
 
 
 def lattice_noise_figure(draws: pd.DataFrame) -> Figure:

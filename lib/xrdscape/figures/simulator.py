@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from pymatgen.core import Element
 
 from xrdscape.diffraction.instrument import Instrument
-from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, TWO_THETA, joined_indices, letter_panels, new_figure
+from xrdscape.patterns.pattern import Pattern
 
 
 def form_factor_figure(curves: pd.DataFrame, instrument: Instrument | None = None) -> Figure:

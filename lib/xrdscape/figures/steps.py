@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, TWO_THETA, joined_indices, letter_panels, new_figure
+from xrdscape.patterns.pattern import Pattern
 
 TERM_COLOURS = ("vermillion", "blue", "green", "purple")
 LINE_COLOURS = ("blue", "vermillion", "green", "orange", "sky", "purple")

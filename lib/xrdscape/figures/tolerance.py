@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from xrdscape.diffraction.artefacts import ARTEFACTS, NONE, ArtefactName
-from xrdscape.diffraction.pattern import Pattern
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
+from xrdscape.patterns.pattern import Pattern
 from xrdscape.tables.tolerance import size_phrase, size_text
 
 LOOKS = {

@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xrdscape.diffraction.pattern import Pattern
 from xrdscape.errors import RecordError
 from xrdscape.landscape.slices import Slice, coarser, slice_pattern
+from xrdscape.patterns.pattern import Pattern
 
 LEAST_BARRIER = 0.01
 """The part of a slice's range that one must climb to leave a minimum, for it to count beside those of another slice:

@@ -16,13 +16,14 @@ from xrdscape.crystal.cell import closes
 from xrdscape.crystal.families import Family, project
 from xrdscape.crystal.structures import from_tensors, to_tensors
 from xrdscape.diffraction.instrument import Instrument
-from xrdscape.diffraction.pattern import Pattern, Simulator
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import CellError
 from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant
 from xrdscape.optimisation.energy import energies
 from xrdscape.optimisation.loop import run_descent
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import LatticeParameters
+from xrdscape.patterns.pattern import Pattern
 
 ParameterName = Literal["a", "b", "c", "alpha", "beta", "gamma"]
 PARAMETER_NAMES: tuple[ParameterName, ...] = get_args(ParameterName)

@@ -11,18 +11,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from xrdscape.diffraction.pattern import Simulator, compiles
+from xrdscape.diffraction.peaks import peaks_to_pattern
+from xrdscape.diffraction.reflection_peaks import Peaks
+from xrdscape.diffraction.reflections import Reflections
+from xrdscape.diffraction.structure_factors import GeometricalFactors
+from xrdscape.diffraction.tangents import PeakTangents, cell_tangents, pattern_tangents
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.blur import softened
 from xrdscape.optimisation.descent import Stage
+from xrdscape.optimisation.least_squares import least_squares
 from xrdscape.optimisation.objectives import refuse_empty
 from xrdscape.optimisation.parameters import Parameterisation
-
-DIFFERENCE = 1e-5
-"""Of parameters of size 1: far below the width of a peak, far above what float32 leaves of a pattern's change."""
-DAMPING, EASED, STRAINED = 1e-3, 0.2, 5.0
-"""Weight of the diagonal at the start; its factors after a step that helped and one that did not."""
-REACH = 1.001
-"""Reflection lists are made for each pattern's cell, and serve those a difference away."""
 
 
 @dataclass(frozen=True)
@@ -50,42 +50,58 @@ def polish(
         stage: simulator and target; with a blur, blurred patterns are compared.
         parameterisation: what moves. A unit of any parameter must mean about as much, as in `ScaledLattice`.
         lattice, frac_coords: where to begin.
-        max_steps: each costs a pattern for every parameter, and two more.
+        max_steps: each costs a pattern and, where it helps, its derivative in every parameter.
         tolerance: a sample stops when no parameter would move by more than this.
 
     Raises:
         DescentError: nothing to try.
-
-    Source: Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963).
     """
     if max_steps < 1 or tolerance < 0:
         raise DescentError(f"A polish needs max_steps >= 1 and tolerance >= 0. Received {max_steps} and {tolerance}.")
     refuse_empty(stage.target)
     if stage.weights is not None:
         raise DescentError("A polish weighs all points alike: give a stage without weights.")
-    target = _scaled(stage.target)
-    parameters = parameterisation.project(parameterisation.start(lattice, frac_coords)).detach().clone()
-    pattern = _patterns(stage, parameterisation, parameters[:, None])[:, 0]
-    loss = -(pattern @ target)
-    damping, steps = torch.full_like(loss, DAMPING), torch.zeros_like(loss, dtype=torch.long)
-    running = torch.arange(len(loss), device=loss.device)
-    for _ in range(max_steps):
-        some, here = parameterisation.select(running), parameters[running]
-        move = _move(_slopes(stage, some, here, pattern[running]), pattern[running], target, damping[running])
-        there = some.project(here + move.to(here.dtype))
-        possible = some.possible(there) & torch.isfinite(there).all(-1)
-        there = torch.where(possible[:, None], there, here)
-        seen = _patterns(stage, some, there[:, None])[:, 0]
-        reached = -(seen @ target)
-        better = possible & (reached < loss[running])
-        which = running[better]
-        parameters[which], pattern[which], loss[which] = there[better], seen[better], reached[better]
-        damping[running] *= torch.where(better, EASED, STRAINED)
-        steps[running] += 1
-        running = running[move.abs().amax(-1) > tolerance]
-        if not len(running):
-            break
-    return Polished(*parameterisation.crystal(parameters), loss.to(stage.target.dtype), steps)
+    compared = _Compared(stage, parameterisation, _scaled(stage.target), parameterisation.start(lattice, frac_coords))
+    solution = least_squares(compared, compared.start, max_steps, tolerance)
+    loss = -((solution.residuals + compared.target) @ compared.target)
+    return Polished(*parameterisation.crystal(solution.parameters), loss.to(stage.target.dtype), solution.steps)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Residuals of scaled patterns against a scaled target [n]; `start` are possible parameters [B, K]."""
+
+    stage: Stage
+    parameterisation: Parameterisation
+    target: Float[Tensor, "n"]
+    start: Float[Tensor, "batch K"]
+
+    def project(self, parameters: Tensor, which: Tensor) -> Tensor:
+        return self.parameterisation.select(which).project(parameters)
+
+    @torch.no_grad()
+    def residuals(self, parameters: Tensor, which: Tensor) -> Tensor:
+        moving = self.parameterisation.select(which)
+        possible = (moving.possible(parameters) & torch.isfinite(parameters).all(-1))[:, None]
+        lattice, frac_coords = moving.crystal(torch.where(possible, parameters, self.start[which]))
+        lists, geometrical = _lists(self.stage.simulator, lattice, frac_coords)
+        pattern = self.stage.simulator.patterns(lattice, lists, geometrical)
+        return torch.where(possible, _scaled(self._softened(pattern)) - self.target, torch.inf)
+
+    def slopes(self, parameters: Tensor, which: Tensor) -> Tensor:
+        moving, simulator = self.parameterisation.select(which), self.stage.simulator
+        peaks, tangents = _peak_tangents(simulator, moving, parameters)
+        instrument = simulator.instrument
+        pattern = self._softened(peaks_to_pattern(peaks.centre, peaks.height, peaks.fwhm, instrument)).double()
+        change = self._softened(pattern_tangents(peaks, tangents, instrument)).double()
+        # Of a pattern scaled to norm 1.
+        norm = torch.linalg.vector_norm(pattern, dim=-1)[:, None, None]
+        norm = torch.where(norm > 0, norm, 1.0)
+        scaled = pattern[:, None] / norm
+        return (change - (change * scaled).sum(-1, keepdim=True) * scaled) / norm
+
+    def _softened(self, pattern: Tensor) -> Tensor:
+        return softened(pattern, self.stage.blur, self.stage.axis)
 
 
 def _scaled(pattern: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
@@ -94,35 +110,36 @@ def _scaled(pattern: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
     return pattern.double() / torch.where(norm > 0, norm, 1.0)
 
 
-@torch.no_grad()
-def _patterns(
-    stage: Stage, parameterisation: Parameterisation, parameters: Float[Tensor, "batch variants k"]
-) -> Float[Tensor, "batch variants n"]:
-    """Return scaled patterns of some variants of each sample; the first decides which reflections there are."""
-    batch, variants, _ = parameters.shape
-    one_by_one = torch.arange(batch, device=parameters.device).repeat_interleave(variants)
-    lattice, frac_coords = parameterisation.select(one_by_one).crystal(parameters.flatten(0, 1))
-    lists = stage.simulator.reflections(lattice[::variants], REACH, allow_empty=True).select(one_by_one)
-    pattern = stage.simulator.patterns(lattice, lists, stage.simulator.geometrical(lists, frac_coords))
-    return _scaled(softened(pattern, stage.blur, stage.axis)).unflatten(0, (batch, variants))
+def _lists(simulator: Simulator, lattice: Tensor, frac_coords: Tensor) -> tuple[Reflections, GeometricalFactors]:
+    """Return the reflections of some cells, with their geometrical structure factors."""
+    lists = simulator.reflections(lattice, allow_empty=True)
+    return lists, simulator.geometrical(lists, frac_coords)
 
 
-def _slopes(
-    stage: Stage, parameterisation: Parameterisation, parameters: Tensor, pattern: Tensor
-) -> Float[Tensor, "batch k n"]:
-    """Return slopes of scaled patterns, by forward differences."""
-    offsets = DIFFERENCE * torch.eye(parameters.shape[-1], dtype=parameters.dtype, device=parameters.device)
-    one_by_one = torch.arange(len(parameters), device=parameters.device).repeat_interleave(len(offsets))
-    beside = parameterisation.select(one_by_one)
-    shifted = beside.project((parameters[:, None] + offsets).flatten(0, 1)).unflatten(0, (len(parameters), -1))
-    return (_patterns(stage, parameterisation, shifted) - pattern[:, None]) / DIFFERENCE
+def _peak_tangents(
+    simulator: Simulator, moving: Parameterisation, parameters: Float[Tensor, "batch K"]
+) -> tuple[Peaks, PeakTangents]:
+    """Return the peaks of models, and their derivatives in each parameter."""
+    inner = parameters.detach().requires_grad_()
+    lattice, frac_coords = moving.crystal(moving.project(inner))
+    lists, geometrical = _lists(simulator, lattice.detach(), frac_coords.detach())
+    if moving.moves_sites or not compiles(lattice, geometrical):
+        return _peak_tangents_in_torch(simulator, moving, parameters, lists)
+    rows = [torch.autograd.grad(part.sum(), inner, retain_graph=True)[0] for part in lattice.unbind(-1)]
+    return cell_tangents(simulator, lattice.detach(), lists, geometrical, torch.stack(rows, -1))
 
 
-def _move(slopes: Tensor, pattern: Tensor, target: Tensor, damping: Tensor) -> Float[Tensor, "batch k"]:
-    """Solve (J J^T + damping diag) move = -J (pattern - target), with slopes J, for the move."""
-    square = slopes @ slopes.mT
-    diagonal = square.diagonal(dim1=-2, dim2=-1)
-    # A parameter without effect has no slope; it stays.
-    least = torch.finfo(square.dtype).eps * diagonal.amax(-1, keepdim=True) + torch.finfo(square.dtype).tiny
-    damped = square + torch.diag_embed(damping[:, None] * diagonal + least)
-    return torch.linalg.solve_ex(damped, slopes @ (target - pattern)[..., None])[0][..., 0]
+def _peak_tangents_in_torch(
+    simulator: Simulator, moving: Parameterisation, parameters: Float[Tensor, "batch K"], lists: Reflections
+) -> tuple[Peaks, PeakTangents]:
+    """Return the same for whatever moves, on any device, by forward mode."""
+    _ = lists.products  # cached, so it must not be made inside a transformation
+
+    def peaks_of(inner: Tensor) -> Peaks:
+        lattice, frac_coords = moving.crystal(moving.project(inner))
+        return simulator.peaks(lattice, lists, simulator.geometrical(lists, frac_coords))
+
+    units = torch.eye(parameters.shape[-1], dtype=parameters.dtype, device=parameters.device)
+    changes = [torch.func.jvp(peaks_of, (parameters,), (unit.expand_as(parameters),))[1] for unit in units]
+    centre, height, fwhm = (torch.stack(parts, 1) for parts in zip(*changes, strict=True))
+    return peaks_of(parameters), PeakTangents(centre, height, fwhm, parameters.new_zeros(len(units)))

@@ -10,10 +10,12 @@ from functools import cached_property
 
 import torch
 from jaxtyping import Float
+from pymatgen.core import Structure
 from torch import Tensor
 
 from xrdscape.crystal.families import TIED, Family, project
-from xrdscape.crystal.symmetry import Symmetry, symmetric_coords
+from xrdscape.crystal.structures import to_tensors
+from xrdscape.crystal.symmetry import Symmetry, displacement_projector, symmetric_coords
 from xrdscape.errors import DescentError
 from xrdscape.optimisation.parameters import CoordinateParameters, possible_cells
 
@@ -121,6 +123,14 @@ class SymmetricCoordinates(CoordinateParameters):
         """Return coordinates at these cells; sites are to begin where `symmetric_coords` puts them."""
         origin, projector = (torch.as_tensor(x, dtype=lattice.dtype) for x in (symmetry.offset, symmetry.projector))
         return cls(lattice, clamp=False, origin=origin, projector=projector)
+
+    @classmethod
+    def around(cls, crystal: Structure, symprec: float) -> "SymmetricCoordinates":
+        """Return those of one crystal in any setting, which keep what it has of a symmetry within `symprec`; errors as
+        `displacement_projector`."""
+        lattice, frac_coords = to_tensors([crystal])
+        projector = torch.as_tensor(displacement_projector(crystal, symprec)[0], dtype=lattice.dtype)
+        return cls(lattice, clamp=False, origin=frac_coords[0], projector=projector)
 
     def project(self, parameters: Tensor) -> Tensor:
         moved = (parameters - self.origin).flatten(1) @ self.projector.mT

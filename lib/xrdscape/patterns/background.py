@@ -7,7 +7,7 @@ from scipy.signal import find_peaks, peak_widths, savgol_filter
 from scipy.sparse import diags, spmatrix
 from scipy.sparse.linalg import spsolve
 
-from xrdscape.patterns.measured import Values
+from xrdscape.patterns.pattern import Values
 
 SHORTEST_WAVE_DEG, WAVE_IN_WIDTHS = 6.0, 10.0
 """Waves of the background shorter than this, in degrees and in widths of the peaks, are flattened: far longer than a

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from pymatgen.io.cif import CifFile
 
+from xrdscape.diffraction.radiation import Radiation
 from xrdscape.errors import PatternError
-from xrdscape.patterns.measured import Raw, Values
+from xrdscape.patterns.pattern import Pattern, Values
 
 # Each in order of preference; totals have the counts that the weights need.
 INTENSITIES = (
@@ -30,7 +31,7 @@ _UNCERTAINTY = re.compile(r"^([-+]?)(\d*)\.?(\d*)(?:[eE]([-+]?\d+))?\((\d+)\)$")
 Block = Mapping[str, Any]
 
 
-def read_pdcif(path: Path) -> Raw:
+def read_pdcif(path: Path) -> Pattern:
     """Read the first measured profile of a powder CIF; calculated ones are passed over.
 
     Raises:
@@ -48,10 +49,12 @@ def read_pdcif(path: Path) -> Raw:
         profile = _profile(block, path)
         if profile is not None:
             angle, intensity, sigma, name = profile
-            # The radiation may be told with the structure, in another block.
+            # The radiation may stand with the structure, in another block.
             _refuse_neutrons([block, *blocks], path)
-            wavelengths = _wavelengths([block, *blocks])
-            return Raw(angle, intensity, sigma, wavelengths, remarks=(f"Intensities are {name} of the file.",))
+            radiation = _radiation([block, *blocks])
+            return Pattern(
+                angle, intensity, sigma, radiation, origin=str(path), remarks=(f"Intensities are {name} of the file.",)
+            )
     raise PatternError(
         f"{path} holds no measured pattern over 2theta: looked for {', '.join(INTENSITIES)} in a loop with "
         f"{' or '.join(ANGLES)}, or with {RANGES[0]}_min, _max and _inc. Give it as columns of text instead."
@@ -59,7 +62,7 @@ def read_pdcif(path: Path) -> Raw:
 
 
 def _profile(block: Block, path: Path) -> tuple[Values, Values, Values | None, str] | None:
-    """Angles, intensities, uncertainties and which intensities they are."""
+    """Return angles, intensities, uncertainties and which intensities they are; None for a block without a pattern."""
     for name in INTENSITIES:
         if not isinstance(block.get(name), list):
             continue
@@ -76,6 +79,7 @@ def _profile(block: Block, path: Path) -> tuple[Values, Values, Values | None, s
 
 
 def _angles(block: Block, count: int) -> Values | None:
+    """Return the angles of `count` intensities: from a list of that length, or from a range and its step."""
     for name in ANGLES:
         if isinstance(block.get(name), list) and len(block[name]) == count:
             return _column(block[name])[0]
@@ -87,13 +91,13 @@ def _angles(block: Block, count: int) -> Values | None:
 
 
 def _column(texts: list[str]) -> tuple[Values, Values]:
-    """Numbers and the uncertainties in parentheses; NaN where there are none."""
+    """Return numbers and the uncertainties in parentheses; NaN where there are none."""
     pairs = np.array([_with_uncertainty(text) for text in texts], dtype=np.float64)
     return pairs[:, 0], pairs[:, 1]
 
 
 def _with_uncertainty(text: str) -> tuple[float, float]:
-    """A number of a CIF.
+    """Return a number of a CIF and its uncertainty.
 
     >>> _with_uncertainty("32.7(18)"), _with_uncertainty("2E+1")
     ((32.7, 1.8), (20.0, nan))
@@ -114,20 +118,20 @@ def _number(value: Any) -> float:
     return _with_uncertainty(value)[0] if isinstance(value, str) else np.nan
 
 
-def _wavelengths(blocks: list[Block]) -> tuple[float, ...]:
-    """The first that any block tells; two of a doublet."""
+def _radiation(blocks: list[Block]) -> Radiation | None:
+    """Return the lines of the first block that has wavelengths; two are a doublet."""
     for block in blocks:
         for name in WAVELENGTHS:
             value = block.get(name)
             numbers = [_number(text) for text in (value if isinstance(value, list) else [value])]
-            finite = tuple(number for number in numbers if np.isfinite(number))
-            if finite:
-                return finite
-    return ()
+            wavelengths = [number for number in numbers if np.isfinite(number)]
+            if wavelengths:
+                return Radiation.of(*wavelengths)
+    return None
 
 
 def _refuse_neutrons(blocks: list[Block], path: Path) -> None:
     for block in blocks:
-        told = " ".join(str(block.get(f"_diffrn_radiation_{part}", "")) for part in ("probe", "type")).lower()
-        if "neutron" in told or "electron" in told:
-            raise PatternError(f"{path} was measured with {told.strip()}; only X-ray patterns can be simulated here.")
+        probe = " ".join(str(block.get(f"_diffrn_radiation_{part}", "")) for part in ("probe", "type")).lower()
+        if "neutron" in probe or "electron" in probe:
+            raise PatternError(f"{path} was measured with {probe.strip()}; only X-ray patterns can be simulated here.")

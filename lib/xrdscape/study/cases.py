@@ -8,8 +8,10 @@ from pymatgen.core import Structure
 
 from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.structures import load_structure
-from xrdscape.diffraction.pattern import Pattern, reflection_table, simulate
+from xrdscape.diffraction.pattern import reflection_table
 from xrdscape.errors import RecordError
+from xrdscape.patterns.pattern import Pattern
+from xrdscape.patterns.simulated import simulate
 from xrdscape.study.columns import Which, emd, match, similarity
 from xrdscape.study.outcomes import at_setting
 from xrdscape.study.records import crystal

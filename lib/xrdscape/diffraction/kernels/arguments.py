@@ -18,6 +18,16 @@ class PeakArrays(NamedTuple):
     fwhm: Array
 
 
+class PeakTangents(NamedTuple):
+    """How peaks change in each of K directions: centre (float64), height and width [B, K, P], and the fraction of
+    Gaussian [K]."""
+
+    centre: Exact
+    height: Array
+    fwhm: Array
+    eta: Exact
+
+
 class Lists(NamedTuple):
     """Reflections of a batch: hkl [B, M, 3], multiplicity [B, M] (0 for padding), and the real and imaginary parts of
     the geometrical structure factors [B, elements, M]."""

@@ -1,0 +1,244 @@
+"""What a refinement leaves behind: a CIF, a report in one HTML file, and the numbers as JSON."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from pymatgen.core import Structure
+from pymatgen.io.cif import CifWriter
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from xrdscape import __version__
+from xrdscape.diffraction.radiation import Radiation
+from xrdscape.refinement.figures import path_figure, refinement_figure
+from xrdscape.refinement.refinement import Refinement
+from xrdscape.runtime.checkpoint import replace_file
+from xrdscape.runtime.provenance import provenance
+from xrdscape.style import styled
+
+ENDINGS = (".cif", ".html", ".json")
+
+SYMPREC_ANGSTROM = 0.01
+"""Within which the refined crystal's symmetry is sought, for its CIF."""
+
+CELL = ("a", "b", "c", "alpha", "beta", "gamma")
+CELL_LABELS = ("a (Å)", "b (Å)", "c (Å)", "α (°)", "β (°)", "γ (°)")
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; font-weight: 600; }
+th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child { text-align: left; } figure { margin: 1.5rem 0; } svg { width: 100%; height: auto; }
+figcaption { font-size: .9rem; color: #444; } .verdict { border-left: .3rem solid #0072B2; padding: .5rem 1rem; }
+.warning { border-left: .3rem solid #D55E00; padding: .5rem 1rem; } h1, li, p { overflow-wrap: anywhere; }
+figure { overflow-x: auto; } svg { min-width: 34rem; }
+@media (max-width: 32rem) {
+  body { margin: 1rem auto; } h1 { font-size: 1.4rem; } table { font-size: .85rem; }
+  th, td { padding-right: .5rem; } figcaption { position: sticky; left: 0; }
+}
+"""
+
+
+def write_report(refinement: Refinement, cif: Path, html: Path, numbers: Path) -> None:
+    """Write all of it, once all of it is there, and each file whole or not at all.
+
+    Raises:
+        RecordError: for a file that cannot be written.
+    """
+    texts = {
+        cif: cif_text(refinement),
+        numbers: json.dumps(numbers_of(refinement), indent=2, ensure_ascii=False) + "\n",
+        html: html_text(refinement),
+    }
+    for path, text in texts.items():
+        replace_file(path, partial(Path.write_text, data=text, encoding="utf8"))
+
+
+def cif_text(refinement: Refinement) -> str:
+    """Return the refined model in the setting of the start, with the symmetry found, and where it comes from."""
+    refined = refinement.refined
+    notes = [
+        f"refined by xrdscape {__version__} from {refinement.start_name} against {_pattern_name(refinement)}",
+        refinement.verdict,
+        f"symmetry found within {SYMPREC_ANGSTROM:g} angstrom: {_space_group(refined)}",
+        "standard uncertainties were not determined"
+        + ("" if refinement.settings.atoms else "; coordinates are those of the start"),
+    ]
+    head = "".join(f"# {' '.join(note.split())}\n" for note in notes)
+    return head + str(CifWriter(refined, symprec=SYMPREC_ANGSTROM, refine_struct=False))
+
+
+def _limits(radiation: Radiation) -> list[str]:
+    """Return what the simulation leaves out, a sentence each."""
+    beam = "the beam was unpolarised" if radiation.monochromator_two_theta_deg is None else "the monochromator is ideal"
+    limits = [
+        "Scattering is kinematic, with one B_iso for all atoms and without absorption, anomalous dispersion or "
+        f"preferred orientation; {beam}."
+    ]
+    if len(radiation.lines) == 1:
+        limits.append(
+            "If both K-alpha lines were in the beam but only the first is known here, the cell is too small (copper: "
+            "by 0.08 %): give both with --wavelength-angstrom."
+        )
+    return limits
+
+
+def _pattern_name(refinement: Refinement) -> str:
+    return Path(refinement.pattern.origin).name or "a pattern"
+
+
+def _space_group(crystal: Structure) -> str:
+    found = SpacegroupAnalyzer(crystal, symprec=SYMPREC_ANGSTROM)
+    return f"{found.get_space_group_symbol()} ({found.get_space_group_number()})"
+
+
+def numbers_of(refinement: Refinement) -> dict[str, Any]:
+    """Return all numbers of the report, for programs."""
+    pattern, made, fit = refinement.pattern, provenance(), refinement.refined_fit
+    profile = fit.instrument.profile
+    return {
+        "files": {"crystal": refinement.start_name, "pattern": _pattern_name(refinement)},
+        "formula": refinement.refined.composition.reduced_formula,
+        "verdict": refinement.verdict,
+        "warnings": refinement.warnings,
+        "cell": {"before": _cell(refinement.start), "after": _cell(refinement.refined)},
+        "residual": {"before": asdict(refinement.before), "after": asdict(refinement.after)},
+        "crystal_family": refinement.family,
+        "space_group": _space_group(refinement.refined),
+        "profile": {
+            **asdict(profile.width),
+            "eta": profile.eta,
+            "b_iso_angstrom2": fit.b_iso,
+            "zero_deg": fit.instrument.zero_deg,
+        },
+        "pattern": {
+            "wavelengths_angstrom": [line.wavelength_angstrom for line in pattern.instrument.radiation.lines],
+            "first_deg": float(pattern.two_theta_deg[0]),
+            "last_deg": float(pattern.two_theta_deg[-1]),
+            "step_deg": pattern.instrument.step_deg,
+            "points": len(pattern.intensity),
+        },
+        "settings": asdict(refinement.settings),
+        "descents": refinement.descents,
+        "seconds": round(refinement.seconds, 2),
+        "assumptions": [*refinement.remarks, *_limits(refinement.pattern.instrument.radiation)],
+        "made_by": {name: made[name] for name in ("revision", "packages", "python", "date")},
+    }
+
+
+def _cell(crystal: Structure) -> dict[str, float]:
+    cell = dict(zip(CELL, (round(float(p), 6) for p in crystal.lattice.parameters), strict=True))
+    return {**cell, "volume": round(crystal.volume, 4)}
+
+
+def html_text(refinement: Refinement) -> str:
+    """Return the report as one page that needs nothing else."""
+    numbers = numbers_of(refinement)
+    title = f"{numbers['formula']} against {_pattern_name(refinement)}"
+    warned = "".join(
+        f'<p class="warning"><strong>Look twice.</strong> {escape(text)}</p>' for text in refinement.warnings
+    )
+    with styled():
+        pattern = _pattern_figure(refinement_figure(refinement), len(refinement.pattern.intensity))
+        path = _figure(
+            path_figure(refinement.path),
+            "Loss and blur over the steps of the descent",
+            "The descent that was taken (a), and the blur of both patterns meanwhile (b).",
+        )
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="verdict">{escape(numbers["verdict"])}</p>',
+        warned,
+        _cell_table(numbers),
+        _residual_table(numbers),
+        pattern,
+        path,
+        _profile_table(numbers),
+        _list("What was assumed", numbers["assumptions"]),
+        _table("Settings", ("", "value"), [*_flat(numbers["settings"]), *_flat(numbers["pattern"])]),
+        _table("Made by", ("", "value"), _flat(_made_by(numbers))),
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
+    )
+
+
+def _made_by(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    made = numbers["made_by"]
+    return {
+        **made["packages"],
+        **{name: made[name] for name in ("revision", "python", "date")},
+        **{name: numbers[name] for name in ("descents", "seconds")},
+    }
+
+
+def _pattern_figure(figure: Figure, points: int) -> str:
+    return _figure(
+        figure,
+        "Measured and simulated pattern, before and after the refinement",
+        "The measured pattern with that of the start, scaled to equal area (a), and with that of the refined crystal "
+        f"(b), whose reflections are marked; {points} points. The numbers above each panel are those at the scale and "
+        "background that fit best.",
+    )
+
+
+def _cell_table(numbers: Mapping[str, Any]) -> str:
+    before, after = numbers["cell"]["before"], numbers["cell"]["after"]
+    rows = []
+    for name, label in zip((*CELL, "volume"), (*CELL_LABELS, "volume (Å³)"), strict=True):
+        old, new = before[name], after[name]
+        rows.append((label, f"{old:.4f}", f"{new:.4f}", f"{new - old:+.4f}", f"{new / old - 1:+.3%}"))
+    return _table("Cell (uncertainties not determined)", ("", "start", "refined", "change", "relative"), rows)
+
+
+def _residual_table(numbers: Mapping[str, Any]) -> str:
+    before, after = numbers["residual"]["before"], numbers["residual"]["after"]
+    labels = {"cosine": "cosine similarity, without background", "Rwp": "Rwp", "Rp": "Rp",
+              "Rwp_net": "Rwp, background subtracted"}  # fmt: skip
+    rows = [(label, f"{before[name]:.4f}", f"{after[name]:.4f}") for name, label in labels.items()]
+    return _table("Agreement", ("", "start", "refined"), rows)
+
+
+def _profile_table(numbers: Mapping[str, Any]) -> str:
+    profile = numbers["profile"]
+    widths = [name for name in profile if name in ("U", "V", "W", "size_angstrom")]
+    rows = [
+        (f"{', '.join(widths)} of the peak widths", ", ".join(f"{profile[name]:.4g}" for name in widths)),
+        ("Gaussian fraction η", f"{profile['eta']:.3f}"),
+        ("overall B_iso (Å²)", f"{profile['b_iso_angstrom2']:.2f}"),
+        ("zero shift (°)", f"{profile['zero_deg']:.4f}"),
+        ("crystal family", numbers["crystal_family"] or "free"),
+        ("space group found", numbers["space_group"]),
+    ]
+    return _table("Profile and symmetry", ("", "value"), rows)
+
+
+def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, f"{value:.6g}" if isinstance(value, float) else str(value)) for name, value in values.items()]
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><caption>{escape(caption)}</caption><tr>{top}</tr>{body}</table>"
+
+
+def _list(title: str, items: Sequence[str]) -> str:
+    return f"<h2>{escape(title)}</h2><ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+
+
+def _figure(figure: Figure, alternative: str, caption: str) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    label = f'role="img" aria-label="{escape(alternative, quote=True)}"'
+    return f"<figure>{svg.replace('<svg', f'<svg {label}', 1)}<figcaption>{escape(caption)}</figcaption></figure>"

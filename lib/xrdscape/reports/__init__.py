@@ -1,1 +1,0 @@
-"""Reports to a user as files."""
