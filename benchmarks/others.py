@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from xrdscape.crystal.structures import REFERENCE_NAMES
 from xrdscape.optimisation.fused_steps import fused_steps
 from xrdscape.optimisation.loop import run_descent
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.runtime.provenance import cores
 from xrdscape.runtime.threads import use_threads
 from xrdscape.timing.limit import operator_work

@@ -16,14 +16,14 @@ from pymatgen.core import Structure
 from torch import Tensor
 
 from xrdscape.crystal.structures import load_structure, to_tensors
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.study.starts import start
 from xrdscape.timing.measure import LATTICE_LEVEL
 
-INSTRUMENT = Instrument()
+INSTRUMENT = PAPER_INSTRUMENT
 FWHM_DEG = 0.35
 """Of BraggCalculator's one-width Gaussian: about the width that this book's peaks have."""
 LORENTZ_X_DEG, LORENTZ_Y_DEG, GAUSS_W_DEG2 = 0.27, 0.05, 0.0025

@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from others import BATCH, descend, measure_limit, measure_memory, measure_threads, plain
 from peers import PEERS, Peer, cells, difference
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError, XrdscapeError
-from xrdscape.paths import ROOT
+from xrdscape.paths import REFERENCE_NAMES, ROOT
 from xrdscape.runtime.provenance import cores, machine, revision
 from xrdscape.runtime.threads import use_threads
 from xrdscape.timing.check import check_engine, largest_errors, require_correct

@@ -9,7 +9,7 @@ from crystals import COARSE
 from tolerances import ROUNDING, STANDARD_ERRORS, SUMMED
 
 from xrdscape.crystal.families import detect_family, project
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.artefacts import (
     ARTEFACTS,
     BEAM_STOP_DEG,
@@ -30,6 +30,7 @@ from xrdscape.diffraction.artefacts import (
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.errors import XrdscapeError
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.patterns.simulated import simulate
 
 FINE = Instrument(two_theta_max_deg=60.0)

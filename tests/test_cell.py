@@ -19,8 +19,9 @@ from xrdscape.crystal.cell import (
 )
 from xrdscape.crystal.families import FAMILIES, detect_family, project
 from xrdscape.crystal.reference_facts import reference_facts
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import CellError, StructureError
+from xrdscape.paths import REFERENCE_NAMES
 
 RNG_SEED = 7
 

@@ -7,10 +7,11 @@ from scipy import stats
 from tolerances import KNOWN_DISTANCE, MI_BIAS, QUANTILE, SIMILARITY
 
 from xrdscape.crystal.distortion import distort_coordinates, distort_lattice
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import RecordError, XrdscapeError
 from xrdscape.evaluation.estimates import jeffreys_interval, mutual_information, pearson, spearman
 from xrdscape.evaluation.matching import CONVENTIONAL, PYMATGEN_DEFAULTS, emd, matches, tight_match
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.published import published_table
 
 

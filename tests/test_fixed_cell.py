@@ -4,13 +4,14 @@ import pytest
 import torch
 from tolerances import FLOAT32_GRADIENT, FLOAT32_LOSS, FLOAT32_PATTERN, REDUCED_GRADIENT, REDUCED_LOSS, SUMMED
 
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.optimisation.descent import Descent, Schedule, Stage, constant, fixed_of, init
 from xrdscape.optimisation.fixed_cell import fixed_cell, fixed_cell_loss
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.starts import start
 
 

@@ -10,10 +10,11 @@ from tolerances import COMPILED, CUDA, FLOAT32_GRADIENT, KERNEL_FLOAT32
 from torch import Tensor
 
 from xrdscape.crystal.distortion import distort_lattice, generator
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
+from xrdscape.paths import REFERENCE_NAMES
 
 CRYSTALS = [*((name, load_structure(name)) for name in REFERENCE_NAMES), *((name, carried(name)) for name in CARRIED)]
 INSTRUMENTS = {

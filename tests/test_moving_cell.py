@@ -8,11 +8,12 @@ from crystals import COARSE
 from tolerances import COMPILED, FLOAT32_GRADIENT, FLOAT32_LOSS
 from torch import Tensor
 
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.optimisation import moving_cell
 from xrdscape.optimisation.moving_cell import moving_cell_gradient, moving_cell_loss
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.runtime.threads import use_threads
 from xrdscape.study.starts import start
 

@@ -14,10 +14,10 @@ from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from tolerances import ORACLE_ANGLE_DEG, ORACLE_INTENSITY, SUMMED
 
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import reflection_table
-from xrdscape.paths import ROOT
+from xrdscape.paths import REFERENCE_NAMES, ROOT
 from xrdscape.patterns.simulated import simulate
 
 MP20 = ROOT.parent / "shared" / "data" / "mp20_sample.csv.gz"

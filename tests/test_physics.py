@@ -12,9 +12,10 @@ from scipy.spatial.transform import Rotation
 from tolerances import ABSENT, SUMMED
 from torch import Tensor
 
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator, reflection_table
+from xrdscape.paths import REFERENCE_NAMES
 
 SEED = 11
 EXAMPLES = ("triclinic_alloy", "triclinic_oblique", "CuO", "CaCO3_aragonite", "SiO2_quartz", "ZnS", "CaC2", "Si")

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.optimisation.kernels.shift_kernel import best_shift
 from xrdscape.optimisation.objectives import best_shift as best_shift_of_all
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.starts import start
 
 # Overlaps in float32, and shifts that are equally good to rounding.

@@ -14,7 +14,7 @@ from pymatgen.core import Lattice, Structure
 from xrdscape.book.pages import Book
 from xrdscape.book.parameters import chapter_parameters
 from xrdscape.crystal.families import FAMILIES, project
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
+from xrdscape.crystal.structures import load_structure
 from xrdscape.errors import XrdscapeError
 from xrdscape.figures import case_figure, user_slices_figure
 from xrdscape.landscape.ascents import ascents
@@ -24,6 +24,7 @@ from xrdscape.optimisation.graduated import Narrowing
 from xrdscape.optimisation.methods import METHODS
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.optimisation.search import search
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.jobs import DescentJob
 from xrdscape.study.plan import load_plan
 from xrdscape.study.problems import problem_of
@@ -108,7 +109,7 @@ def test_what_is_no_crystal_is_refused(tmp_path: Path) -> None:
         user_crystal("none.cif")
     broken = tmp_path / "broken.cif"
     broken.write_text("data_x\n_cell_length_a banana\n")
-    with pytest.raises(XrdscapeError, match=r"broken\.cif is not a crystal structure.*Check that"):
+    with pytest.raises(XrdscapeError, match=r"broken\.cif has no atom sites\. Give a complete CIF"):
         user_crystal(broken)
 
 

@@ -16,6 +16,7 @@ from xrdscape.runtime.extras import needs
 from xrdscape.runtime.outputs import writable, writable_set
 
 if TYPE_CHECKING:
+    from xrdscape.crystal.reading import Crystal
     from xrdscape.patterns.pattern import Pattern
 
 PICTURES, REPORTS = (".png", ".svg", ".pdf"), (".cif", ".html", ".json")
@@ -191,13 +192,16 @@ def simulate(
     if plot:
         writable(plot, PICTURES, force)
     crystal_path(file)
+    from xrdscape.crystal.reading import read_crystal
     from xrdscape.diffraction.instrument import Instrument
     from xrdscape.patterns.simulated import simulate as simulate_pattern
 
     given = _given({**settings, **(dict(zip("UVW", caglioti, strict=True)) if caglioti else {})})
-    pattern = simulate_pattern(file, Instrument(**given))
+    crystal = read_crystal(file)
+    _tell_crystal(crystal)
+    pattern = simulate_pattern(crystal, Instrument(**given))
     pattern.to_xy(output, force)
-    click.echo(f"{pattern.origin.partition(',')[0]}: {len(pattern.intensity)} points in {output}")
+    click.echo(f"{crystal.formula}: {len(pattern.intensity)} points in {output}")
     if plot:
         _draw(pattern, plot)
         click.echo(f"drawing in {plot}")
@@ -252,6 +256,7 @@ def snap(
     if plot:
         writable(plot, PICTURES, force)
     crystal_path(file)
+    from xrdscape.crystal.reading import read_crystal
     from xrdscape.refinement.figures import write_figure
     from xrdscape.refinement.refine import refine
     from xrdscape.refinement.settings import FREE
@@ -259,9 +264,11 @@ def snap(
 
     use_threads(1)
     given = _given({"family": FREE if free else family, **settings})
+    crystal = read_crystal(file)
+    _tell_crystal(crystal)
     measured = _measured(pattern, wavelengths, two_theta_range, background == "none", caglioti)
     progress = sys.stderr.isatty()
-    done = refine(file, measured, say=lambda message: click.echo(message, err=True), progress=progress, **given)
+    done = refine(crystal, measured, say=lambda message: click.echo(message, err=True), progress=progress, **given)
     done.write(name, force)
     if plot:
         write_figure(done, plot)
@@ -272,6 +279,13 @@ def snap(
         click.echo(f"{quantity}: {before} -> {after}")
     written = (*outputs, plot) if plot else outputs
     click.echo(f"in {done.seconds:.1f} s: {', '.join(str(path) for path in written)}")
+
+
+def _tell_crystal(crystal: "Crystal") -> None:
+    """Print what was read of a crystal, and what was assumed."""
+    click.echo(f"crystal: {crystal.summary}")
+    for remark in crystal.remarks:
+        click.echo(f"note: {remark}", err=True)
 
 
 def _measured(

@@ -5,6 +5,10 @@ class XrdscapeError(ValueError):
     """Base of every error that a user can cause and mend."""
 
 
+class CrystalWarning(UserWarning):
+    """Something was assumed of a crystal that its file does not say."""
+
+
 class StructureError(XrdscapeError):
     """A crystal structure cannot be read or used."""
 

@@ -13,7 +13,7 @@ from sphinx.addnodes import desc_signature
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from xrdscape.crystal.structures import REFERENCE_NAMES
+from xrdscape.paths import REFERENCE_NAMES
 
 AS_WRITTEN = (
     nodes.literal,

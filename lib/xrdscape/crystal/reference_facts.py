@@ -1,8 +1,8 @@
 """What the files of the ten reference structures say of them."""
 
 import pandas as pd
-from pymatgen.io.cif import CifFile
 
+from xrdscape.crystal.cif import cif_blocks, file_text
 from xrdscape.crystal.structures import load_structure
 from xrdscape.paths import REFERENCE_NAMES, reference_path
 
@@ -16,18 +16,18 @@ def reference_facts() -> pd.DataFrame:
     """
     rows = []
     for name in REFERENCE_NAMES:
-        block = next(iter(CifFile.from_file(reference_path(name)).data.values()))
+        block = cif_blocks(file_text(reference_path(name)))[0][0]
         structure = load_structure(name)
         rows.append(
             {
                 "name": name,
                 "formula": structure.composition.reduced_formula,
-                "source": " ".join(str(block["_xrdscape_source"]).split()),
-                "space_group": block["_space_group_name_H-M_alt"],
-                "space_group_number": int(block["_space_group_IT_number"]),
-                "crystal_family": block["_xrdscape_crystal_family"],
+                "source": block.value("_xrdscape_source"),
+                "space_group": block.value("_space_group_name_h-m_alt"),
+                "space_group_number": int(block.value("_space_group_it_number") or 0),
+                "crystal_family": block.value("_xrdscape_crystal_family"),
                 "n_sites": len(structure),
-                "named_in_paper": block["_xrdscape_named_in_paper"] == "yes",
+                "named_in_paper": block.value("_xrdscape_named_in_paper") == "yes",
             }
         )
     return pd.DataFrame(rows)

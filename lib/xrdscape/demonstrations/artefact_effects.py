@@ -11,6 +11,7 @@ from pymatgen.core import Structure
 
 from xrdscape.crystal.structures import load_structure, structures_from_tensors, to_tensors
 from xrdscape.diffraction.artefacts import ARTEFACTS, FAMILY, NONE, ArtefactName, background, counted
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.evaluation.matching import tight_match
 from xrdscape.optimisation.blur import blurred, half_width
@@ -81,7 +82,7 @@ def background_ratios(share: float, structures: Sequence[str] = REFERENCE_NAMES)
     """
     ratios = []
     for name in structures:
-        pattern = simulate(load_structure(name))
+        pattern = simulate(load_structure(name), PAPER_INSTRUMENT)
         shape = background(torch.from_numpy(pattern.two_theta_deg)).numpy()
         ratios.append(share * pattern.intensity.max() * shape.sum() / pattern.intensity.sum())
     return np.array(ratios)
@@ -126,7 +127,7 @@ def _kept(reference: Structure, share: float, counts: float, seed: int) -> bool:
 
 def _estimated(reference: Structure, share: float, counts: float, seed: int) -> tuple[Values, Values, Values]:
     """Counted intensities on a background, that background, and the estimate of it, [n] each."""
-    pattern, rng = simulate(reference), np.random.default_rng(seed)
+    pattern, rng = simulate(reference, PAPER_INSTRUMENT), np.random.default_rng(seed)
     angles = pattern.two_theta_deg
     under = share * pattern.intensity.max() * background(torch.from_numpy(angles)).numpy()
     together = pattern.intensity + under
@@ -159,5 +160,5 @@ def counting_likeness(
 
 def total_counts(counts: float, structures: Sequence[str] = REFERENCE_NAMES) -> Values:
     """Counts that a whole pattern is expected to have with so many at its maximum, crystal by crystal [n]."""
-    patterns = (simulate(load_structure(name)).intensity for name in structures)
+    patterns = (simulate(load_structure(name), PAPER_INSTRUMENT).intensity for name in structures)
     return np.array([counts * pattern.sum() / pattern.max() for pattern in patterns])

@@ -8,7 +8,7 @@ import torch
 from pymatgen.core import Element
 
 from xrdscape.diffraction.form_factors import form_factor_table, form_factors
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.diffraction.lorentz_polarisation import lorentz_polarisation
 from xrdscape.diffraction.profile import pseudo_voigt
 
@@ -20,7 +20,7 @@ def form_factor_curves(elements: Sequence[str], instrument: Instrument | None = 
         DataFrame indexed by s (1/angstrom): a column an element, the heaviest first; electrons.
     """
     ordered = tuple(sorted(set(elements), key=lambda symbol: -Element(symbol).Z))
-    end = (instrument or Instrument()).max_reciprocal_length / 2
+    end = (instrument or PAPER_INSTRUMENT).max_reciprocal_length / 2
     s = torch.linspace(0, 1.3 * end, 200, dtype=torch.float64)
     factors = form_factors(s**2, form_factor_table(ordered)).numpy()
     return pd.DataFrame(factors.T, index=pd.Index(s.numpy(), name="s"), columns=list(ordered))
@@ -42,7 +42,7 @@ def width_curve(instrument: Instrument | None = None) -> pd.DataFrame:
     Returns:
         DataFrame: two_theta_deg, fwhm_deg, and the terms W, V and U of Caglioti's law (deg^2).
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     two_theta = torch.linspace(instrument.two_theta_min_deg, instrument.two_theta_max_deg, 300, dtype=torch.float64)
     tangent, law = torch.tan(torch.deg2rad(two_theta) / 2), instrument.caglioti
     columns = {
@@ -63,7 +63,7 @@ def peak_shape_curves(
     Returns:
         DataFrame: offset_deg, gaussian, lorentzian, pseudo_voigt (height 1).
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     offset = torch.linspace(-half_range_deg, half_range_deg, 2001, dtype=torch.float64)
     width = instrument.fwhm_deg(torch.tensor(two_theta_deg, dtype=torch.float64)).expand_as(offset)
     fractions = {"gaussian": 1.0, "lorentzian": 0.0, "pseudo_voigt": instrument.eta}

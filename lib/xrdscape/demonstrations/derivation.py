@@ -12,7 +12,7 @@ from pymatgen.core import Structure
 from xrdscape.crystal.families import FAMILIES, project
 from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.form_factors import form_factors
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
 from xrdscape.diffraction.reflections import Reflections
@@ -78,7 +78,7 @@ def pymatgen_lines(names: Sequence[str], instrument: Instrument | None = None) -
         DataFrame, one row a line of either program: structure, two_theta_deg, intensity (maximum 100),
         angle_difference_deg, intensity_difference (relative to the line), NaN where the other has no such line.
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     calculator = XRDCalculator(wavelength=instrument.wavelength_angstrom)
     span = (instrument.two_theta_min_deg, instrument.two_theta_max_deg)
     frames = []

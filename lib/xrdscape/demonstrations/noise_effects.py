@@ -9,6 +9,7 @@ import torch
 
 from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.optimisation.objectives import OBJECTIVES
 from xrdscape.patterns.pattern import Pattern
 from xrdscape.patterns.simulated import simulate
@@ -70,8 +71,8 @@ def patterns_by_level(
 ) -> list[tuple[float, Pattern, float]]:
     """Patterns of one realisation at each noise level: level, pattern, cosine similarity to the reference's."""
     reference = load_structure(name)
-    target = torch.from_numpy(simulate(reference).intensity)
-    patterns = [simulate(start(name, noise, level, copy, seed, reference)) for level in levels]
+    target = torch.from_numpy(simulate(reference, PAPER_INSTRUMENT).intensity)
+    patterns = [simulate(start(name, noise, level, copy, seed, reference), PAPER_INSTRUMENT) for level in levels]
     cosine = OBJECTIVES["cosine"].similarity
     alike = [float(cosine(torch.from_numpy(p.intensity)[None], target)) for p in patterns]
     return list(zip(levels, patterns, alike, strict=True))

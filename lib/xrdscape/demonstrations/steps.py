@@ -11,7 +11,7 @@ from pymatgen.util.coord import pbc_diff
 
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.form_factors import form_factors
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.diffraction.lorentz_polarisation import lorentz_polarisation
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.diffraction.peaks import peaks_to_pattern_reference
@@ -72,7 +72,7 @@ def line_by_line(
 
     Source: eq:pattern of the simulator chapter.
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     table = reflection_table(structure, instrument)
     angle = torch.tensor(table["two_theta_deg"].to_numpy(copy=True))
     factor = lorentz_polarisation(torch.sin(torch.deg2rad(angle / 2)) ** 2).numpy()

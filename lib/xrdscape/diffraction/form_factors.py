@@ -3,14 +3,21 @@
 import json
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from pymatgen.core import Element
 from torch import Tensor
 
+from xrdscape.diffraction.form_factor_tables import PublishedSource, gaussians
 from xrdscape.errors import StructureError
+
+FormFactorSource = Literal["electron", PublishedSource]
+"""Where form factors come from: the fit to electron scattering that the paper used, or published sums of Gaussians."""
+
+Tabulation = Literal["published", FormFactorSource]
+"""Choice of it: "published" is whichever of the published sums holds for the angles at hand."""
 
 MOTT_BETHE = 41.78214
 """Mott-Bethe prefactor of the electron-scattering fit, 8 pi^2 m e^2 / h^2 in 1/angstrom (De Graef & McHenry, Structure
@@ -19,12 +26,19 @@ s = sin(theta)/lambda up to about 2 1/angstrom."""
 
 
 class FormFactorTable(NamedTuple):
-    """Atomic numbers Z [elements, 1], and the decays -b [terms, 1] and coefficients -41.78214 a [elements, terms] of
-    all elements' terms together: an element's coefficients are 0 for the terms of the others."""
+    """Coefficients of f(s) = z + s^2 sum_i c_i exp(d_i s^2) or, of Gaussians, f(s) = z + sum_i c_i exp(d_i s^2).
+
+    Args:
+        z: what the sum is added to, [elements, 1]; the atomic number in the first form.
+        decay: d of all elements' terms together [terms, 1].
+        coefficient: c [elements, terms]: an element's are 0 for the terms of the others.
+        gaussian: whether the second form holds.
+    """
 
     z: Float[Tensor, "elements 1"]
     decay: Float[Tensor, "terms 1"]
     coefficient: Float[Tensor, "elements terms"]
+    gaussian: bool
 
 
 @cache
@@ -36,13 +50,20 @@ def coefficients() -> dict[str, list[list[float]]]:
 
 
 def form_factor_table(
-    elements: tuple[str, ...], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+    elements: tuple[str, ...],
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+    source: FormFactorSource = "electron",
 ) -> FormFactorTable:
     """Return what `form_factors` needs to know of some elements.
 
     Raises:
         StructureError: for an element without tabulated coefficients.
     """
+    if source != "electron":
+        table = gaussians(elements, source)
+        a, b, c = (torch.as_tensor(part, dtype=dtype, device=device) for part in table)
+        return FormFactorTable(c[:, None], -b.flatten()[:, None], torch.block_diag(*a), gaussian=True)
     known = coefficients()
     missing = [e for e in elements if e not in known]
     if missing:
@@ -51,13 +72,14 @@ def form_factor_table(
         )
     z = torch.tensor([float(Element(e).Z) for e in elements], dtype=dtype, device=device)
     a, b = torch.tensor([known[e] for e in elements], dtype=dtype, device=device).unbind(-1)
-    return FormFactorTable(z[:, None], -b.flatten()[:, None], -MOTT_BETHE * torch.block_diag(*a))
+    return FormFactorTable(z[:, None], -b.flatten()[:, None], -MOTT_BETHE * torch.block_diag(*a), gaussian=False)
 
 
 def form_factors(
     s_squared: Float[Tensor, "*batch reflections"], table: FormFactorTable
 ) -> Float[Tensor, "*batch elements reflections"]:
-    """Return atomic form factors in electrons, f(s) = Z - 41.78214 s^2 sum_i a_i exp(-b_i s^2).
+    """Return atomic form factors in electrons: f(s) = Z - 41.78214 s^2 sum_i a_i exp(-b_i s^2) of the paper's fit, or
+    f(s) = c + sum_i a_i exp(-b_i s^2) of Gaussians.
 
     Args:
         s_squared: (sin(theta) / lambda)^2 = 1 / (2 d)^2, 1/angstrom^2.
@@ -66,4 +88,5 @@ def form_factors(
     Source: eq:form-factor of the simulator chapter.
     """
     s2 = s_squared[..., None, :]
-    return torch.addcmul(table.z, s2, table.coefficient @ torch.exp(table.decay * s2))
+    sums = table.coefficient @ torch.exp(table.decay * s2)
+    return table.z + sums if table.gaussian else torch.addcmul(table.z, s2, sums)

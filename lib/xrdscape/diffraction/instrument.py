@@ -17,6 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xrdscape.diffraction.axis import Axis, scattering_angle_deg
+from xrdscape.diffraction.form_factor_tables import published_up_to
+from xrdscape.diffraction.form_factors import FormFactorSource, Tabulation
 from xrdscape.diffraction.kernels.arguments import Optics, WidthConstants
 from xrdscape.diffraction.profile import PeakProfile
 from xrdscape.diffraction.radiation import EmissionLine, Radiation
@@ -31,7 +33,8 @@ PAPER_PROFILE = PeakProfile(CagliotiWidth(0.1, 0.01, 0.1), 0.1)
 
 @dataclass(frozen=True, init=False)
 class Instrument:
-    """Everything about the measurement that is not the crystal; the defaults are the paper's (SI 1.2).
+    """Everything about the measurement that is not the crystal; the defaults are the paper's (SI 1.2), but for its form
+    factors (`PAPER_INSTRUMENT` has those, too).
 
     The usual powder diffractometer is described by numbers, each of which changes the part that it belongs to:
 
@@ -57,6 +60,7 @@ class Instrument:
             reflection that leaves causes no jump. In degrees of 2 theta on an axis of Q, too.
         zero_deg: recorded less true scattering angle, for an axis of angles.
         radiation, axis, profile: the parts.
+        tabulation: of the form factors; by default the published one that holds to the end of the range.
 
     Raises:
         InstrumentError: for settings that describe no pattern.
@@ -67,6 +71,7 @@ class Instrument:
     profile: PeakProfile
     taper_deg: float
     zero_deg: float
+    tabulation: Tabulation
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class Instrument:
         radiation: Radiation = PAPER_RADIATION,
         axis: Axis = PAPER_AXIS,
         profile: PeakProfile = PAPER_PROFILE,
+        tabulation: Tabulation = "published",
     ) -> None:
         if wavelength_angstrom is not None:
             radiation = replace(radiation, lines=(EmissionLine(wavelength_angstrom),))
@@ -101,6 +107,7 @@ class Instrument:
             "profile": replace(profile, **_given(eta=eta)),
             "taper_deg": taper_deg,
             "zero_deg": zero_deg,
+            "tabulation": tabulation,
         }
         for name, part in parts.items():
             object.__setattr__(self, name, part)
@@ -211,6 +218,13 @@ class Instrument:
         return 2 * math.sin(math.radians(self.edge_deg) / 2) / self.radiation.shortest_wavelength_angstrom
 
     @property
+    def form_factor_source(self) -> FormFactorSource:
+        """Table that the form factors come from: of the published ones the first that holds to the end of the range."""
+        if self.tabulation != "published":
+            return self.tabulation
+        return published_up_to(self.max_reciprocal_length / 2)
+
+    @property
     def width_constants(self) -> WidthConstants:
         """Constants of the width's formula for the strongest emission line."""
         return self.profile.width.constants(self.wavelength_angstrom)
@@ -282,5 +296,5 @@ def edge_weight(two_theta_deg: Float[Tensor, "*shape"], instrument: Instrument) 
     return (1 + torch.cos(math.pi * past)) / 2
 
 
-PAPER_INSTRUMENT = Instrument()
-"""The instrument of the paper, whose settings are the defaults everywhere."""
+PAPER_INSTRUMENT = Instrument(tabulation="electron")
+"""The instrument of the paper with its form factors, which the study reproduces."""

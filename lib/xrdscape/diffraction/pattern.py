@@ -13,10 +13,11 @@ from torch import Tensor
 
 from xrdscape.crystal.cell import check_lattice
 from xrdscape.crystal.contents import Contents, contents_of
-from xrdscape.crystal.structures import Crystal, structure_of, to_tensors
+from xrdscape.crystal.size import refuse_size
+from xrdscape.crystal.structures import CrystalLike, structure_of, to_tensors
 from xrdscape.diffraction.axis import Axis, scattering_angle_deg
 from xrdscape.diffraction.form_factors import form_factor_table
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.diffraction.kernels.arguments import SimulatorConstants
 from xrdscape.diffraction.peaks import peaks_to_pattern, sampling_of
 from xrdscape.diffraction.reflection_peaks import (
@@ -71,12 +72,12 @@ class Simulator:
         hkl_max: int | None = None,
         b_iso: float = 0.0,
     ) -> None:
-        self.instrument = instrument or Instrument()
+        self.instrument = instrument or PAPER_INSTRUMENT
         self.dtype, self.device, self.hkl_max, self.b_iso = dtype, device, hkl_max, b_iso
         known = contents_of(contents)
         self.elements = known.elements
         self.occupancy = torch.as_tensor(known.occupancy, dtype=dtype, device=device)
-        self.form_factor_table = form_factor_table(self.elements, dtype, device)
+        self.form_factor_table = form_factor_table(self.elements, dtype, device, self.instrument.form_factor_source)
         # Made here, since inside a functional transform of torch no array can be taken from a tensor.
         self._form_factors = form_factor_arrays(self.form_factor_table)
 
@@ -88,6 +89,9 @@ class Simulator:
         other = copy(self)
         for made in ("grid", "two_theta_deg", "constants"):
             vars(other).pop(made, None)
+        if instrument.form_factor_source != self.instrument.form_factor_source:
+            table = form_factor_table(self.elements, self.dtype, self.device, instrument.form_factor_source)
+            other.form_factor_table, other._form_factors = table, form_factor_arrays(table)
         other.instrument, other.b_iso = instrument, self.b_iso if b_iso is None else b_iso
         return other
 
@@ -121,8 +125,11 @@ class Simulator:
         """Return reflection lists for these cells, complete for cells stretched by up to `reach`.
 
         Raises:
-            CellError: for a cell that does not close or, unless that is allowed, shows no reflection.
+            CellError: for a cell that does not close, has more reflections than memory holds or, unless that is
+                allowed, shows none.
         """
+        longest = reach * self.instrument.max_reciprocal_length
+        refuse_size(lattice.detach(), len(self.occupancy), longest, self.hkl_max)
         return enumerate_reflections(
             lattice.detach(), self.instrument.max_reciprocal_length, reach, self.hkl_max, allow_empty
         )
@@ -189,7 +196,7 @@ class Simulator:
         return self.patterns(lattice, reflections, self.geometrical(reflections, frac_coords))
 
 
-def reflection_table(crystal: Crystal, instrument: Instrument | None = None) -> "pd.DataFrame":
+def reflection_table(crystal: CrystalLike, instrument: Instrument | None = None) -> "pd.DataFrame":
     """Return the reflections of a crystal for the strongest emission line, as pymatgen's `XRDCalculator` lists them.
 
     Reflections whose angles round to the same multiple of 1e-5 deg are one row: their intensities are added, and

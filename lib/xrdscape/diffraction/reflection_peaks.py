@@ -162,7 +162,12 @@ def lists_of(reflections: Reflections, geometrical: GeometricalFactors) -> Lists
 
 def form_factor_arrays(table: FormFactorTable) -> FormFactors:
     """Return the form factors' coefficients as the compiled loops take them."""
-    return FormFactors(table.z.cpu().numpy(), table.decay.cpu().numpy(), table.coefficient.cpu().numpy())
+    return FormFactors(
+        z=table.z.cpu().numpy(),
+        decay=table.decay.cpu().numpy(),
+        coefficient=table.coefficient.cpu().numpy(),
+        gaussian=table.gaussian,
+    )
 
 
 class _CompiledPeaks(torch.autograd.Function):

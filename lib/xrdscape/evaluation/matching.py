@@ -9,7 +9,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.optimize import linear_sum_assignment
 
-from xrdscape.crystal.structures import MIN_SITE_DISTANCE_ANGSTROM, Crystal, structure_of
+from xrdscape.crystal.reading import MIN_SITE_DISTANCE_ANGSTROM
+from xrdscape.crystal.structures import CrystalLike, structure_of
 from xrdscape.runtime.extras import needs
 
 Criterion = Literal["conventional", "pymatgen", "tight"]
@@ -64,7 +65,7 @@ def meets(criterion: Criterion, reference: Structure, result: Structure) -> bool
     return matches(reference, result, CONVENTIONAL if criterion == "conventional" else PYMATGEN_DEFAULTS)
 
 
-def matches(reference: Crystal, result: Crystal, options: MatchOptions = CONVENTIONAL) -> bool:
+def matches(reference: CrystalLike, result: CrystalLike, options: MatchOptions = CONVENTIONAL) -> bool:
     """Return whether pymatgen's StructureMatcher calls two structures one.
 
     By default its tolerances are wide, as in the paper: lengths may differ by 10 %. `tight_match` asks for more.
@@ -99,7 +100,7 @@ def matches(reference: Crystal, result: Crystal, options: MatchOptions = CONVENT
         return False
 
 
-def tight_match(reference: Crystal, result: Crystal) -> bool:
+def tight_match(reference: CrystalLike, result: CrystalLike) -> bool:
     """Return whether a result has the reference's geometry as closely as a refinement would call it solved.
 
     Lengths within 0.5 % and angles within 0.5 degrees of the reference, and every atom within 0.05 angstrom

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from pymatgen.core import Structure
 
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, formula, joined_indices, letter_panels, new_figure
 
 LABEL_BOX = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
@@ -24,7 +24,7 @@ def lattice_planes_figure(
         hkl: the planes to draw; k must be 0.
         instrument: gives the radius of the limiting sphere.
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     fig = new_figure(3.7)
     left, right = fig.subplots(1, 2, width_ratios=[1.0, 1.08])
     basis = _plane_basis(structure)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pymatgen.core import Element
 
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.figures.style import PALETTE, PARAMETER_LABELS, TWO_THETA, joined_indices, letter_panels, new_figure
 from xrdscape.patterns.pattern import Pattern
 
@@ -20,7 +20,7 @@ def form_factor_figure(curves: pd.DataFrame, instrument: Instrument | None = Non
         curves: as `curves.form_factor_curves` gives them.
         instrument: marks the largest s that its range reaches.
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     end, s = instrument.max_reciprocal_length / 2, curves.index.to_numpy()
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.92, len(curves.columns)))
     fig = new_figure(3.7)
@@ -53,7 +53,7 @@ def lorentz_polarisation_figure(curve: pd.DataFrame, instrument: Instrument | No
         curve: as `curves.lorentz_polarisation_curve` gives it.
         instrument: its range is marked.
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     two_theta, product, polarisation = (curve[name] for name in ("two_theta_deg", "product", "polarisation"))
     fig = new_figure(2.7, width_in=5.0)
     ax = fig.subplots()

@@ -20,7 +20,7 @@ from xrdscape.optimisation.graduated import Narrowing, narrowing_stages
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.rules import Adam
 
-COARSE = Instrument(step_deg=0.1)
+COARSE = Instrument(step_deg=0.1, tabulation="electron")
 """Instrument of the maps here: a tenth of the points, where the narrowest peak still has three to its width."""
 
 

@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 from xrdscape.crystal.contents import Contents
 from xrdscape.crystal.distortion import distort_lattice, generator
 from xrdscape.crystal.families import Family, detect_family
-from xrdscape.crystal.structures import Crystal, from_tensors, structure_of, to_tensors
+from xrdscape.crystal.structures import CrystalLike, crystal_of, from_tensors, to_tensors
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.errors import CellError, PatternError, StructureError
@@ -82,7 +82,7 @@ class _Candidate:
 
 
 def refine(
-    start: Crystal,
+    start: CrystalLike,
     pattern: Pattern | str | Path,
     *,
     family: FamilyChoice = Settings.family,
@@ -125,14 +125,15 @@ def refine(
     """
     begin, say = time.monotonic(), say or _silent
     settings = Settings(family, atoms, zero_shift, blur_deg, restarts, seed)
-    crystal = structure_of(start)
+    read = crystal_of(start)
+    crystal = read.structure
     prepared = prepare(pattern if isinstance(pattern, Pattern) else read_pattern(pattern))
     _refuse_blind(crystal, prepared)
     kept, remark = chosen_family(crystal, settings.family)
     say(remark)
     task = _Task(crystal, prepared, kept, settings, progress)
     best, descents = _searched(task, say)
-    remarks = [*prepared.remarks, remark]
+    remarks = [f"The start: {read.summary}.", *read.remarks, *prepared.remarks, remark]
     if settings.atoms:
         best = _with_sites(best, task)
         say(f"coordinates: {best.agreement}")
@@ -154,7 +155,7 @@ def refine(
         remarks=tuple(remarks),
         pattern=prepared,
         settings=settings,
-        start_name=crystal.composition.reduced_formula if isinstance(start, Structure) else Path(start).name,
+        start_name=Path(read.origin).name,
     )
 
 

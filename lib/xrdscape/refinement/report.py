@@ -11,10 +11,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from pymatgen.core import Structure
-from pymatgen.io.cif import CifWriter
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xrdscape import __version__
+from xrdscape.crystal import writing
 from xrdscape.diffraction.radiation import Radiation
 from xrdscape.refinement.figures import path_figure, refinement_figure
 from xrdscape.refinement.refinement import Refinement
@@ -70,8 +70,7 @@ def cif_text(refinement: Refinement) -> str:
         "standard uncertainties were not determined"
         + ("" if refinement.settings.atoms else "; coordinates are those of the start"),
     ]
-    head = "".join(f"# {' '.join(note.split())}\n" for note in notes)
-    return head + str(CifWriter(refined, symprec=SYMPREC_ANGSTROM, refine_struct=False))
+    return writing.cif_text(refined, SYMPREC_ANGSTROM, notes)
 
 
 def _limits(radiation: Radiation) -> list[str]:
@@ -105,6 +104,8 @@ def numbers_of(refinement: Refinement) -> dict[str, Any]:
     return {
         "files": {"crystal": refinement.start_name, "pattern": _pattern_name(refinement)},
         "formula": refinement.refined.composition.reduced_formula,
+        "sites": len(refinement.refined),
+        "density_g_cm3": round(float(refinement.refined.density), 4),
         "verdict": refinement.verdict,
         "warnings": refinement.warnings,
         "cell": {"before": _cell(refinement.start), "after": _cell(refinement.refined)},
@@ -217,8 +218,11 @@ def _profile_table(numbers: Mapping[str, Any]) -> str:
         ("zero shift (°)", f"{profile['zero_deg']:.4f}"),
         ("crystal family", numbers["crystal_family"] or "free"),
         ("space group found", numbers["space_group"]),
+        ("formula", numbers["formula"]),
+        ("sites in the cell", str(numbers["sites"])),
+        ("density (g/cm³)", f"{numbers['density_g_cm3']:.3f}"),
     ]
-    return _table("Profile and symmetry", ("", "value"), rows)
+    return _table("Profile, symmetry and contents", ("", "value"), rows)
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:

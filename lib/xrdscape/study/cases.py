@@ -8,6 +8,7 @@ from pymatgen.core import Structure
 
 from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.diffraction.pattern import reflection_table
 from xrdscape.errors import RecordError
 from xrdscape.patterns.pattern import Pattern
@@ -63,14 +64,28 @@ class Case:
 
 def reference_model(label: str, reference: Structure) -> Model:
     """The reference structure as a model of a case."""
-    return Model(label, reference, simulate(reference), reflection_table(reference), 1.0, True)
+    return Model(
+        label,
+        reference,
+        simulate(reference, PAPER_INSTRUMENT),
+        reflection_table(reference, PAPER_INSTRUMENT),
+        1.0,
+        True,
+    )
 
 
 def recorded_model(label: str, row: pd.Series, which: Which, reference: Structure) -> Model:
     """Starting or refined model of a record as a model of a case."""
     structure = crystal(row, which, reference)
     cosine, matched = float(row[similarity("cosine", which)]), bool(row[match("conventional", which)])
-    return Model(label, structure, simulate(structure), reflection_table(structure), cosine, matched)
+    return Model(
+        label,
+        structure,
+        simulate(structure, PAPER_INSTRUMENT),
+        reflection_table(structure, PAPER_INSTRUMENT),
+        cosine,
+        matched,
+    )
 
 
 def choose_case(records: pd.DataFrame, name: str, level: float = 0.1) -> Case:
@@ -141,7 +156,7 @@ def failures(records: pd.DataFrame, settings: Sequence[tuple[str, Noise, float]]
         missed = part[~part[match("tight", "end")].astype(bool)].sort_values(similarity("cosine", "end"), kind="stable")
         for _, row in missed.iloc[[0, -1]].iterrows() if len(missed) else ():
             reference = load_structure(row["structure"])
-            patterns = simulate(reference), simulate(crystal(row, "end", reference))
+            patterns = simulate(reference, PAPER_INSTRUMENT), simulate(crystal(row, "end", reference), PAPER_INSTRUMENT)
             named = row["structure"], row["copy"], row[similarity("cosine", "end")], row[emd("end")]
             found.append(Failure(method, noise, level, *named, *patterns))
     return found

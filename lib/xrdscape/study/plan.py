@@ -9,11 +9,10 @@ from typing import Any
 import yaml
 
 from xrdscape.crystal.distortion import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
-from xrdscape.crystal.structures import REFERENCE_NAMES
 from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.variants import ALL_METHODS
-from xrdscape.paths import DATA, from_checkout
+from xrdscape.paths import DATA, REFERENCE_NAMES, from_checkout
 from xrdscape.study.jobs import DescentJob, Job, RelaxationJob, SearchJob
 from xrdscape.study.records import PUBLISHED_METHODS, Precision
 

@@ -7,7 +7,7 @@ from xrdscape.crystal.contents import Contents
 from xrdscape.crystal.families import Family
 from xrdscape.crystal.structures import to_tensors
 from xrdscape.crystal.symmetry import Symmetry, unwrapped
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.optimisation.problem import Problem
 
@@ -29,7 +29,7 @@ def problem_of(
         family, symmetry: what the solver may know.
         target: another pattern [n] of this crystal, one with an artefact, say.
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     if target is None:
         # In float64: rounding the cell would move its peaks.
         target = Simulator(reference, instrument, hkl_max=hkl_max)(*to_tensors([reference]))[0]

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from xrdscape.crystal.cell import reciprocal_metric
 from xrdscape.crystal.distortion import LATTICE_LEVELS, generator
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, to_tensors
+from xrdscape.crystal.structures import load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.reflections import Reflections
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.descent import Descent, State, evaluate
 from xrdscape.optimisation.objectives import OBJECTIVES
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.starts import start
 from xrdscape.timing.measure import (
     Case,

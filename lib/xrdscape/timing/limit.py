@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.diffraction.kernels import peaks_kernel
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.diffraction.reflections import Reflections
@@ -105,7 +105,7 @@ def kernel_facts(instrument: Instrument | None = None) -> dict[str, Any]:
     `points` of a segment, `nodes` of a segment or block, `segments`, `ratio` of block to segment, `blocks`, and the
     bound on the error of a tail (see `tail_bound`); for float32 and, with the ending -64, for float64.
     """
-    instrument = instrument or Instrument()
+    instrument = instrument or PAPER_INSTRUMENT
     facts: dict[str, Any] = {}
     for ending, name in (("", "float32"), ("-64", "float64")):
         kind = np.dtype(name)

@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 
 from xrdscape.crystal.distortion import Noise
 from xrdscape.crystal.families import Family, detect_family
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, structures_from_tensors
+from xrdscape.crystal.reading import read_crystal
+from xrdscape.crystal.structures import structures_from_tensors
 from xrdscape.errors import DescentError, StructureError, XrdscapeError
 from xrdscape.landscape.paths import endpoints
 from xrdscape.landscape.slices import ParameterName, Slice, xrd_slice
@@ -26,6 +27,7 @@ from xrdscape.optimisation.methods import GRADUATED, METHODS, Method
 from xrdscape.optimisation.objectives import OBJECTIVES, Objective
 from xrdscape.optimisation.published import published_descent
 from xrdscape.optimisation.search import descend
+from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.columns import Similarity
 from xrdscape.study.problems import problem_of
 from xrdscape.study.progress import spoken
@@ -83,7 +85,8 @@ def user_crystal(name_or_path: str | Path) -> UserCrystal:
         StructureError, CellError: no such crystal, a file that cannot be read, or sites that are shared or partly
             filled.
     """
-    given = load_structure(name_or_path)
+    crystal = read_crystal(name_or_path)
+    given = crystal.structure.copy()
     name = str(name_or_path) if str(name_or_path) in REFERENCE_NAMES else Path(name_or_path).name
     shared = [site.species_string for site in given if not site.is_ordered]
     if shared:
@@ -94,14 +97,14 @@ def user_crystal(name_or_path: str | Path) -> UserCrystal:
         )
     reference = _conventional(given)
     symmetry = SpacegroupAnalyzer(reference, symprec=SYMPREC_ANGSTROM)
-    remark = ""
+    remarks = list(crystal.remarks)
     if reference is not given:
-        remark = (
+        remarks.append(
             f"The cell in {name} ({len(given)} atoms) does not show the symmetry of the crystal; this page uses the "
             f"conventional cell ({len(reference)} atoms)."
         )
     group, number = symmetry.get_space_group_symbol(), symmetry.get_space_group_number()
-    return UserCrystal(name, reference, group, number, detect_family(reference), remark)
+    return UserCrystal(name, reference, group, number, detect_family(reference), " ".join(remarks))
 
 
 def _conventional(given: Structure) -> Structure:

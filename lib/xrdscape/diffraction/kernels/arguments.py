@@ -39,11 +39,13 @@ class Lists(NamedTuple):
 
 
 class FormFactors(NamedTuple):
-    """Atomic form factors: atomic numbers z [elements, 1], decays -b [terms, 1] and coefficients [elements, terms]."""
+    """Atomic form factors: what the sums are added to z [elements, 1], decays [terms, 1], coefficients [elements,
+    terms], and whether the sums are added as they are (`gaussian`) or times (sin(theta) / lambda)^2."""
 
     z: Array
     decay: Array
     coefficient: Array
+    gaussian: bool
 
 
 class SiteReflections(NamedTuple):

@@ -51,7 +51,7 @@ def _scattering(
     y: Exact, form_factors: FormFactors, real: Array, imaginary: Array, square: Exact, slope: Exact
 ) -> None:
     """Write |F|^2 [M] and its slope in y = (sin(theta) / lambda)^2."""
-    z, decay, coefficient = form_factors
+    z, decay, coefficient, gaussian = form_factors
     terms, count = decay.shape[0] // z.shape[0], y.shape[0]
     geometrical = np.zeros((4, count))
     f_real, f_imaginary, d_real, d_imaginary = geometrical[0], geometrical[1], geometrical[2], geometrical[3]
@@ -61,17 +61,31 @@ def _scattering(
         d_factor[:] = 0.0
         for t in range(e * terms, (e + 1) * terms):
             rate, weight = float(decay[t, 0]), float(coefficient[e, t])
-            for m in range(count):
-                term = weight * exp_minus(min(-rate * y[m], _LARGEST_EXPONENT))
-                factor[m] += term
-                d_factor[m] += term * (1 + rate * y[m])
+            if gaussian:
+                for m in range(count):
+                    term = weight * exp_minus(min(-rate * y[m], _LARGEST_EXPONENT))
+                    factor[m] += term
+                    d_factor[m] += term * rate
+            else:
+                for m in range(count):
+                    term = weight * exp_minus(min(-rate * y[m], _LARGEST_EXPONENT))
+                    factor[m] += term
+                    d_factor[m] += term * (1 + rate * y[m])
         start = float(z[e, 0])
-        for m in range(count):
-            f = start + y[m] * factor[m]
-            f_real[m] += f * real[e, m]
-            f_imaginary[m] += f * imaginary[e, m]
-            d_real[m] += d_factor[m] * real[e, m]
-            d_imaginary[m] += d_factor[m] * imaginary[e, m]
+        if gaussian:
+            for m in range(count):
+                f = start + factor[m]
+                f_real[m] += f * real[e, m]
+                f_imaginary[m] += f * imaginary[e, m]
+                d_real[m] += d_factor[m] * real[e, m]
+                d_imaginary[m] += d_factor[m] * imaginary[e, m]
+        else:
+            for m in range(count):
+                f = start + y[m] * factor[m]
+                f_real[m] += f * real[e, m]
+                f_imaginary[m] += f * imaginary[e, m]
+                d_real[m] += d_factor[m] * real[e, m]
+                d_imaginary[m] += d_factor[m] * imaginary[e, m]
     for m in range(count):
         square[m] = f_real[m] * f_real[m] + f_imaginary[m] * f_imaginary[m]
         slope[m] = 2 * (f_real[m] * d_real[m] + f_imaginary[m] * d_imaginary[m])

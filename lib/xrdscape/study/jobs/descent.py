@@ -114,7 +114,11 @@ class DescentJob:
     def descend(self, starts: list[Structure]) -> DescentResult:
         """Descend some starting models as the job says."""
         reference, objective = load_structure(self.structure), self.objective
-        instrument = Instrument(wavelength_angstrom=self.wavelength_angstrom, taper_deg=self.taper_deg)
+        instrument = Instrument(
+            wavelength_angstrom=self.wavelength_angstrom,
+            taper_deg=self.taper_deg,
+            tabulation=PAPER_INSTRUMENT.tabulation,
+        )
         constrained = self.noise == "lattice" and PUBLISHED_METHODS[self.method].constrained
         scale = self.mse_maximum**2
         return published_descent(
