@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 from tolerances import FLOAT32_PATTERN, JUMP, ROUNDING, SUMMED
 
 from xrdscape.crystal.structures import load_structure, to_tensors
-from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT, Instrument
 from xrdscape.diffraction.pattern import Simulator, reflection_table
 from xrdscape.diffraction.profile import pseudo_voigt
 from xrdscape.errors import CellError, StructureError
@@ -25,7 +25,7 @@ def close(result: torch.Tensor, expected: torch.Tensor, tolerance: float = SUMME
 
 def test_simulate_is_the_simulator_in_float64() -> None:
     structure = carried("CuO")
-    pattern = simulate(structure)
+    pattern = simulate(structure, PAPER_INSTRUMENT)
     assert isinstance(pattern, Pattern)
     assert pattern.two_theta_deg.shape == pattern.intensity.shape == (9000,)
     assert pattern.intensity.dtype == np.float64
@@ -78,7 +78,7 @@ def test_float32_is_close_to_float64(name: str) -> None:
     structure = carried(name)
     single = Simulator(structure, dtype=torch.float32)(*to_tensors([structure], torch.float32))[0]
     assert single.dtype == torch.float32
-    assert close(single.double(), pattern_of(structure, Instrument()), FLOAT32_PATTERN)
+    assert close(single.double(), pattern_of(structure, PAPER_INSTRUMENT), FLOAT32_PATTERN)
 
 
 def test_batch_equals_singles_and_padding_changes_nothing() -> None:

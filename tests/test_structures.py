@@ -10,13 +10,12 @@ from tolerances import CIF_COORDINATE, CIF_FRACTION, TENSOR_ROUND_TRIP
 from xrdscape.crystal.contents import Contents
 from xrdscape.crystal.reference_facts import reference_facts
 from xrdscape.crystal.structures import (
-    REFERENCE_NAMES,
     from_tensors,
     load_structure,
-    reference_path,
     to_tensors,
 )
 from xrdscape.errors import CellError, StructureError
+from xrdscape.paths import REFERENCE_NAMES, reference_path
 
 # The space groups that the paper lists in its picture of the ten structures, and how many sites each cell holds.
 SPACE_GROUPS = {
