@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from pymatgen.core import Lattice, Structure
 
-from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure, reference_facts
+from xrdscape.crystal.reference_facts import reference_facts
+from xrdscape.crystal.structures import REFERENCE_NAMES, load_structure
 from xrdscape.figures import (
     METHOD_STYLE,
     case_figure,
