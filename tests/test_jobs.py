@@ -81,7 +81,7 @@ def test_a_descent_may_have_another_instrument_but_the_standard_one_evaluates(ch
     # Strong enough for reflections past the edge to count.
     job = replace(JOB, structure="Au2S", levels=(0.1,), max_steps=200, **changes)
     row, reference = job.compute().iloc[0], load_structure("Au2S")
-    simulator = Simulator(reference, Instrument(**changes))
+    simulator = Simulator(reference, Instrument(**changes, tabulation="electron"))
     target = simulator(*to_tensors([reference]))[0]
     for which in ("start", "end"):
         loss = OBJECTIVES["cosine"].loss(simulator(*to_tensors([crystal(row, which)])), target)
