@@ -179,13 +179,14 @@ def show(notebook: Path, table: str | None) -> None:
 @click.option("--eta", type=float, cls=_Default, of=_instrument("eta"), help="Gaussian fraction of the peak shape.")
 @click.option("--taper-deg", type=float, cls=_Default, of=_instrument("taper_deg"),
               help="Fade reflections out this far past the end; 0 cuts them.")  # fmt: skip
+@click.option("--anomalous", is_flag=True, help="Add anomalous dispersion f' and f'' at the wavelength.")
 def simulate(
     file: str,
     output: Path,
     plot: Path | None,
     force: bool,
     caglioti: tuple[float, float, float] | None,
-    **settings: float | None,
+    **settings: float | bool | None,
 ) -> None:
     """Simulate the powder pattern of a crystal: a CIF or POSCAR FILE, or the name of a reference structure."""
     writable(output, (".xy",), force)
@@ -230,6 +231,7 @@ def simulate(
 @click.option("--restarts", type=click.IntRange(0), cls=_Default, of=_setting("restarts"),
               help="Further descents at most, from strained copies, if the first explains too little.")  # fmt: skip
 @click.option("--seed", type=int, cls=_Default, of=_setting("seed"), help="Of the strains.")
+@click.option("--anomalous", is_flag=True, help="Add anomalous dispersion f' and f'' at the wavelength.")
 def snap(
     file: str,
     pattern: Path,

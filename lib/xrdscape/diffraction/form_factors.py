@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pymatgen.core import Element
 from torch import Tensor
 
-from xrdscape.diffraction.form_factor_tables import PublishedSource, gaussians
+from xrdscape.diffraction.form_factor_tables import PublishedSource, gaussians, resonance
 from xrdscape.errors import StructureError
 
 FormFactorSource = Literal["electron", PublishedSource]
@@ -33,12 +33,14 @@ class FormFactorTable(NamedTuple):
         decay: d of all elements' terms together [terms, 1].
         coefficient: c [elements, terms]: an element's are 0 for the terms of the others.
         gaussian: whether the second form holds.
+        absorbed: f'' of anomalous dispersion [elements, 1], whose f' is in z; None without it.
     """
 
     z: Float[Tensor, "elements 1"]
     decay: Float[Tensor, "terms 1"]
     coefficient: Float[Tensor, "elements terms"]
     gaussian: bool
+    absorbed: Float[Tensor, "elements 1"] | None = None
 
 
 @cache
@@ -54,16 +56,32 @@ def form_factor_table(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
     source: FormFactorSource = "electron",
+    resonance_wavelength_angstrom: float | None = None,
 ) -> FormFactorTable:
-    """Return what `form_factors` needs to know of some elements.
+    """Return what `form_factors` needs to know of some elements, with their anomalous dispersion at a wavelength if one
+    is given.
 
     Raises:
         StructureError: for an element without tabulated coefficients.
     """
-    if source != "electron":
-        table = gaussians(elements, source)
-        a, b, c = (torch.as_tensor(part, dtype=dtype, device=device) for part in table)
-        return FormFactorTable(c[:, None], -b.flatten()[:, None], torch.block_diag(*a), gaussian=True)
+    table = _electron(elements, dtype, device) if source == "electron" else _gaussian(elements, source, dtype, device)
+    if resonance_wavelength_angstrom is None:
+        return table
+    real, imaginary = (
+        torch.as_tensor(part, dtype=dtype, device=device)[:, None]
+        for part in resonance(elements, resonance_wavelength_angstrom)
+    )
+    return table._replace(z=table.z + real, absorbed=imaginary)
+
+
+def _gaussian(
+    elements: tuple[str, ...], source: PublishedSource, dtype: torch.dtype, device: torch.device | str
+) -> FormFactorTable:
+    a, b, c = (torch.as_tensor(part, dtype=dtype, device=device) for part in gaussians(elements, source))
+    return FormFactorTable(c[:, None], -b.flatten()[:, None], torch.block_diag(*a), gaussian=True)
+
+
+def _electron(elements: tuple[str, ...], dtype: torch.dtype, device: torch.device | str) -> FormFactorTable:
     known = coefficients()
     missing = [e for e in elements if e not in known]
     if missing:

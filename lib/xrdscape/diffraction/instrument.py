@@ -61,6 +61,7 @@ class Instrument:
         zero_deg: recorded less true scattering angle, for an axis of angles.
         radiation, axis, profile: the parts.
         tabulation: of the form factors; by default the published one that holds to the end of the range.
+        anomalous: add the anomalous dispersion f' and f'' of each element at the strongest emission line.
 
     Raises:
         InstrumentError: for settings that describe no pattern.
@@ -72,6 +73,7 @@ class Instrument:
     taper_deg: float
     zero_deg: float
     tabulation: Tabulation
+    anomalous: bool
 
     def __init__(
         self,
@@ -90,6 +92,7 @@ class Instrument:
         axis: Axis = PAPER_AXIS,
         profile: PeakProfile = PAPER_PROFILE,
         tabulation: Tabulation = "published",
+        anomalous: bool = False,
     ) -> None:
         if wavelength_angstrom is not None:
             radiation = replace(radiation, lines=(EmissionLine(wavelength_angstrom),))
@@ -108,6 +111,7 @@ class Instrument:
             "taper_deg": taper_deg,
             "zero_deg": zero_deg,
             "tabulation": tabulation,
+            "anomalous": anomalous,
         }
         for name, part in parts.items():
             object.__setattr__(self, name, part)
@@ -223,6 +227,11 @@ class Instrument:
         if self.tabulation != "published":
             return self.tabulation
         return published_up_to(self.max_reciprocal_length / 2)
+
+    @property
+    def resonance_wavelength_angstrom(self) -> float | None:
+        """Wavelength of the anomalous dispersion, angstrom; None if it is left out."""
+        return self.wavelength_angstrom if self.anomalous else None
 
     @property
     def width_constants(self) -> WidthConstants:

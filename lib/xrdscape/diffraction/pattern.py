@@ -77,7 +77,17 @@ class Simulator:
         known = contents_of(contents)
         self.elements = known.elements
         self.occupancy = torch.as_tensor(known.occupancy, dtype=dtype, device=device)
-        self.form_factor_table = form_factor_table(self.elements, dtype, device, self.instrument.form_factor_source)
+        self._scattering_by(self.instrument)
+
+    def _scattering_by(self, instrument: Instrument) -> None:
+        """Take the form factors that belong to an instrument."""
+        self.form_factor_table = form_factor_table(
+            self.elements,
+            self.dtype,
+            self.device,
+            instrument.form_factor_source,
+            instrument.resonance_wavelength_angstrom,
+        )
         # Made here, since inside a functional transform of torch no array can be taken from a tensor.
         self._form_factors = form_factor_arrays(self.form_factor_table)
 
@@ -89,9 +99,9 @@ class Simulator:
         other = copy(self)
         for made in ("grid", "two_theta_deg", "constants"):
             vars(other).pop(made, None)
-        if instrument.form_factor_source != self.instrument.form_factor_source:
-            table = form_factor_table(self.elements, self.dtype, self.device, instrument.form_factor_source)
-            other.form_factor_table, other._form_factors = table, form_factor_arrays(table)
+        scattering = ("form_factor_source", "resonance_wavelength_angstrom")
+        if any(getattr(instrument, name) != getattr(self.instrument, name) for name in scattering):
+            other._scattering_by(instrument)
         other.instrument, other.b_iso = instrument, self.b_iso if b_iso is None else b_iso
         return other
 

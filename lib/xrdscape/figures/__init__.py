@@ -27,6 +27,7 @@ _NAMES = {
         "scaling_figure",
         "split_figure",
     ),
+    "form_factors": ("form_factor_sources_figure",),
     "flatness": ("flatness_figure",),
     "geometry": (
         "lattice_planes_figure",

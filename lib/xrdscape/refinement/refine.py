@@ -91,6 +91,7 @@ def refine(
     blur_deg: float = Settings.blur_deg,
     restarts: int = Settings.restarts,
     seed: int = Settings.seed,
+    anomalous: bool = Settings.anomalous,
     say: Callable[[str], None] | None = None,
     progress: bool = False,
 ) -> Refinement:
@@ -115,6 +116,7 @@ def refine(
         blur_deg: full width of the first blur of both patterns.
         restarts: further descents at most, from strained copies, if that from the start explains too little.
         seed: of the strains.
+        anomalous: add the anomalous dispersion f' and f'' of each element at the strongest emission line.
         say: receives messages on how it goes.
         progress: show a bar for each descent.
 
@@ -124,10 +126,11 @@ def refine(
         DescentError: for choices that make no refinement.
     """
     begin, say = time.monotonic(), say or _silent
-    settings = Settings(family, atoms, zero_shift, blur_deg, restarts, seed)
+    settings = Settings(family, atoms, zero_shift, blur_deg, restarts, seed, anomalous)
     read = crystal_of(start)
     crystal = read.structure
     prepared = prepare(pattern if isinstance(pattern, Pattern) else read_pattern(pattern))
+    prepared = replace(prepared, instrument=replace(prepared.instrument, anomalous=anomalous))
     _refuse_blind(crystal, prepared)
     kept, remark = chosen_family(crystal, settings.family)
     say(remark)

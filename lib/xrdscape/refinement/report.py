@@ -15,7 +15,6 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xrdscape import __version__
 from xrdscape.crystal import writing
-from xrdscape.diffraction.radiation import Radiation
 from xrdscape.refinement.figures import path_figure, refinement_figure
 from xrdscape.refinement.refinement import Refinement
 from xrdscape.runtime.checkpoint import replace_file
@@ -73,12 +72,13 @@ def cif_text(refinement: Refinement) -> str:
     return writing.cif_text(refined, SYMPREC_ANGSTROM, notes)
 
 
-def _limits(radiation: Radiation) -> list[str]:
+def _limits(refinement: Refinement) -> list[str]:
     """Return what the simulation leaves out, a sentence each."""
+    radiation, anomalous = refinement.pattern.instrument.radiation, refinement.settings.anomalous
     beam = "the beam was unpolarised" if radiation.monochromator_two_theta_deg is None else "the monochromator is ideal"
     limits = [
-        "Scattering is kinematic, with one B_iso for all atoms and without absorption, anomalous dispersion or "
-        f"preferred orientation; {beam}."
+        "Scattering is kinematic, with one B_iso for all atoms and without absorption"
+        f"{'' if anomalous else ', anomalous dispersion'} or preferred orientation; {beam}."
     ]
     if len(radiation.lines) == 1:
         limits.append(
@@ -128,7 +128,10 @@ def numbers_of(refinement: Refinement) -> dict[str, Any]:
         "settings": asdict(refinement.settings),
         "descents": refinement.descents,
         "seconds": round(refinement.seconds, 2),
-        "assumptions": [*refinement.remarks, *_limits(refinement.pattern.instrument.radiation)],
+        "assumptions": [
+            *refinement.remarks,
+            *_limits(refinement),
+        ],
         "made_by": {name: made[name] for name in ("revision", "packages", "python", "date")},
     }
 

@@ -27,6 +27,7 @@ class Settings:
         blur_deg: full width of the first blur of both patterns.
         restarts: further descents at most, from strained copies, if that from the starting model explains too little.
         seed: of the strains.
+        anomalous: add the anomalous dispersion of each element at the strongest emission line.
 
     Raises:
         DescentError: for choices that make no refinement.
@@ -41,6 +42,7 @@ class Settings:
     blur_deg: float = Narrowing.widest_deg
     restarts: int = 7
     seed: int = 0
+    anomalous: bool = False
 
     def __post_init__(self) -> None:
         if self.family not in (AUTOMATIC, FREE, *FAMILIES):

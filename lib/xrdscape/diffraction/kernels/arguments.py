@@ -40,12 +40,14 @@ class Lists(NamedTuple):
 
 class FormFactors(NamedTuple):
     """Atomic form factors: what the sums are added to z [elements, 1], decays [terms, 1], coefficients [elements,
-    terms], and whether the sums are added as they are (`gaussian`) or times (sin(theta) / lambda)^2."""
+    terms], whether the sums are added as they are (`gaussian`) or times (sin(theta) / lambda)^2, and f'' of
+    anomalous dispersion `absorbed` [elements], or of length 0 without it."""
 
     z: Array
     decay: Array
     coefficient: Array
     gaussian: bool
+    absorbed: Array
 
 
 class SiteReflections(NamedTuple):

@@ -51,7 +51,7 @@ def _scattering(
     y: Exact, form_factors: FormFactors, real: Array, imaginary: Array, square: Exact, slope: Exact
 ) -> None:
     """Write |F|^2 [M] and its slope in y = (sin(theta) / lambda)^2."""
-    z, decay, coefficient, gaussian = form_factors
+    z, decay, coefficient, gaussian, absorbed = form_factors
     terms, count = decay.shape[0] // z.shape[0], y.shape[0]
     geometrical = np.zeros((4, count))
     f_real, f_imaginary, d_real, d_imaginary = geometrical[0], geometrical[1], geometrical[2], geometrical[3]
@@ -89,6 +89,16 @@ def _scattering(
     for m in range(count):
         square[m] = f_real[m] * f_real[m] + f_imaginary[m] * f_imaginary[m]
         slope[m] = 2 * (f_real[m] * d_real[m] + f_imaginary[m] * d_imaginary[m])
+    if absorbed.shape[0] > 0:
+        f_real[:] = 0.0
+        f_imaginary[:] = 0.0
+        for e in range(absorbed.shape[0]):
+            f = float(absorbed[e])
+            for m in range(count):
+                f_real[m] += f * real[e, m]
+                f_imaginary[m] += f * imaginary[e, m]
+        for m in range(count):
+            square[m] += f_real[m] * f_real[m] + f_imaginary[m] * f_imaginary[m]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
