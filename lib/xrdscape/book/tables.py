@@ -16,7 +16,7 @@ CRYSTAL = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in REF
 
 
 def numbered_table(frame: pd.DataFrame, label: str, caption: str, precision: int = 2) -> Markdown:
-    """A data frame as a table that the site numbers and that {numref}`label` can point to.
+    """Return a data frame as a table that the site numbers and that {numref}`label` can point to.
 
     Args:
         frame: the table; its index is left out, so reset it where it matters.
@@ -48,7 +48,7 @@ def _cell(value: Any, precision: int) -> str:
 
 
 def parameters_table(book: Book | None = None) -> pd.DataFrame:
-    """Every parameter of every chapter, as its `parameters` cell declares it: one row each, in reading order.
+    """Return every parameter of every chapter, as its `parameters` cell declares it: one row each, in reading order.
 
     Names of crystals are code in the ranges: they are to be typed, and the page would set their digits as subscripts.
     """

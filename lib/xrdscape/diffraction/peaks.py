@@ -159,7 +159,7 @@ def _patterns_in_torch(centre: Tensor, height: Tensor, fwhm: Tensor, instrument:
 def _gradients_in_torch(
     gradient: Tensor, centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The formulas of `peaks_kernel.backward`."""
+    """Return the gradients by the formulas of `peaks_kernel.backward`."""
     parts: list[tuple[Tensor, ...]] = []
     eta, g = instrument.eta, gradient[:, None]
     for u, h, w in _chunks(centre, height, fwhm, instrument):

@@ -21,7 +21,7 @@ NOISE_LABELS: Mapping[Noise, tuple[str, str]] = {
 def match_rates_figure(
     rates: pd.DataFrame, what: str = "Match rate", styles: Mapping[str, MethodStyle] = METHOD_STYLE
 ) -> Figure:
-    """Match rate against noise level, one bar a method, one panel a kind of noise (Figure 1, Figure 6 top).
+    """Draw the match rate against noise level, one bar a method, one panel a kind of noise (Figure 1, Figure 6 top).
 
     Args:
         rates: as `statistics.match_rates` gives them; the methods in it are the bars.

@@ -98,7 +98,7 @@ PARAMETER_LABELS = MappingProxyType(
 
 
 def formula(text: str) -> str:
-    """A chemical formula with its numbers as subscripts.
+    """Return a chemical formula with its numbers as subscripts.
 
     >>> formula("Nd(Al2Cu)4")
     'Nd(Al$_{2}$Cu)$_{4}$'
@@ -107,5 +107,5 @@ def formula(text: str) -> str:
 
 
 def joined_indices(hkl: Sequence[int]) -> str:
-    """Miller indices side by side, with a proper minus sign."""
+    """Return Miller indices side by side, with a proper minus sign."""
     return " ".join(str(index).replace("-", "−") for index in hkl)

@@ -35,13 +35,13 @@ class LogAxis:
     step: float
 
     def in_log_d(self, width_deg: float) -> float:
-        """A width in the middle of the range, as one in ln d: d(2 theta) = 2 tan(theta) d(ln sin theta)."""
+        """Return a width in the middle of the range, as one in ln d: d(2 theta) = 2 tan(theta) d(ln sin theta)."""
         middle = math.radians(self.two_theta_min_deg + self.step_deg * self.n / 2) / 2
         return math.radians(width_deg) / (2 * math.tan(middle))
 
 
 def log_axis(instrument: Instrument) -> LogAxis:
-    """The axis of ln d that belongs to the grid of an instrument."""
+    """Return the axis of ln d that belongs to the grid of an instrument."""
     n, step = instrument.n_steps, instrument.step_deg
     highest = instrument.two_theta_min_deg + (n - 1) * step
     # A range below it all is taken from its second value, wherever that is.
@@ -51,13 +51,13 @@ def log_axis(instrument: Instrument) -> LogAxis:
 
 
 def on_log_axis(pattern: Float[Tensor, "*batch n"], axis: LogAxis) -> Float[Tensor, "*batch n"]:
-    """Patterns interpolated onto the axis, times tan(theta) so that a peak keeps its area; differentiable."""
+    """Return patterns interpolated onto the axis, times tan(theta) so that a peak keeps its area; differentiable."""
     return _Resampled.apply(pattern, axis)
 
 
 @lru_cache
 def _weights(axis: LogAxis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each value, the bin below it, and what that one and the next contribute."""
+    """Return the bin below each value, and what that one and the next contribute."""
     places = axis.first + axis.step * torch.arange(axis.n, dtype=torch.float64, device=device)
     theta = torch.arcsin(torch.exp(places))
     bins = (2 * torch.rad2deg(theta) - axis.two_theta_min_deg) / axis.step_deg

@@ -107,7 +107,7 @@ class Method:
 
     @property
     def relaxes_alone(self) -> bool:
-        """Whether it starts from relaxations as the paper has them, by CHGNet alone."""
+        """True if it starts from relaxations as the paper has them, by CHGNet alone."""
         return self.relaxed and not self.pattern_ev
 
 

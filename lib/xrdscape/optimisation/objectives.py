@@ -22,7 +22,7 @@ PerSample = Float[Tensor, "batch"]
 
 
 def cosine_similarity(pattern: Patterns, target: Target) -> PerSample:
-    """<x, t> / (|x| |t|), in [0, 1]; 1 where one pattern is a multiple of the other.
+    """Return <x, t> / (|x| |t|), in [0, 1]; 1 where one pattern is a multiple of the other.
 
     Invariant under scaling of either pattern; not under a shift along the axis or an added background.
 
@@ -41,7 +41,7 @@ def cosine_similarity(pattern: Patterns, target: Target) -> PerSample:
 
 
 def mean_squared_error(pattern: Patterns, target: Target) -> PerSample:
-    """mean((x / max x - t / max t)^2), in [0, 1]; 0 where one pattern is a multiple of the other.
+    """Return mean((x / max x - t / max t)^2), in [0, 1]; 0 where one pattern is a multiple of the other.
 
     Scaling each pattern to maximum 1 makes it invariant under scaling of either; the gradient includes that
     of the maximum. Not invariant under a shift along the axis or an added background.
@@ -61,7 +61,7 @@ def mean_squared_error(pattern: Patterns, target: Target) -> PerSample:
 
 
 def entropy_similarity(pattern: Patterns, target: Target) -> PerSample:
-    """1 - (2 S(m) - S(p) - S(q)) / ln 4, in [0, 1]: one minus the Jensen-Shannon divergence in bits.
+    """Return 1 - (2 S(m) - S(p) - S(q)) / ln 4, in [0, 1]: one minus the Jensen-Shannon divergence in bits.
 
     p = x / sum x, q = t / sum t, m = (p + q) / 2, S(p) = -sum p ln p. Invariant under scaling of either
     pattern and under one permutation of the bins of both; not under a shift or an added background.
@@ -83,7 +83,7 @@ def entropy_similarity(pattern: Patterns, target: Target) -> PerSample:
 
 
 def cross_correlation(pattern: Patterns, target: Target, max_shift: int | None = None) -> PerSample:
-    """max over shifts s of sum_i x_i t_(i-s) / (|x| |t|), in [0, 1]; zero-padded, nothing wraps round.
+    """Return the maximum over shifts s of sum_i x_i t_(i-s) / (|x| |t|), in [0, 1]; zero-padded, nothing wraps round.
 
     Invariant under scaling of either pattern, and under a shift within `max_shift` as long as no intensity
     leaves the range. Never less than the cosine similarity. The best shift is found without gradient; the
@@ -109,7 +109,7 @@ def cross_correlation(pattern: Patterns, target: Target, max_shift: int | None =
 
 @torch.no_grad()
 def best_shift(pattern: Patterns, target: Target, max_shift: int) -> Int[Tensor, "batch"]:
-    """The shift of the target, in samples, that overlaps most with each pattern; by FFT, zero-padded.
+    """Return the shift of the target, in samples, that overlaps most with each pattern; by FFT, zero-padded.
 
     Args:
         pattern: intensities [batch, n].
@@ -256,7 +256,7 @@ OBJECTIVES = {
 
 
 def cross_correlation_within(max_shift: int) -> Objective:
-    """The cross-correlation with shifts of at most so many bins."""
+    """Return the cross-correlation with shifts of at most so many bins."""
     return replace(
         OBJECTIVES["cross_correlation"],
         loss=lambda pattern, target: -_correlated(pattern, target, max_shift),
@@ -286,7 +286,7 @@ def refuse_empty(target: Target) -> None:
 
 
 def _over(pattern: Target, scale: Tensor) -> Target:
-    """pattern / scale, and zero where the scale is zero."""
+    """Return pattern / scale, and zero where the scale is zero."""
     return pattern / torch.where(scale > 0, scale, torch.ones_like(scale))[..., None]
 
 

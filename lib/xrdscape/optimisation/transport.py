@@ -14,7 +14,8 @@ from xrdscape.optimisation.objectives import OBJECTIVES, Objective, Patterns, Pe
 
 
 def transport(pattern: Patterns, target: Target) -> PerSample:
-    """Mean |P - Q| of the two running sums, in [0, 1]: the work to carry one pattern's intensity to the other's places.
+    """Return the mean |P - Q| of the two running sums, in [0, 1]: the work to carry one pattern's intensity to the
+    other's places.
 
     Both patterns are divided by their sums. The unit is the range of the pattern; a shift by a tenth of the range
     costs 0.1. This is the Wasserstein distance W1 of the two as masses on the grid.
@@ -36,7 +37,8 @@ def transport(pattern: Patterns, target: Target) -> PerSample:
 
 
 def squared_transport(pattern: Patterns, target: Target) -> PerSample:
-    """As `transport`, but carrying costs the square of the way: W2^2, the mean of (P^-1 - Q^-1)^2 over all quantiles.
+    """Return what `transport` does where carrying costs the square of the way: W2^2, the mean of (P^-1 - Q^-1)^2 over
+    all quantiles.
 
     For a pattern that is a shifted copy of the target it is the square of the shift, whatever the shift.
 
@@ -57,7 +59,8 @@ def squared_transport(pattern: Patterns, target: Target) -> PerSample:
 
 
 def triangular_correlation(pattern: Patterns, target: Target, bins: int) -> PerSample:
-    """c_xt / sqrt(c_xx c_tt), in [0, 1], with c_fg the sum over shifts |r| < bins of (1 - |r| / bins) <f, g shifted>.
+    """Return c_xt / sqrt(c_xx c_tt), in [0, 1], with c_fg the sum over shifts |r| < bins of (1 - |r| / bins) <f, g
+    shifted>.
 
     A triangle is a box folded with itself, so this is the cosine of two patterns that have been smeared by a box,
     which runs past both ends of the range: nothing is lost there.
@@ -81,7 +84,7 @@ def triangular_correlation(pattern: Patterns, target: Target, bins: int) -> PerS
 
 
 def triangular(width_deg: float, step_deg: float) -> Objective:
-    """The triangular cross-correlation as an objective; `width_deg` is half the base of the triangle."""
+    """Return the triangular cross-correlation as an objective; `width_deg` is half the base of the triangle."""
     bins = max(1, round(width_deg / step_deg))
     return Objective(
         "triangular",
@@ -92,14 +95,14 @@ def triangular(width_deg: float, step_deg: float) -> Objective:
 
 
 def _smeared(pattern: Float[Tensor, "*batch n"], bins: int) -> Float[Tensor, "*batch m"]:
-    """Sum over `bins` neighbours, wherever one of them is inside the range."""
+    """Return the sum over `bins` neighbours, wherever one of them is inside the range."""
     # In float64, because sums over the whole range are subtracted.
     sums = torch.nn.functional.pad(pattern.double(), (bins, bins - 1)).cumsum(-1)
     return (sums[..., bins:] - sums[..., :-bins]).to(pattern.dtype)
 
 
 def _shares(pattern: Tensor) -> tuple[Tensor, Tensor]:
-    """Intensities over their sum, in float64, and the sum [..., 1]: rounding adds up over thousands of bins."""
+    """Return intensities over their sum, in float64, and the sum [..., 1]: rounding adds up over thousands of bins."""
     total = pattern.double().sum(-1, keepdim=True)
     return pattern.double() / torch.where(total > 0, total, 1.0), total
 
@@ -158,12 +161,12 @@ class _SquaredTransport(torch.autograd.Function):
 
 
 def _from_right(values: Tensor) -> Tensor:
-    """Sum over this bin and all after it: the slope in a share, from slopes in the running sums."""
+    """Return the sum over this bin and all after it: the slope in a share, from slopes in the running sums."""
     return values.flip(-1).cumsum(-1).flip(-1)
 
 
 def _in_pattern(gradient: Tensor, slope: Tensor, p: Tensor, total: Tensor) -> Tensor:
-    """The slope in the pattern, from that in its shares; none for a pattern that is zero everywhere."""
+    """Return the slope in the pattern, from that in its shares; none for a pattern that is zero everywhere."""
     centred = (slope - (slope * p).sum(-1, keepdim=True)) / torch.where(total > 0, total, torch.inf)
     return (gradient[..., None] * centred).to(gradient.dtype)
 

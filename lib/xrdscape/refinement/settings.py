@@ -55,5 +55,5 @@ class Settings:
 
     @property
     def narrowing(self) -> Narrowing:
-        """How the blur narrows from the first one."""
+        """Narrowing of the blur, from the first one on."""
         return Narrowing(self.blur_deg, min(Narrowing.narrowest_deg, self.blur_deg))

@@ -15,7 +15,7 @@ import numba
 
 @cache
 def _folder() -> str:
-    """One for each state of the kernels' sources."""
+    """Return the folder of compiled code for the present state of the kernels' sources."""
     package, digest = Path(__file__).parents[1], hashlib.sha256()
     for path in sorted(package.glob("*/kernels/*.py")):
         digest.update(path.read_bytes())

@@ -17,7 +17,8 @@ _one_caller = threading.Lock()
 
 
 def use_threads(count: int) -> None:
-    """Over how many threads this process spreads the samples of a batch; one if never called, or in a forked process.
+    """Set the number of threads over which this process spreads the samples of a batch; one if never called, or in a
+    forked process.
 
     Torch is kept to one thread: its own would split arrays too small to gain by it, and wait for the next ones
     spinning, on the cores that the others need.
@@ -28,7 +29,7 @@ def use_threads(count: int) -> None:
 
 
 def thread_count() -> int:
-    """The number of threads in use."""
+    """Return the number of threads in use."""
     return _count
 
 
@@ -44,7 +45,7 @@ def over_samples(one: Callable[..., None], many: Callable[..., None], batch: int
 
 
 def _after_fork() -> None:
-    """OpenMP's threads do not survive a fork, and it ends a process that asks for them again."""
+    """Fall back to one thread: OpenMP's do not survive a fork, and it ends a process that asks for them again."""
     global _count, _forked, _one_caller
     _count, _forked, _one_caller = 1, True, threading.Lock()
 
