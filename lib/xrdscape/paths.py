@@ -1,4 +1,4 @@
-"""Where data and results live. The folders of a book are named by `xrdscape.book.Book`."""
+"""Places of data and results. The folders of a book are named by `xrdscape.book.Book`."""
 
 import os
 from pathlib import Path

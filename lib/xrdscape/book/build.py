@@ -61,7 +61,7 @@ def _reported(report: str, book: Book) -> str:
 
 
 def execute_chapter(chapter: str, book: Book, force: bool, say: Callable[[str], None]) -> bool:
-    """Bring one executed chapter up to date and record its time; False where nothing had to be done.
+    """Bring one executed chapter up to date and record its time; return False where nothing had to be done.
 
     Raises:
         ChapterError: a cell failed; an earlier executed notebook of this chapter is left as it was.
@@ -131,7 +131,7 @@ def build_book(
 
 
 def _execute(chapters: Sequence[str], book: Book, force: bool, say: Callable[[str], None]) -> list[str]:
-    """Bring chapters up to date, past those that fail; names of those that were executed.
+    """Bring chapters up to date, past those that fail, and return the names of those that were executed.
 
     Raises:
         ChapterError: some failed.
@@ -190,5 +190,5 @@ def _side_by_side(chapters: Sequence[str], book: Book, say: Callable[[str], None
 
 
 def _run(chapter: str, book: Book, bars: bool = True) -> float:
-    """Execute a chapter with its defaults; the seconds it took."""
+    """Execute a chapter with its defaults, and return the seconds it took."""
     return run_chapter(chapter, {}, book.executed / f"{chapter}.ipynb", book, bars=bars)

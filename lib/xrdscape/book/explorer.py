@@ -30,7 +30,7 @@ BIN = 30
 DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 """Intensities are sent as one character each, a number from 0 to 63."""
 DECIMALS = 3
-"""Of what is sent: angstrom, similarities."""
+"""Decimals of what is sent: angstrom, similarities."""
 
 
 def results_explorer(records: pd.DataFrame, level: float = 0.1) -> HTML:

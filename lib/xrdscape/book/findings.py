@@ -1,4 +1,4 @@
-"""What the chapters find, left in their executed notebooks and gathered from there by the page of verdicts."""
+"""The findings of the chapters, left in their executed notebooks and gathered from there by the page of verdicts."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the last executions took and where they ran: the tables of the book's closing page."""
+"""Times and machines of the last executions: the tables of the book's closing page."""
 
 import json
 import platform

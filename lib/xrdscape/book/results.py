@@ -1,4 +1,4 @@
-"""What an executed chapter found, as plain text for a terminal."""
+"""The results of an executed chapter, as plain text for a terminal."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from xrdscape.errors import ChapterError
 
 WIDTH = 80
-"""Of the lines of a caption; tables are as wide as they are."""
+"""Width of the lines of a caption; tables are as wide as they are."""
 
 # MyST roles, such as {numref}`fig-1`, of which a terminal shows the text.
 ROLE = re.compile(r"\{[\w:]+\}`([^`]*)`")

@@ -1,4 +1,4 @@
-"""From peaks to a pattern: the one expensive operation, [batch, peaks] to [batch, n], as one operator.
+"""The sum of peaks that is a pattern: the one expensive operation, [batch, peaks] to [batch, n], as one operator.
 
 `peaks_to_pattern` is what the simulator calls. On the CPU it runs the compiled loops of `peaks_kernel`, spread over
 threads; on other devices plain torch, some peaks at a time. Both have a hand-written backward and are held by

@@ -1,4 +1,4 @@
-"""Which reflections can contribute: a list that is discrete once and valid while the cell moves within its reach.
+"""The reflections that can contribute: a list that is discrete once and valid while the cell moves within its reach.
 
 Enumerating hkl has no gradient. Everything after it is differentiable at a fixed list, so the list is a superset:
 all reflections that any cell within reach of the anchor could bring inside the limiting sphere. The current cell

@@ -117,7 +117,7 @@ BOOK_MAPS = (
 
 
 def make_missing(maps: Sequence[Map], progress: bool = True) -> int:
-    """Compute and store those maps of which there is no record, one after the other; how many there were.
+    """Compute and store those maps of which there is no record, one after the other, and return their number.
 
     Raises:
         RecordError: one cannot be written; those before it are kept.
@@ -138,7 +138,7 @@ def landscapes(maps: Iterable[Map]) -> list[Slice]:
 
 
 class MapAudit(NamedTuple):
-    """What the records of one quantity came to when points of them were computed anew.
+    """The outcome of computing points of the records of one quantity anew.
 
     Attributes:
         quantity: of the maps.

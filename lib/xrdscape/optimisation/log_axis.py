@@ -16,12 +16,12 @@ from torch.autograd.function import once_differentiable
 from xrdscape.diffraction.instrument import Instrument
 
 LOWEST_TWO_THETA_DEG = 2.0
-"""Where the axis begins at the least, since at 0 deg it would never end. There copper's d is 44 angstrom."""
+"""Least angle at which the axis begins, since from 0 deg it would never end. There copper's d is 44 angstrom."""
 
 
 @dataclass(frozen=True)
 class LogAxis:
-    """As many values of ln sin(theta) as the pattern has, evenly spaced from `first` to its upper end.
+    """An axis of as many values of ln sin(theta) as the pattern has, evenly spaced from `first` to its upper end.
 
     Args:
         two_theta_min_deg, step_deg, n: of the pattern's own axis.

@@ -9,9 +9,9 @@ from xrdscape.optimisation.methods import ATOMS, ATOMS_BY_ENTROPY, GRADUATED, ME
 from xrdscape.optimisation.rules import PLAIN
 
 UNBLURRED = Narrowing(stages=0, last_steps=GRADUATED.all_steps)
-"""As many steps as a graduated descent, without a blur."""
+"""The steps of a graduated descent, without its blur."""
 PLAIN_RATE = 1e-3
-"""For plain steps, whose size follows the slope: the best of 0.0003, 0.001, 0.01, 0.03, 0.1 and 1 on other starts."""
+"""Rate of plain steps, which follow the slope: the best of 0.0003, 0.001, 0.01, 0.03, 0.1 and 1 on other starts."""
 
 
 PLAIN_RATE_OF_ATOMS = 0.3

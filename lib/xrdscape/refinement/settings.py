@@ -18,7 +18,7 @@ WIDEST_BLUR_DEG = 180.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How to refine.
+    """Settings of a refinement.
 
     Args:
         family: crystal family that the cell is kept in; "auto" is that of the starting model, "free" none.

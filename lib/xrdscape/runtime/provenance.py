@@ -1,4 +1,4 @@
-"""What made a number: code, package versions, processor, day."""
+"""Provenance of a number: code, package versions, processor, day."""
 
 import os
 import platform

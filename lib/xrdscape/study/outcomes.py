@@ -139,7 +139,7 @@ def begun_alike(records: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired_wins(records: pd.DataFrame, noise: Noise, level: float, method: str, others: Sequence[str]) -> pd.DataFrame:
-    """Return a method against others over the same starting models: McNemar's exact test, two-sided.
+    """Compare a method with others over the same starting models: McNemar's exact test, two-sided.
 
     Returns:
         DataFrame: method, other, won (starts that the method alone matches tightly), lost (that the other alone does),

@@ -136,7 +136,7 @@ def work_table(record: Record) -> pd.DataFrame:
 
 
 def peers_table(record: Record) -> pd.DataFrame:
-    """Return the other programs that took part: what each computes in a call, and how its pattern compares with ours."""
+    """Return the other programs that took part: what a call computes, and how the pattern compares with ours."""
     rows = [(p["label"], p["version"], p["computes"], p["compared"], f"{p['difference']:.0e}") for p in record["peers"]]
     return pd.DataFrame(rows, columns=["Program", "Version", "A call computes", "Compared", "Largest difference"])
 

@@ -100,7 +100,7 @@ def _inside(first: NDArray[np.float64], last: NDArray[np.float64], n: int) -> ND
 
 
 def kernel_facts(instrument: Instrument | None = None) -> dict[str, Any]:
-    """Return the numbers of how the operator cuts the grid of an instrument, by the name that the appendix glues each
+    """Return numbers on how the operator cuts the grid of an instrument, by the name that the appendix glues each
     under.
 
     `points` of a segment, `nodes` of a segment or block, `segments`, `ratio` of block to segment, `blocks`, and the
