@@ -138,7 +138,9 @@ def cost_figure(costs: pd.DataFrame, shown: Mapping[Noise, Sequence[float]]) -> 
         ax.set_axis_off()
     letter_panels(axes[: len(settings)])
     handles = {label: mark for ax in axes for mark, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(*(handles.values(), handles), loc="outside upper center", ncols=min(3, len(handles)))
+    figure.legend(
+        handles=list(handles.values()), labels=list(handles), loc="outside upper center", ncols=min(3, len(handles))
+    )
     return figure
 
 

@@ -42,7 +42,11 @@ def match_rates_figure(
     # Four columns of long names are wider than the figure.
     columns = 3 if max(map(len, handles)) > 25 else 4
     figure.legend(
-        *(handles.values(), handles), loc="outside upper center", ncols=min(columns, len(handles)), handlelength=1.6
+        handles=list(handles.values()),
+        labels=list(handles),
+        loc="outside upper center",
+        ncols=min(columns, len(handles)),
+        handlelength=1.6,
     )
     return figure
 

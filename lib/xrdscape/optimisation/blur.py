@@ -7,6 +7,7 @@ simulated one.
 import math
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -45,13 +46,13 @@ class _Blur(torch.autograd.Function):
     """A moving average with zeros outside is a symmetric matrix, and so is a power of it: its own backward."""
 
     @staticmethod
-    def forward(ctx, pattern, half):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, pattern: Tensor, half: int) -> Tensor:
         ctx.half = half
         return _averaged(pattern, half)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return _averaged(gradient, ctx.half), None
 
 

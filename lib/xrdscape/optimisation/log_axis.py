@@ -7,6 +7,7 @@ that grows like tan(theta): the uncertainty of a strain, not that of an angle.
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -71,14 +72,14 @@ class _Resampled(torch.autograd.Function):
     """Interpolation is a sparse matrix; the backward is its transpose."""
 
     @staticmethod
-    def forward(ctx, pattern, axis):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, pattern: Tensor, axis: LogAxis) -> Tensor:
         ctx.axis = axis
         below, first, second = _weights(axis, pattern.dtype, pattern.device)
         return pattern[..., below] * first + pattern[..., below + 1] * second
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         below, first, second = _weights(ctx.axis, gradient.dtype, gradient.device)
         out = torch.zeros_like(gradient)
         out.index_add_(-1, below, gradient * first).index_add_(-1, below + 1, gradient * second)

@@ -9,6 +9,7 @@ its scaled intensity in the mean squared error. A target that is zero everywhere
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -144,7 +145,7 @@ class Objective:
         similarity: (pattern, target) -> [batch]; larger is more alike.
         hkl_max: largest |h|, |k|, |l| simulated; None for all. The paper clips at 6 for the mean squared
             error.
-        twin: the same loss in `loss_kernel`, if it is there.
+        kernel_id: of the same loss in `loss_kernel`, if it is there.
         max_shift: of the cross-correlation, largest shift in bins; None for all.
     """
 
@@ -167,7 +168,7 @@ class _Cosine(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(pattern, target):  # type: ignore[no-untyped-def]
+    def forward(pattern: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         norm = torch.linalg.vector_norm(pattern, dim=-1)
         norm += norm == 0
         scale = 1 / (norm * torch.linalg.vector_norm(target, dim=-1))
@@ -175,12 +176,12 @@ class _Cosine(torch.autograd.Function):
         return overlap * scale, scale, norm
 
     @staticmethod
-    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         ctx.save_for_backward(*inputs, *output)
         ctx.mark_non_differentiable(*output[1:])
 
     @staticmethod
-    def backward(ctx, gradient, *_):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None]:
         pattern, target, cosine, scale, norm = ctx.saved_tensors
         toward = (gradient * scale)[:, None] * target
         return toward.addcmul_(pattern, (-gradient * cosine / norm**2)[:, None]), None
@@ -203,7 +204,7 @@ class _Divergence(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(pattern, total, q):  # type: ignore[no-untyped-def]
+    def forward(pattern: Tensor, total: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         # The slope of -p ln p is infinite at 0: below the smallest normal number term and slope count as 0.
         tiny = torch.finfo(pattern.dtype).tiny
         p = pattern / total[:, None]
@@ -213,13 +214,13 @@ class _Divergence(torch.autograd.Function):
         return (p * ratio).sum(-1) - (q * log_m).sum(-1) - known, ratio
 
     @staticmethod
-    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         pattern, total, _ = inputs
         ctx.save_for_backward(pattern, total, output[1])
         ctx.mark_non_differentiable(output[1])
 
     @staticmethod
-    def backward(ctx, gradient, _):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         pattern, total, ratio = ctx.saved_tensors
         mean = (pattern * ratio).sum(-1) / total
         return (ratio - mean[:, None]).mul_((gradient / total)[:, None]), None, None
@@ -248,7 +249,10 @@ OBJECTIVES = {
         Objective("mse", "MSE", _squared_error, _negative(mean_squared_error), hkl_max=6, kernel_id=SQUARED_ERROR),
         Objective("entropy", "Entropy", _negative(_entropic), entropy_similarity, kernel_id=ENTROPY),
         Objective(
-            *("cross_correlation", "Cross-correlation", _negative(_correlated), cross_correlation),
+            name="cross_correlation",
+            label="Cross-correlation",
+            loss=_negative(_correlated),
+            similarity=cross_correlation,
             kernel_id=CROSS_CORRELATION,
         ),
     )

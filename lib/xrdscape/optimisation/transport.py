@@ -4,6 +4,8 @@ Where peaks do not overlap, the cosine is flat; these still tell how far a peak 
 like those of `similarity`, but are no columns of the study's records.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -111,7 +113,7 @@ class _Transport(torch.autograd.Function):
     """W1 as a function of the pattern: its slope in the running sum is a sign."""
 
     @staticmethod
-    def forward(ctx, pattern, target):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, pattern: Tensor, target: Tensor) -> Tensor:
         p, total = _shares(pattern)
         gap = p.cumsum(-1) - _shares(target)[0].cumsum(-1)
         # All of it has been carried at the last bin, whatever rounding says.
@@ -121,7 +123,7 @@ class _Transport(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         p, total, gap = ctx.saved_tensors
         return _in_pattern(gradient, _from_right(gap.sign()) / gap.shape[-1], p, total), None
 
@@ -135,7 +137,7 @@ class _SquaredTransport(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, pattern, target):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, pattern: Tensor, target: Tensor) -> Tensor:
         p, total = _shares(pattern)
         q = _shares(target)[0].expand_as(p)
         n = p.shape[-1]
@@ -153,7 +155,7 @@ class _SquaredTransport(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         p, total, x, quantile = ctx.saved_tensors
         quantile = quantile.clone()
         quantile[..., -1] = 0
@@ -172,9 +174,14 @@ def _in_pattern(gradient: Tensor, slope: Tensor, p: Tensor, total: Tensor) -> Te
 
 
 TRANSPORT = Objective(
-    "transport", "Optimal transport", _Transport.apply, lambda pattern, target: -transport(pattern, target)
+    name="transport",
+    label="Optimal transport",
+    loss=_Transport.apply,
+    similarity=lambda pattern, target: -transport(pattern, target),
 )
 SQUARED_TRANSPORT = Objective(
-    *("squared_transport", "Squared optimal transport", _SquaredTransport.apply),
-    lambda pattern, target: -squared_transport(pattern, target),
+    name="squared_transport",
+    label="Squared optimal transport",
+    loss=_SquaredTransport.apply,
+    similarity=lambda pattern, target: -squared_transport(pattern, target),
 )

@@ -55,7 +55,8 @@ VARIANTS = MappingProxyType(
         "triangular": _but("no blur, triangular cross-correlation 3°", UNBLURRED, objective="triangular", polish=8),
         "symmetric": _but("family known: symmetry-adapted", cell="symmetric"),
         "newton": _but(
-            *("family known: Levenberg-Marquardt", replace(GRADUATED, axis="log_d")),
+            "family known: Levenberg-Marquardt",
+            replace(GRADUATED, axis="log_d"),
             cell="symmetric",
             newton=2,
             polish=8,

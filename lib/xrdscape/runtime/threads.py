@@ -9,6 +9,8 @@ import numba
 import numpy as np
 import torch
 
+from xrdscape.runtime.compiled import CONFIG
+
 # Below so many reflections a thread would be handed too little work to be worth it: some 0.02 ms.
 REFLECTIONS_PER_THREAD = 32
 _count, _forked = 1, False
@@ -24,7 +26,7 @@ def use_threads(count: int) -> None:
     spinning, on the cores that the others need.
     """
     global _count
-    _count = 1 if _forked else max(1, min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    _count = 1 if _forked else max(1, min(count, CONFIG.NUMBA_NUM_THREADS))
     torch.set_num_threads(1)
 
 

@@ -30,6 +30,9 @@ SERIES_FIELDS = {"contender", "crystal", "batch", "threads", "seconds"}
 LOW, HIGH = 0.1, 0.9
 """Quantiles between which the interval given with a median lies."""
 SERIES_KEY = ["contender", "crystal", "batch", "threads"]
+MAIN_CONTENDERS = (
+    "reference", "compiled", "engine", "engine_float64", "step", "coordinates_cosine", "coordinates_entropy",
+)  # fmt: skip
 
 Record = dict[str, Any]
 
@@ -163,13 +166,7 @@ def headline(record: Record, crystals: Sequence[str] = CRYSTALS) -> pd.DataFrame
     rows = []
     for crystal in crystals:
         low, middle, high = ratio(record, ("reference", crystal, batch, 1), ("engine", crystal, batch, 1))
-        times = {
-            name: median_ms(record, name, crystal, batch)
-            for name in (
-                *("reference", "compiled", "engine", "engine_float64", "step"),
-                *("coordinates_cosine", "coordinates_entropy"),
-            )
-        }
+        times = {name: median_ms(record, name, crystal, batch) for name in MAIN_CONTENDERS}
         bounds = {"ratio": middle, "ratio_low": low, "ratio_high": high}
         known = limits.loc[crystal] if crystal in limits.index else {"peaks": np.nan, "limit_ms": np.nan}
         key = {"crystal": crystal, "reflections": known["peaks"], "limit": known["limit_ms"]}
