@@ -13,11 +13,12 @@ from xrdscape.book import build
 from xrdscape.book.build import OVERVIEW, book_chapters, build_book, execute_chapter
 from xrdscape.book.execute import run_chapter
 from xrdscape.book.findings import gathered
+from xrdscape.book.overview import parameters_table
 from xrdscape.book.pages import Book, chapter_names
 from xrdscape.book.parameters import chapter_parameters, check_parameters, parse_parameters
 from xrdscape.book.records import timings_table, versions_table
 from xrdscape.book.results import results_text
-from xrdscape.book.tables import numbered_table, parameters_table
+from xrdscape.book.tables import numbered_table
 from xrdscape.errors import ChapterError, StructureError
 
 
@@ -376,7 +377,7 @@ VERDICTS = """# Verdicts
 
 ```{code-cell} ipython3
 from xrdscape.book.findings import claim_entries, gathered, verdicts_sentence, verdicts_table
-from xrdscape.book.tables import numbered_table, parameters_table
+from xrdscape.book.tables import numbered_table
 
 found = gathered(["01-sum"])
 print(verdicts_sentence(found))

@@ -33,7 +33,8 @@ def parts_of(batch: int, reflections: int) -> list[tuple[int, int]]:
     over_samples(
         lambda first, last: parts.append((first, last)),
         lambda bounds: parts.extend(itertools.pairwise(bounds.tolist())),
-        *(batch, reflections),
+        batch,
+        reflections,
     )
     return parts
 

@@ -4,6 +4,7 @@ import importlib
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -188,10 +189,8 @@ def test_cell_with_a_reflection_at_the_edge_counts_apart() -> None:
     stretched[:, :3] *= math.sin(centre) / math.sin(wanted)
     cells = torch.cat([stretched, lattice * torch.tensor([1.01] * 3 + [1] * 3)])
     lists = simulator.reflections(cells, 1.001)
-    case = pair.exact.__class__(
-        *("U2Ti", simulator, pair.exact.target, cells, pair.exact.frac_coords, lists),
-        simulator.geometrical(lists, pair.exact.frac_coords),
-    )
+    geometrical = simulator.geometrical(lists, pair.exact.frac_coords)
+    case = replace(pair.exact, simulator=simulator, lattice=cells, reflections=lists, geometrical=geometrical)
     errors = lattice_errors(pair.__class__(case, case, 0.1))
     assert errors["near_edge"].tolist() == [True, False] * 2
     assert largest_errors(errors)["near_edge"].tolist() == [1] * 6

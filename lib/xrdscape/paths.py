@@ -1,4 +1,4 @@
-"""Where data and results live. The folders of a book are named by `xrdscape.book.Book`."""
+"""Places of data and results. The folders of a book are named by `xrdscape.book.Book`."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,8 @@ REFERENCE_NAMES = (
 
 
 def reference_path(name: str) -> Path:
-    """The CIF of a reference structure; parentheses in the name become underscores in the file's name.
+    """Return the path of the CIF of a reference structure; parentheses in the name become underscores in the file's
+    name.
 
     >>> reference_path("Nd(Al2Cu)4").name
     'Nd_Al2Cu_4.cif'
@@ -41,7 +42,7 @@ def reference_path(name: str) -> Path:
 
 
 def from_checkout(path: Path) -> Path:
-    """The path of a file that the repository has and an installed package has not.
+    """Return the path of a file that the repository has and an installed package has not.
 
     Raises:
         XrdscapeError: it is not there.
@@ -55,7 +56,7 @@ def from_checkout(path: Path) -> Path:
 
 
 def crystal_path(name_or_path: str | Path) -> Path:
-    """The file of a crystal that goes by a reference name or by its path.
+    """Return the path of the file of a crystal that goes by a reference name or by its path.
 
     Raises:
         StructureError: neither such a name nor a file.

@@ -11,11 +11,12 @@ _NAMES = {
     "execute": ("run_chapter",),
     "explorer": ("results_explorer",),
     "findings": ("FindingsTable", "claim_entries", "gathered", "verdicts_sentence", "verdicts_table"),
+    "overview": ("parameters_table",),
     "pages": ("Book", "chapter_names"),
     "parameters": ("Parameter", "chapter_parameters", "check_parameters", "parse_parameters"),
     "records": ("timings_table", "versions_table"),
     "results": ("results_text",),
-    "tables": ("numbered_table", "parameters_table"),
+    "tables": ("numbered_table",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

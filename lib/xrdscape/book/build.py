@@ -28,7 +28,7 @@ CHAPTER_GIB = 2.5
 
 
 def book_chapters(book: Book) -> list[str]:
-    """The chapters in the table of contents in the order of execution: reading order, reports last.
+    """Return the chapters in the table of contents in the order of execution: reading order, reports last.
 
     Raises:
         ChapterError: the table of contents names a page that does not exist.
@@ -42,14 +42,14 @@ def book_chapters(book: Book) -> list[str]:
 
 
 def _told_of_others(chapter: str, book: Book) -> str:
-    """What the page of a chapter says about other chapters."""
+    """Return what the page of a chapter says about other chapters."""
     if chapter == OVERVIEW:
         return str([chapter_parameters(name, book) for name in chapter_names(book)])
     return _reported(chapter, book) if chapter in REPORTS else ""
 
 
 def _reported(report: str, book: Book) -> str:
-    """What a report depends on: when the chapters before it were executed, and what is in their notebooks."""
+    """Return what a report depends on: when the chapters before it were executed, and what is in their notebooks."""
     names = book_chapters(book)
     timings = read_timings(book)
     digest = hashlib.sha256()
@@ -61,7 +61,7 @@ def _reported(report: str, book: Book) -> str:
 
 
 def execute_chapter(chapter: str, book: Book, force: bool, say: Callable[[str], None]) -> bool:
-    """Bring one executed chapter up to date and record its time; False where nothing had to be done.
+    """Bring one executed chapter up to date and record its time; return False where nothing had to be done.
 
     Raises:
         ChapterError: a cell failed; an earlier executed notebook of this chapter is left as it was.
@@ -70,7 +70,7 @@ def execute_chapter(chapter: str, book: Book, force: bool, say: Callable[[str], 
 
 
 def _outdated(chapters: Sequence[str], book: Book, force: bool, say: Callable[[str], None]) -> dict[str, str]:
-    """The chapters that have to be executed, each with the digest of what it is made of now."""
+    """Return the chapters that have to be executed, each with the digest of what it is made of now."""
     timings, found = read_timings(book), {}
     for name in chapters:
         key = cache_key(name, {}, book, extra=_told_of_others(name, book))
@@ -131,7 +131,7 @@ def build_book(
 
 
 def _execute(chapters: Sequence[str], book: Book, force: bool, say: Callable[[str], None]) -> list[str]:
-    """Bring chapters up to date, past those that fail; names of those that were executed.
+    """Bring chapters up to date, past those that fail, and return the names of those that were executed.
 
     Raises:
         ChapterError: some failed.
@@ -190,5 +190,5 @@ def _side_by_side(chapters: Sequence[str], book: Book, say: Callable[[str], None
 
 
 def _run(chapter: str, book: Book, bars: bool = True) -> float:
-    """Execute a chapter with its defaults; the seconds it took."""
+    """Execute a chapter with its defaults, and return the seconds it took."""
     return run_chapter(chapter, {}, book.executed / f"{chapter}.ipynb", book, bars=bars)

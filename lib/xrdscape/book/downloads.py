@@ -48,7 +48,7 @@ class FigureDownloads(SphinxPostTransform):
 
 
 def _images(figure: nodes.figure) -> dict[str, nodes.image]:
-    """By ending: the image of each format that a figure's cell gave."""
+    """Return, by ending, the image of each format that a figure's cell gave."""
     found = {}
     for bundle in figure.findall(lambda node: isinstance(node, nodes.container) and "mime_type" in node):
         for image in bundle.findall(nodes.image):

@@ -129,7 +129,7 @@ def _relative(path: Path, root: Path) -> Path:
 
 
 def without_traces(notebook: NotebookNode, root: Path) -> NotebookNode:
-    """A copy without times, host paths and clutter, so that equal runs give equal files.
+    """Return a copy without times, host paths and clutter, so that equal runs give equal files.
 
     The cell that papermill adds for the parameters stays in the notebook, and the site leaves it out.
     """
@@ -151,7 +151,7 @@ def without_traces(notebook: NotebookNode, root: Path) -> NotebookNode:
 
 
 def cache_key(chapter: str, parameters: Mapping[str, Any], book: Book, extra: str = "") -> str:
-    """Digest of everything that a chapter's outcome depends on.
+    """Return the digest of everything that a chapter's outcome depends on.
 
     That is: its text, its parameters, the package's own code, the data that come with it, the record of the
     benchmark, the locked environment and the interpreter. Records made outside the book are not part of it: force

@@ -30,11 +30,11 @@ BIN = 30
 DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 """Intensities are sent as one character each, a number from 0 to 63."""
 DECIMALS = 3
-"""Of what is sent: angstrom, similarities."""
+"""Decimals of what is sent: angstrom, similarities."""
 
 
 def results_explorer(records: pd.DataFrame, level: float = 0.1) -> HTML:
-    """The explorer of all descents from one level of lattice noise.
+    """Return the explorer of all descents from one level of lattice noise.
 
     Args:
         records: rows of descents.
@@ -57,7 +57,7 @@ def results_explorer(records: pd.DataFrame, level: float = 0.1) -> HTML:
 
 
 def explorer_data(records: pd.DataFrame) -> dict[str, Any]:
-    """What the explorer's script needs.
+    """Return what the explorer's script needs.
 
     Args:
         records: rows of descents, all from one level.
@@ -83,7 +83,7 @@ def explorer_data(records: pd.DataFrame) -> dict[str, Any]:
 
 
 def _results(name: Any, rows: pd.DataFrame) -> pd.DataFrame:
-    """One structure's results: where each stands in the scatter plot, its cell and its pattern."""
+    """Return one structure's results: where each stands in the scatter plot, its cell and its pattern."""
     ends = [crystal(row) for _, row in rows.iterrows()]
     similarity = [row[similarity_of(PUBLISHED_METHODS[row["method"]].objective, "end")] for _, row in rows.iterrows()]
     return pd.DataFrame(
@@ -101,7 +101,7 @@ def _results(name: Any, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reference(structure: Structure) -> dict[str, Any]:
-    """The true crystal: cell, pattern, direction of view, and atoms with their images on faces, fractional."""
+    """Return the true crystal: cell, pattern, direction of view, and atoms with their images on faces, fractional."""
     # In the standard orientation, as the results are: in any other the two cells would not lie on each other.
     lattice, frac_coords = to_tensors([structure])
     standard = from_tensors(structure, lattice[0], frac_coords[0])
@@ -118,7 +118,7 @@ def _reference(structure: Structure) -> dict[str, Any]:
 
 
 def _patterns(reference: Structure, results: list[Structure]) -> list[str]:
-    """The patterns of crystals of the same sites, each scaled to its maximum, binned and written in `DIGITS`."""
+    """Return the patterns of crystals of the same sites, each scaled to its maximum, binned and written in `DIGITS`."""
     simulator = Simulator(reference)
     lattice, frac_coords = to_tensors(results)
     with torch.no_grad():

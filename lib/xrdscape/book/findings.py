@@ -1,4 +1,4 @@
-"""What the chapters find, left in their executed notebooks and gathered from there by the page of verdicts."""
+"""The findings of the chapters, left in their executed notebooks and gathered from there by the page of verdicts."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ class FindingsTable:
         self._table = numbered_table(findings_frame(self._findings), label, caption)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Content and metadata of the output, asked for by IPython."""
+        """Return the content and metadata of the output, asked for by IPython."""
         return {"text/markdown": self._table.data}, {FINDINGS: [to_record(f) for f in self._findings]}
 
 
 def gathered(chapters: Sequence[str], book: Book | None = None) -> dict[str, list[Finding]]:
-    """The findings that executed chapters of a book hold.
+    """Return the findings that executed chapters of a book hold.
 
     Args:
         chapters: names of the chapters.
@@ -65,7 +65,7 @@ def _held(chapter: str, book: Book) -> list[Finding]:
 
 
 def verdicts_table(found: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
-    """All claims in short, numbered from 1: each with its place, its verdict and in how many cases it holds."""
+    """Return all claims in short, numbered from 1: each with its place, its verdict and in how many cases it holds."""
     rows = [
         (
             f"{{ref}}`{number} <claim-{f.key}>`",
@@ -78,13 +78,13 @@ def verdicts_table(found: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
 
 
 def claim_entries(found: Mapping[str, Sequence[Finding]], chapter: str) -> Markdown:
-    """The claims of a chapter one by one, numbered as in `verdicts_table`: rule, result, verdict, and links."""
+    """Return the claims of a chapter one by one, numbered as in `verdicts_table`: rule, result, verdict, and links."""
     numbers = {f.key: number for number, f in enumerate(_in_order(found), start=1)}
     return Markdown("\n\n".join(_entry(f, numbers[f.key]) for f in found[chapter]))
 
 
 def verdicts_sentence(found: Mapping[str, Sequence[Finding]]) -> str:
-    """`summary_text` of all findings."""
+    """Return `summary_text` of all findings."""
     return summary_text(_in_order(found))
 
 

@@ -39,7 +39,7 @@ class Book:
 
 
 def toc_pages(book: Book) -> list[str]:
-    """Every page of the table of contents in reading order: paths from the book's root, without extension."""
+    """Return every page of the table of contents in reading order: paths from the book's root, without extension."""
     toc = yaml.safe_load(from_checkout(book.root / "_toc.yml").read_text(encoding="utf8"))
 
     def walk(node: dict[str, Any]) -> list[str]:
@@ -51,7 +51,7 @@ def toc_pages(book: Book) -> list[str]:
 
 
 def chapter_names(book: Book) -> list[str]:
-    """Names of the chapters that can be executed, in reading order; those outside the contents come last."""
+    """Return the names of the chapters that can be executed, in reading order; those outside the contents come last."""
     notebooks = {path.stem for path in book.chapters.glob("*.md") if is_notebook(path)}
     listed = [Path(page).name for page in toc_pages(book) if Path(page).parent == Path("chapters")]
     ordered = [name for name in listed if name in notebooks]
@@ -59,18 +59,18 @@ def chapter_names(book: Book) -> list[str]:
 
 
 def is_notebook(path: Path) -> bool:
-    """Whether a Markdown file is a MyST notebook, which its jupytext header tells."""
+    """Return whether a Markdown file is a MyST notebook, which its jupytext header tells."""
     head, _, rest = path.read_text(encoding="utf8").partition("\n")
     return head.strip() == "---" and "jupytext:" in rest.partition("\n---")[0]
 
 
 def unknown_chapter(chapter: str, names: Sequence[str]) -> ChapterError:
-    """The error for a name that no chapter has."""
+    """Return the error for a name that no chapter has."""
     return ChapterError(f"no chapter is called {chapter!r}; the chapters are: {', '.join(names) or 'none'}")
 
 
 def chapter_path(chapter: str, book: Book) -> Path:
-    """The source file of a chapter.
+    """Return the source file of a chapter.
 
     Raises:
         ChapterError: no chapter of that name; the message lists those there are.

@@ -33,13 +33,13 @@ class Parameter:
 
     @property
     def range(self) -> str:
-        """What values it may take; empty where the comment does not say."""
+        """Values that it may take; empty where the comment does not say."""
         _, semicolon, rest = self.comment.rpartition(";")
         return rest.strip() if semicolon else ""
 
 
 def read_chapter(path: Path) -> NotebookNode:
-    """The chapter as a notebook whose cell ids depend on nothing but their order."""
+    """Return the chapter as a notebook whose cell ids depend on nothing but their order."""
     notebook = jupytext.read(path)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"
@@ -47,7 +47,7 @@ def read_chapter(path: Path) -> NotebookNode:
 
 
 def chapter_parameters(chapter: str, book: Book) -> dict[str, Parameter]:
-    """The parameters that a chapter declares in its cell tagged `parameters`, by name.
+    """Return the parameters that a chapter declares in its cell tagged `parameters`, by name.
 
     Raises:
         ChapterError: unknown chapter, or a `parameters` cell with anything but assignments of literal values.
@@ -82,7 +82,7 @@ def _declarations(source: str, chapter: str) -> list[Parameter]:
 
 
 def check_parameters(chapter: str, values: Mapping[str, Any], book: Book) -> dict[str, Any]:
-    """The values in the type of their defaults, once every name and every type is found to be right.
+    """Return the values in the type of their defaults, once every name and every type is found to be right.
 
     Args:
         chapter: name of a chapter.
@@ -101,7 +101,7 @@ def check_parameters(chapter: str, values: Mapping[str, Any], book: Book) -> dic
 
 
 def parse_parameters(chapter: str, texts: Mapping[str, str], book: Book) -> dict[str, Any]:
-    """As `check_parameters`, for values typed on a command line.
+    """Check values typed on a command line as `check_parameters` does, and return them.
 
     Python literals are read as such. Text stays text where the default is a string, and a bare list of words
     (`U2Ti,Au2S`) is read as a list where the default is one. Where the default is the name of a crystal, a file
@@ -159,7 +159,7 @@ def _as_type_of(default: Any, value: Any) -> Any:
 
 
 def _element(defaults: list[Any] | tuple[Any, ...], item: Any) -> Any:
-    """An element may be of any type that occurs in the default list; an empty default says nothing."""
+    """Return an element in a type that occurs in the default list, or as it is where that list is empty."""
     for default in defaults:
         try:
             return _as_type_of(default, item)

@@ -1,4 +1,4 @@
-"""What the last executions took and where they ran: the tables of the book's closing page."""
+"""Times and machines of the last executions: the tables of the book's closing page."""
 
 import json
 import platform
@@ -18,23 +18,23 @@ PACKAGES = (
 
 
 def timings_path(book: Book) -> Path:
-    """The record of every chapter's last execution."""
+    """Return the path of the record of every chapter's last execution."""
     return book.executed / "timings.json"
 
 
 def read_timings(book: Book) -> dict[str, dict[str, Any]]:
-    """The records by chapter; empty where nothing was executed yet."""
+    """Return the records by chapter; empty where nothing was executed yet."""
     path = timings_path(book)
     return json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware of the running interpreter."""
+    """Return the versions and hardware of the running interpreter."""
     return {"python": platform.python_version(), "packages": package_versions(PACKAGES), **machine()}
 
 
 def timings_table(book: Book | None = None) -> pd.DataFrame:
-    """One row a chapter: its last execution's duration, its end (UTC) and the parameters it ran with."""
+    """Return one row a chapter: its last execution's duration, its end (UTC) and the parameters it ran with."""
     timings = read_timings(book or Book())
     rows = [
         {
@@ -50,7 +50,7 @@ def timings_table(book: Book | None = None) -> pd.DataFrame:
 
 
 def versions_table(book: Book | None = None) -> pd.DataFrame:
-    """One row an item: interpreter, packages, system, processor, cores, as recorded when the chapters ran.
+    """Return one row an item: interpreter, packages, system, processor, cores, as recorded when the chapters ran.
 
     Chapters executed in different environments show every value that occurred, separated by a slash.
     """

@@ -1,4 +1,4 @@
-"""What an executed chapter found, as plain text for a terminal."""
+"""The results of an executed chapter, as plain text for a terminal."""
 
 import json
 import re
@@ -9,14 +9,14 @@ from pathlib import Path
 from xrdscape.errors import ChapterError
 
 WIDTH = 80
-"""Of the lines of a caption; tables are as wide as they are."""
+"""Width of the lines of a caption; tables are as wide as they are."""
 
 # MyST roles, such as {numref}`fig-1`, of which a terminal shows the text.
 ROLE = re.compile(r"\{[\w:]+\}`([^`]*)`")
 
 
 def results_text(notebook: Path, label: str | None = None) -> str:
-    """The tables of an executed chapter.
+    """Return the tables of an executed chapter.
 
     Args:
         notebook: written by `xrdscape run`, papermill or Jupyter.
@@ -46,7 +46,7 @@ def _tables(notebook: Path) -> Iterator[tuple[str, str]]:
 
 
 def _plain(source: str) -> tuple[str, str]:
-    """Label and text of what `numbered_table` shows: the caption, then aligned columns."""
+    """Return the label and text of what `numbered_table` shows: the caption, then aligned columns."""
     # No-break spaces are for a browser.
     first, name, *lines = source.replace("\u00a0", " ").splitlines()
     head, rule, *body = [_cells(line) for line in lines if line.startswith("|")]

@@ -1,22 +1,14 @@
 """Tables of the book: numbered, captioned, and computed at the moment the chapter runs."""
 
-import re
 from numbers import Integral, Real
 from typing import Any
 
 import pandas as pd
 from IPython.display import Markdown
 
-from xrdscape.book.pages import Book, chapter_names
-from xrdscape.book.parameters import chapter_parameters
-from xrdscape.paths import REFERENCE_NAMES
-
-CRYSTAL = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in REFERENCE_NAMES))
-"""Names of crystals as they are typed."""
-
 
 def numbered_table(frame: pd.DataFrame, label: str, caption: str, precision: int = 2) -> Markdown:
-    """A data frame as a table that the site numbers and that {numref}`label` can point to.
+    """Return a data frame as a table that the site numbers and that {numref}`label` can point to.
 
     Args:
         frame: the table; its index is left out, so reset it where it matters.
@@ -45,17 +37,3 @@ def _cell(value: Any, precision: int) -> str:
     if isinstance(value, Integral) and abs(int(value)) >= 10_000:
         return f"{int(value):,}".replace("-", "−")
     return str(value).replace("|", "\\|")
-
-
-def parameters_table(book: Book | None = None) -> pd.DataFrame:
-    """Every parameter of every chapter, as its `parameters` cell declares it: one row each, in reading order.
-
-    Names of crystals are code in the ranges: they are to be typed, and the page would set their digits as subscripts.
-    """
-    book = book or Book()
-    rows = [
-        (chapter, f"`{p.name}`", f"`{p.default!r}`", p.meaning, CRYSTAL.sub(r"`\g<0>`", p.range))
-        for chapter in chapter_names(book)
-        for p in chapter_parameters(chapter, book).values()
-    ]
-    return pd.DataFrame(rows, columns=["Chapter", "Parameter", "Default", "Meaning and unit", "Range"])

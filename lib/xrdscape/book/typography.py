@@ -36,7 +36,7 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def typeset(text: str) -> str:
-    """A piece of text as the page shows it.
+    """Return a piece of text as the page shows it.
 
     >>> typeset("Na3MnCoNiO6 in P6_3/mmc, off by -0.2 or 2e-07").replace(chr(160), " ")
     'Na₃MnCoNiO₆ in P6₃/mmc, off by −0.2 or 2 × 10⁻⁷'

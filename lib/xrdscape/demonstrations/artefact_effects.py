@@ -33,7 +33,7 @@ def artefact_target(structure: str, artefact: ArtefactName, size: float, seed: i
 
 
 def middling_targets(structure: str, seed: int = 0) -> dict[ArtefactName, Pattern]:
-    """Targets of a crystal, of maximum 1: without an artefact (`NONE`), and with each at a middling size."""
+    """Return the targets of a crystal, of maximum 1: without an artefact (`NONE`), and with each at a middling size."""
     two_theta_deg = Simulator(load_structure(structure)).two_theta_deg.numpy()
     sizes: dict[ArtefactName, float] = {NONE: 0.0, **{n: a.middling for n, a in ARTEFACTS.items() if n != FAMILY}}
     found = {}
@@ -50,7 +50,8 @@ def descents_from_reference(
     seed: int = 0,
     structures: Sequence[str] = REFERENCE_NAMES,
 ) -> pd.DataFrame:
-    """Ends of graduated descents that start at the reference structure, cells free, towards a target with an artefact.
+    """Return the ends of graduated descents that start at the reference structure, cells free, towards a target with an
+    artefact.
 
     Args:
         artefact, size: of the target.
@@ -74,7 +75,7 @@ def descents_from_reference(
 
 
 def background_ratios(share: float, structures: Sequence[str] = REFERENCE_NAMES) -> Values:
-    """Intensity under a background over that under the peaks, crystal by crystal [n].
+    """Return the intensity under a background over that under the peaks, crystal by crystal [n].
 
     Args:
         share: maximum of the background over that of the pattern.
@@ -89,7 +90,8 @@ def background_ratios(share: float, structures: Sequence[str] = REFERENCE_NAMES)
 
 
 def background_left(share: float, counts: float, seed: int = 0, structures: Sequence[str] = REFERENCE_NAMES) -> Values:
-    """Largest difference between a background and its estimate, over the background's maximum, crystal by crystal [n].
+    """Return the largest difference between a background and its estimate, over the background's maximum, crystal by
+    crystal [n].
 
     The estimate is that which `xrdscape snap` subtracts.
 
@@ -106,7 +108,8 @@ def background_left(share: float, counts: float, seed: int = 0, structures: Sequ
 def kept_after_subtraction(
     share: float, counts: float, seed: int = 0, structures: Sequence[str] = REFERENCE_NAMES
 ) -> list[bool]:
-    """Whether graduated descents that start at each reference structure, cells free, end in a tight match with it.
+    """Return whether graduated descents that start at each reference structure, cells free, end in a tight match with
+    it.
 
     The target is a counted pattern less its background as `xrdscape snap` estimates it.
 
@@ -126,7 +129,7 @@ def _kept(reference: Structure, share: float, counts: float, seed: int) -> bool:
 
 
 def _estimated(reference: Structure, share: float, counts: float, seed: int) -> tuple[Values, Values, Values]:
-    """Counted intensities on a background, that background, and the estimate of it, [n] each."""
+    """Return the counted intensities on a background, that background, and the estimate of it, [n] each."""
     pattern, rng = simulate(reference, PAPER_INSTRUMENT), np.random.default_rng(seed)
     angles = pattern.two_theta_deg
     under = share * pattern.intensity.max() * background(torch.from_numpy(angles)).numpy()
@@ -138,7 +141,7 @@ def _estimated(reference: Structure, share: float, counts: float, seed: int) -> 
 def counting_likeness(
     counts: float, width_deg: float, seed: int = 0, structures: Sequence[str] = REFERENCE_NAMES
 ) -> pd.DataFrame:
-    """Cosine similarity of counted patterns to the exact ones, as they are and blurred.
+    """Return the cosine similarity of counted patterns to the exact ones, as they are and blurred.
 
     Args:
         counts: at the pattern's maximum.
@@ -159,6 +162,6 @@ def counting_likeness(
 
 
 def total_counts(counts: float, structures: Sequence[str] = REFERENCE_NAMES) -> Values:
-    """Counts that a whole pattern is expected to have with so many at its maximum, crystal by crystal [n]."""
+    """Return the expected counts of a whole pattern with so many at its maximum, crystal by crystal [n]."""
     patterns = (simulate(load_structure(name), PAPER_INSTRUMENT).intensity for name in structures)
     return np.array([counts * pattern.sum() / pattern.max() for pattern in patterns])

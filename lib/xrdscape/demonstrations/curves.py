@@ -14,7 +14,7 @@ from xrdscape.diffraction.profile import pseudo_voigt
 
 
 def form_factor_curves(elements: Sequence[str], instrument: Instrument | None = None) -> pd.DataFrame:
-    """Form factors of elements to a little beyond the largest s that the range of an instrument reaches.
+    """Return the form factors of elements to a little beyond the largest s that the range of an instrument reaches.
 
     Returns:
         DataFrame indexed by s (1/angstrom): a column an element, the heaviest first; electrons.
@@ -27,7 +27,7 @@ def form_factor_curves(elements: Sequence[str], instrument: Instrument | None = 
 
 
 def lorentz_polarisation_curve() -> pd.DataFrame:
-    """The Lorentz-polarisation factor and its part by polarisation: two_theta_deg, product, polarisation."""
+    """Return the Lorentz-polarisation factor and its part by polarisation: two_theta_deg, product, polarisation."""
     two_theta_deg = np.linspace(5, 175, 500)
     theta = np.radians(two_theta_deg / 2)
     product = lorentz_polarisation(torch.from_numpy(np.sin(theta) ** 2)).numpy()
@@ -37,7 +37,7 @@ def lorentz_polarisation_curve() -> pd.DataFrame:
 
 
 def width_curve(instrument: Instrument | None = None) -> pd.DataFrame:
-    """Full width at half maximum over the range of an instrument, with the three terms of its square.
+    """Return the full width at half maximum over the range of an instrument, with the three terms of its square.
 
     Returns:
         DataFrame: two_theta_deg, fwhm_deg, and the terms W, V and U of Caglioti's law (deg^2).
@@ -58,7 +58,7 @@ def width_curve(instrument: Instrument | None = None) -> pd.DataFrame:
 def peak_shape_curves(
     two_theta_deg: float, half_range_deg: float, instrument: Instrument | None = None
 ) -> pd.DataFrame:
-    """The peak of an instrument at one angle beside a Gaussian and a Lorentzian of the same width and height.
+    """Return the peak of an instrument at one angle beside a Gaussian and a Lorentzian of the same width and height.
 
     Returns:
         DataFrame: offset_deg, gaussian, lorentzian, pseudo_voigt (height 1).

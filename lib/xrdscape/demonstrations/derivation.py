@@ -30,7 +30,7 @@ SAME_LINE_DEG = 1e-4
 def structure_factors(
     structure: Structure, hkl: Sequence[tuple[int, int, int]], instrument: Instrument | None = None
 ) -> pd.DataFrame:
-    """Complex structure factors of chosen reflections, whether or not they are inside the pattern.
+    """Return the complex structure factors of chosen reflections, whether or not they are inside the pattern.
 
     Returns:
         DataFrame, one row a reflection: h, k, l, d_angstrom, real, imaginary, modulus_squared (electrons, squared).
@@ -52,12 +52,12 @@ def structure_factors(
 
 
 def elements_of(names: Sequence[str]) -> list[str]:
-    """The chemical symbols that occur in some structures, in alphabetical order."""
+    """Return the chemical symbols that occur in some structures, in alphabetical order."""
     return sorted({element.symbol for name in names for element in load_structure(name).elements})
 
 
 def projections(structure: Structure) -> pd.DataFrame:
-    """The cell of a structure under each of the six projectors.
+    """Return the cell of a structure under each of the six projectors.
 
     Returns:
         DataFrame: family (first "as given", then `FAMILIES`) and the six lattice parameters.
@@ -72,7 +72,7 @@ def projections(structure: Structure) -> pd.DataFrame:
 
 
 def pymatgen_lines(names: Sequence[str], instrument: Instrument | None = None) -> pd.DataFrame:
-    """Every line of these structures' reflection tables beside pymatgen's.
+    """Return every line of these structures' reflection tables beside pymatgen's.
 
     Returns:
         DataFrame, one row a line of either program: structure, two_theta_deg, intensity (maximum 100),
@@ -103,7 +103,7 @@ def pymatgen_lines(names: Sequence[str], instrument: Instrument | None = None) -
 
 
 def pymatgen_agreement(lines: pd.DataFrame) -> pd.DataFrame:
-    """The table of `pymatgen_lines` in one row a structure.
+    """Return the table of `pymatgen_lines` in one row a structure.
 
     Returns:
         DataFrame: structure, lines (found by both), unmatched (found by one alone), and the largest
@@ -121,7 +121,7 @@ def pymatgen_agreement(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def isotropic_loss(structure: Structure, strain: NDArray[np.float64], instrument: Instrument) -> NDArray[np.float64]:
-    """Cosine loss of a cell whose lengths are all stretched by 1 + strain, against the unstrained cell.
+    """Return the cosine loss of a cell whose lengths are all stretched by 1 + strain, against the unstrained cell.
 
     Args:
         strain: relative change of the lengths, [n], each above -1.
@@ -143,7 +143,8 @@ def isotropic_loss(structure: Structure, strain: NDArray[np.float64], instrument
 
 
 def edge_crossings(structure: Structure, largest_strain: float, instrument: Instrument) -> pd.DataFrame:
-    """Strains at which reflections cross the upper end of the range while the cell is stretched isotropically.
+    """Return the strains at which reflections cross the upper end of the range while the cell is stretched
+    isotropically.
 
     A reflection of spacing d stands at the end when the cell is stretched by
     lambda / (2 d sin(end / 2)). The jump is the change of the cosine loss from just before the crossing to just
@@ -170,7 +171,8 @@ def edge_crossings(structure: Structure, largest_strain: float, instrument: Inst
 def pattern_derivative(
     structure: Structure, parameter: str, step: float = 1e-5, instrument: Instrument | None = None
 ) -> pd.DataFrame:
-    """Derivative of the whole pattern in one lattice parameter, by differentiation and by central difference.
+    """Return the derivative of the whole pattern in one lattice parameter, by differentiation and by central
+    difference.
 
     The derivative goes forward through the plain definition of the pattern; the difference uses the compiled kernel.
 
@@ -207,7 +209,7 @@ def loss_derivative(
     step: float = 1e-6,
     instrument: Instrument | None = None,
 ) -> pd.DataFrame:
-    """Cosine loss and its derivative along one lattice parameter: backward mode, and central difference.
+    """Return the cosine loss and its derivative along one lattice parameter: backward mode, and central difference.
 
     Args:
         values: of the parameter, [n]; the others stay true.
@@ -239,5 +241,5 @@ def loss_derivative(
 
 
 def largest_gap(slopes: pd.DataFrame) -> float:
-    """Largest difference between the two derivatives of a table, relative to the largest derivative."""
+    """Return the largest difference between the two derivatives of a table, relative to the largest derivative."""
     return float((slopes["autograd"] - slopes["difference"]).abs().max() / slopes["autograd"].abs().max())

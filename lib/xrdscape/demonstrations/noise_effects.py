@@ -17,7 +17,7 @@ from xrdscape.study.starts import start
 
 
 def lattice_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0) -> pd.DataFrame:
-    """Changes of a cell by lattice noise, one starting model after the other.
+    """Return the changes of a cell by lattice noise, one starting model after the other.
 
     Returns:
         DataFrame, one row a starting model: level, copy, length_change_percent and angle_change_deg (of the parameter
@@ -42,7 +42,7 @@ def lattice_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0
 
 
 def coordinate_draws(name: str, levels: Sequence[float], copies: int, seed: int = 0) -> pd.DataFrame:
-    """Displacements of the atoms by coordinate noise, one starting model after the other.
+    """Return the displacements of the atoms by coordinate noise, one starting model after the other.
 
     Returns:
         DataFrame, one row a starting model: level, copy, displacement_angstrom (root mean square over the atoms) and
@@ -69,7 +69,7 @@ def coordinate_draws(name: str, levels: Sequence[float], copies: int, seed: int 
 def patterns_by_level(
     name: str, noise: Noise, levels: Sequence[float], copy: int = 0, seed: int = 0
 ) -> list[tuple[float, Pattern, float]]:
-    """Patterns of one realisation at each noise level: level, pattern, cosine similarity to the reference's."""
+    """Return one realisation at each noise level: level, pattern, cosine similarity to the reference's pattern."""
     reference = load_structure(name)
     target = torch.from_numpy(simulate(reference, PAPER_INSTRUMENT).intensity)
     patterns = [simulate(start(name, noise, level, copy, seed, reference), PAPER_INSTRUMENT) for level in levels]
@@ -79,18 +79,18 @@ def patterns_by_level(
 
 
 def shortest_distance(name: str) -> float:
-    """Shortest distance between two atoms of a structure, angstrom."""
+    """Return the shortest distance between two atoms of a structure, angstrom."""
     distances = load_structure(name).distance_matrix
     return float(distances[np.triu_indices(len(distances), 1)].min())
 
 
 def medians_by_level(draws: pd.DataFrame) -> pd.DataFrame:
-    """Medians of `coordinate_draws` or `lattice_draws`, indexed by level."""
+    """Return the medians of `coordinate_draws` or `lattice_draws`, indexed by level."""
     return draws.groupby("level").median()
 
 
 def start_table(name: str, noise: Noise, level: float, copies: Sequence[int], seed: int = 0) -> pd.DataFrame:
-    """Cells of some starting models: copy and the six lattice parameters."""
+    """Return the cells of some starting models: copy and the six lattice parameters."""
     cells = [start(name, noise, level, copy, seed).lattice.parameters for copy in copies]
     frame = pd.DataFrame(cells, columns=["a", "b", "c", "alpha", "beta", "gamma"])
     frame.insert(0, "copy", list(copies))

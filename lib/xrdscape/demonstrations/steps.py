@@ -26,7 +26,8 @@ from xrdscape.patterns.pattern import Pattern
 def structure_factor_terms(
     structure: Structure, hkl: Sequence[tuple[int, int, int]], instrument: Instrument | None = None
 ) -> pd.DataFrame:
-    """Terms that each atom of the cell adds to chosen structure factors; the sum over a reflection's rows is F.
+    """Return the terms that each atom of the cell adds to chosen structure factors; the sum over a reflection's rows is
+    F.
 
     Args:
         structure: its sites must be ordered, one element a site.
@@ -56,7 +57,7 @@ def structure_factor_terms(
 
 
 def part_way(structure: Structure, other: Structure, share: float) -> Structure:
-    """The crystal whose atoms have gone a share of the shortest way to those of another in the same cell."""
+    """Return the crystal whose atoms have gone a share of the shortest way to those of another in the same cell."""
     moves = pbc_diff(other.frac_coords, structure.frac_coords)
     return Structure(structure.lattice, structure.species_and_occu, structure.frac_coords + share * moves)
 
@@ -64,7 +65,7 @@ def part_way(structure: Structure, other: Structure, share: float) -> Structure:
 def line_by_line(
     structure: Structure, instrument: Instrument | None = None
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """The lines of a pattern before they are added up.
+    """Return the lines of a pattern before they are added up.
 
     Returns:
         The reflection table with the columns squares (the sum of |F|^2 over the members of a line, maximum 100) and
@@ -86,7 +87,8 @@ def line_by_line(
 def pattern_change(
     structure: Structure, parameter: str, strain: float, instrument: Instrument | None = None
 ) -> pd.DataFrame:
-    """Change of the pattern of a strained cell with a lattice parameter, and what that does to the cosine loss.
+    """Return the change of the pattern of a strained cell with a lattice parameter, and what that does to the cosine
+    loss.
 
     Args:
         structure: the reference structure, whose pattern is the target.
@@ -139,7 +141,7 @@ def pattern_change(
 def stretched_patterns(
     structure: Structure, strain: Sequence[float], instrument: Instrument | None = None
 ) -> list[Pattern]:
-    """The patterns of a cell whose lengths are all stretched by 1 + strain.
+    """Return the patterns of a cell whose lengths are all stretched by 1 + strain.
 
     Raises:
         CellError: a strain of -1 or below leaves no cell.

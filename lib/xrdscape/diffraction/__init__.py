@@ -1,1 +1,1 @@
-"""From a crystal to its powder pattern, differentiable in lattice and coordinates."""
+"""The powder pattern of a crystal, differentiable in lattice and coordinates."""

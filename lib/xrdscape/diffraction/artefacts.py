@@ -123,7 +123,7 @@ HALO_DEG, HALO_FWHM_DEG, BEAM_STOP_DEG = 21.3, 9.0, 5.0
 
 
 def counted(pattern: Float[Tensor, "n"], most: float, rng: np.random.Generator) -> Float[Tensor, "n"]:
-    """Counts of a detector in place of the pattern: Poisson numbers.
+    """Return the counts of a detector in place of the pattern: Poisson numbers.
 
     Args:
         pattern: expected intensities, 0 or more.
@@ -138,14 +138,16 @@ def counted(pattern: Float[Tensor, "n"], most: float, rng: np.random.Generator) 
 
 
 def background(two_theta_deg: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """A smooth background of maximum 1: equal parts of a halo of glass and of a rise as 1/angle towards low angles."""
+    """Return a smooth background of maximum 1: equal parts of a halo of glass and of a rise as 1/angle towards low
+    angles.
+    """
     halo = torch.exp(-4 * math.log(2) * ((two_theta_deg - HALO_DEG) / HALO_FWHM_DEG) ** 2)
     shape = halo + BEAM_STOP_DEG / two_theta_deg.clamp(min=BEAM_STOP_DEG)
     return shape / shape.max()
 
 
 def with_background(pattern: Float[Tensor, "n"], two_theta_deg: Float[Tensor, "n"], share: float) -> Float[Tensor, "n"]:
-    """A pattern on a background.
+    """Return a pattern on a background.
 
     Args:
         pattern, two_theta_deg: intensities and their angles.
@@ -156,7 +158,7 @@ def with_background(pattern: Float[Tensor, "n"], two_theta_deg: Float[Tensor, "n
 
 
 def zero_shifted(reference: Structure, shift_deg: float, instrument: Instrument | None = None) -> Float[Tensor, "n"]:
-    """The pattern of a crystal with every peak at too high an angle, as the zero of the instrument is off.
+    """Return the pattern of a crystal with every peak at too high an angle, as the zero of the instrument is off.
 
     Args:
         reference: the crystal.
@@ -169,14 +171,14 @@ def zero_shifted(reference: Structure, shift_deg: float, instrument: Instrument 
 
 
 def rewidened(reference: Structure, factor: float, instrument: Instrument | None = None) -> Float[Tensor, "n"]:
-    """The pattern of a crystal with every peak's full width at half maximum times a factor above 0."""
+    """Return the pattern of a crystal with every peak's full width at half maximum times a factor above 0."""
     _demand(factor > 0, "a factor of widths", "above 0", factor)
     simulator, _, peaks = _peaks(reference, instrument)
     return _drawn(simulator, peaks._replace(fwhm=peaks.fwhm * factor))
 
 
 def march_dollase(cosine: Float[Tensor, "*shape"], r: float) -> Float[Tensor, "*shape"]:
-    """Weight of a reflection in a sample of oriented grains, of mean 1 over the sphere.
+    """Return the weight of a reflection in a sample of oriented grains, of mean 1 over the sphere.
 
     W = (r^2 cos^2 + sin^2 / r)^(-3/2); eq:march-dollase of the chapter on artefacts.
 
@@ -194,7 +196,7 @@ def march_dollase(cosine: Float[Tensor, "*shape"], r: float) -> Float[Tensor, "*
 def textured(
     reference: Structure, r: float, axis: tuple[int, int, int] = TEXTURE_AXIS, instrument: Instrument | None = None
 ) -> Float[Tensor, "n"]:
-    """The pattern of a crystal whose grains prefer to lie on one plane, in reflection geometry.
+    """Return the pattern of a crystal whose grains prefer to lie on one plane, in reflection geometry.
 
     Args:
         reference: the crystal.
@@ -210,7 +212,7 @@ def textured(
 
 
 def with_impurity(pattern: Float[Tensor, "n"], other: Float[Tensor, "n"], share: float) -> Float[Tensor, "n"]:
-    """The pattern of a mixture.
+    """Return the pattern of a mixture.
 
     Args:
         pattern, other: of the crystal and of the impurity.
@@ -223,7 +225,7 @@ def with_impurity(pattern: Float[Tensor, "n"], other: Float[Tensor, "n"], share:
 def with_artefact(
     reference: Structure, artefact: ArtefactName, size: float, rng: np.random.Generator, impurity: Structure
 ) -> Tensor:
-    """The pattern [n] of a crystal with one artefact of a size.
+    """Return the pattern [n] of a crystal with one artefact of a size.
 
     Args:
         reference: the crystal.
@@ -257,7 +259,7 @@ def with_artefact(
 
 
 def wrong_family(family: Family, size: float) -> Family:
-    """The family that is wrong by so much (see `FAMILIES_BY_ERROR`) for a crystal of another.
+    """Return the family that is wrong by so much (see `FAMILIES_BY_ERROR`) for a crystal of another.
 
     Raises:
         XrdscapeError: there is no such family.
@@ -283,7 +285,7 @@ def _drawn(simulator: Simulator, peaks: Peaks) -> Tensor:
 
 
 def _cosines(reflections: Reflections, lattice: Tensor, axis: tuple[int, int, int]) -> Float[Tensor, "batch lines"]:
-    """Cosines of the angles between the normals of reflecting planes and of the plane `axis`."""
+    """Return the cosines of the angles between the normals of reflecting planes and of the plane `axis`."""
     inverse = reciprocal_metric(lattice)[0]
     normal = torch.tensor(axis, dtype=inverse.dtype)
     hkl = reflections.hkl.to(inverse.dtype)

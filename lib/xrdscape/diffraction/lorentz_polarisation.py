@@ -1,4 +1,4 @@
-"""How the geometry of the measurement weakens or strengthens a reflection: the Lorentz and polarisation factors."""
+"""The Lorentz and polarisation factors: the geometry of the measurement weakens or strengthens a reflection."""
 
 import torch
 from jaxtyping import Float

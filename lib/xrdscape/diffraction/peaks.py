@@ -1,4 +1,4 @@
-"""From peaks to a pattern: the one expensive operation, [batch, peaks] to [batch, n], as one operator.
+"""The sum of peaks that is a pattern: the one expensive operation, [batch, peaks] to [batch, n], as one operator.
 
 `peaks_to_pattern` is what the simulator calls. On the CPU it runs the compiled loops of `peaks_kernel`, spread over
 threads; on other devices plain torch, some peaks at a time. Both have a hand-written backward and are held by
@@ -159,7 +159,7 @@ def _patterns_in_torch(centre: Tensor, height: Tensor, fwhm: Tensor, instrument:
 def _gradients_in_torch(
     gradient: Tensor, centre: Tensor, height: Tensor, fwhm: Tensor, instrument: Instrument
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The formulas of `peaks_kernel.backward`."""
+    """Return the gradients by the formulas of `peaks_kernel.backward`."""
     parts: list[tuple[Tensor, ...]] = []
     eta, g = instrument.eta, gradient[:, None]
     for u, h, w in _chunks(centre, height, fwhm, instrument):

@@ -76,7 +76,7 @@ class Radiation:
 
     @property
     def shortest_line(self) -> int:
-        """Place of the line that reaches the smallest d-spacings."""
+        """Return the place of the line that reaches the smallest d-spacings."""
         return min(range(len(self.lines)), key=lambda place: self.lines[place].wavelength_angstrom)
 
     @property

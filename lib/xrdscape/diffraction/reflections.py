@@ -1,4 +1,4 @@
-"""Which reflections can contribute: a list that is discrete once and valid while the cell moves within its reach.
+"""The reflections that can contribute: a list that is discrete once and valid while the cell moves within its reach.
 
 Enumerating hkl has no gradient. Everything after it is differentiable at a fixed list, so the list is a superset:
 all reflections that any cell within reach of the anchor could bring inside the limiting sphere. The current cell
@@ -52,7 +52,7 @@ class Reflections:
         return torch.eye(3, dtype=torch.float64, device=self.anchor.device)
 
     def select(self, keep: Tensor) -> "Reflections":
-        """The lists of some samples only; `keep` indexes or masks the batch axis."""
+        """Return the lists of some samples only; `keep` indexes or masks the batch axis."""
         return Reflections(self.hkl[keep], self.multiplicity[keep], self.anchor[keep], self.reach)
 
 
@@ -63,7 +63,7 @@ def enumerate_reflections(
     hkl_max: int | None = None,
     allow_empty: bool = False,
 ) -> Reflections:
-    """All hkl whose 1/d is at most `reach * max_reciprocal_length`, one of each Friedel pair.
+    """Return all hkl whose 1/d is at most `reach * max_reciprocal_length`, one of each Friedel pair.
 
     Args:
         lattice: lattice parameters, [B, 6].
@@ -102,7 +102,8 @@ def enumerate_reflections(
 def joined(
     which: Tensor, old: tuple[Reflections, GeometricalFactors], fresh: tuple[Reflections, GeometricalFactors]
 ) -> tuple[Reflections, GeometricalFactors]:
-    """Lists of a batch and the geometric sums over sites that belong to them, those of some samples replaced.
+    """Return the lists of a batch and the geometric sums over sites that belong to them, those of some samples
+    replaced.
 
     Args:
         which: the samples to replace (bool [B]).
@@ -133,7 +134,7 @@ def joined(
 
 
 def _half_box(lattice: Float[Tensor, "batch 6"], radius: float, hkl_max: int | None) -> Float[Tensor, "box 3"]:
-    """Integer triples of the box around the sphere, one of each pair +-hkl, without (0, 0, 0); float64."""
+    """Return the integer triples of the box around the sphere, one of each pair +-hkl, without (0, 0, 0); float64."""
     bounds = torch.floor(lattice[:, :3].double().amax(0) * radius).long()
     if hkl_max is not None:
         bounds = bounds.clamp(max=hkl_max)
@@ -145,7 +146,7 @@ def _half_box(lattice: Float[Tensor, "batch 6"], radius: float, hkl_max: int | N
 
 
 def in_reach(reflections: Reflections, lattice: Float[Tensor, "batch 6"]) -> Tensor:
-    """Whether each list is complete for the given cells (bool [B]).
+    """Return whether each list is complete for the given cells (bool [B]).
 
     With the anchor's metric G = C C^T, the largest stretch squared is the largest eigenvalue of A = C^-1 G' C^-T,
     at most 1 + |A - 1| in the Frobenius norm: a bound that costs no eigenvalues and errs on the safe side.

@@ -1,4 +1,4 @@
-"""How strongly a crystal scatters into a reflection: the structure factor F and |F|^2.
+"""The structure factor F and |F|^2: how strongly a crystal scatters into a reflection.
 
 F = sum_e f_e T_e over the elements e: the form factors f_e depend on the cell alone (`form_factors`), the geometrical
 structure factors T_e on the coordinates alone.

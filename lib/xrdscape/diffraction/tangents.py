@@ -23,7 +23,7 @@ from xrdscape.runtime.threads import over_samples
 
 
 class PeakTangents(NamedTuple):
-    """How the peaks of a batch change in each of K directions.
+    """Changes of the peaks of a batch in each of K directions.
 
     Args:
         centre, height, fwhm: derivatives of each peak [B, K, P].
@@ -51,7 +51,7 @@ class PeakTangents(NamedTuple):
 
 
 ProfileParameter = Literal["b_iso", "zero_deg", "U", "V", "W", "eta"]
-"""What a pattern depends on besides the crystal, for peak widths by Caglioti's law on an axis of scattering angles."""
+"""Parameters of a pattern besides the crystal, for peak widths by Caglioti's law on an axis of scattering angles."""
 
 
 def cell_tangents(

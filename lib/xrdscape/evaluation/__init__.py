@@ -1,1 +1,1 @@
-"""Whether a result is the reference crystal, how far it is from it, and how surely rates and correlations are known."""
+"""Evaluation of results: match with the reference, distance from it, and rates and correlations with intervals."""

@@ -31,7 +31,7 @@ class Estimate:
 
 
 def jeffreys_interval(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Equal-tailed credible interval of a rate under Jeffreys' prior Beta(1/2, 1/2).
+    """Return the equal-tailed credible interval of a rate under Jeffreys' prior Beta(1/2, 1/2).
 
     By the usual rule the low end is 0 when nothing succeeded and the high end 1 when everything did.
 
@@ -63,7 +63,7 @@ def jeffreys_interval(successes: int, trials: int, level: float = LEVEL) -> tupl
 
 
 def paired_difference(before: NDArray[np.bool_], after: NDArray[np.bool_], level: float = LEVEL) -> Estimate:
-    """Difference of two rates, after less before, over the same trials.
+    """Return the difference of two rates, after less before, over the same trials.
 
     Args:
         before, after: outcomes [n], n at least 1.
@@ -89,7 +89,7 @@ def paired_difference(before: NDArray[np.bool_], after: NDArray[np.bool_], level
 def nearest_neighbour_information(
     x: NDArray[np.float64], y: NDArray[np.float64], n_neighbors: int, noise_seed: int
 ) -> float:
-    """Mutual information in nats as scikit-learn estimates it; `noise_seed` is of what parts tied values."""
+    """Return the mutual information in nats as scikit-learn estimates it; `noise_seed` is of what parts tied values."""
     with needs("study"):
         from sklearn.feature_selection import mutual_info_regression
 
@@ -99,7 +99,7 @@ def nearest_neighbour_information(
 def mutual_information(
     x: ArrayLike, y: ArrayLike, n_neighbors: int = 3, seed: int = 0, n_resamples: int = 200
 ) -> Estimate:
-    """Mutual information in nats, by nearest neighbours, with a half-sampling interval.
+    """Return the mutual information in nats, by nearest neighbours, with a half-sampling interval.
 
     The estimator is scikit-learn's (Kraskov, Stoegbauer and Grassberger, first kind), on the values as they
     are, not on their ranks: only the exact mutual information is the same for both. It is cut off at 0.
@@ -139,7 +139,7 @@ def mutual_information(
 
 
 def pearson(x: ArrayLike, y: ArrayLike, seed: int = 0, n_resamples: int = 2000) -> Estimate:
-    """Pearson's correlation with a BCa bootstrap interval.
+    """Return Pearson's correlation with a BCa bootstrap interval.
 
     Args:
         x, y: paired samples [n], any unit; pairs with a value that is not finite are left out.
@@ -153,7 +153,7 @@ def pearson(x: ArrayLike, y: ArrayLike, seed: int = 0, n_resamples: int = 2000) 
 
 
 def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0, n_resamples: int = 2000) -> Estimate:
-    """Spearman's rank correlation with a BCa bootstrap interval; ties share their mean rank.
+    """Return Spearman's rank correlation with a BCa bootstrap interval; ties share their mean rank.
 
     Args:
         x, y: paired samples [n], any unit; pairs with a value that is not finite are left out.
@@ -192,7 +192,7 @@ def _correlation(x: ArrayLike, y: ArrayLike, statistic: Callable[..., Any], seed
 
 
 def coefficient(x: NDArray[np.float64], y: NDArray[np.float64], axis: int = -1) -> Any:
-    """Pearson's correlation along an axis."""
+    """Return Pearson's correlation along an axis."""
     dx = x - x.mean(axis=axis, keepdims=True)
     dy = y - y.mean(axis=axis, keepdims=True)
     covariance = (dx * dy).sum(axis=axis)
@@ -200,7 +200,7 @@ def coefficient(x: NDArray[np.float64], y: NDArray[np.float64], axis: int = -1) 
 
 
 def rank_coefficient(x: NDArray[np.float64], y: NDArray[np.float64], axis: int = -1) -> Any:
-    """Spearman's correlation along an axis."""
+    """Return Spearman's correlation along an axis."""
     return coefficient(scipy.stats.rankdata(x, axis=axis), scipy.stats.rankdata(y, axis=axis), axis=axis)
 
 

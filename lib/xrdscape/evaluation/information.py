@@ -30,12 +30,12 @@ LEAST_CASES = 4 * NEIGHBOURS
 
 
 def by_neighbours(x: Values, y: Values, neighbours: int) -> float:
-    """Mutual information in nats by nearest neighbours, as `estimates.mutual_information` has it."""
+    """Return the mutual information in nats by nearest neighbours, as `estimates.mutual_information` has it."""
     return nearest_neighbour_information(x, y, neighbours, 0)
 
 
 def by_bins(x: Values, y: Values, bins: int = 10) -> float:
-    """Mutual information in nats of a histogram of equal bins; biased upwards by about (bins - 1)^2 / 2n."""
+    """Return the mutual information in nats of a histogram of equal bins; biased upwards by about (bins - 1)^2 / 2n."""
     with needs("study"):
         from sklearn.metrics import mutual_info_score
 
@@ -56,7 +56,7 @@ ESTIMATORS: Mapping[str, Callable[[Values, Values], float]] = MappingProxyType(
 
 
 def information(x: Values, y: Values, neighbours: int = NEIGHBOURS) -> Any:
-    """Mutual information in nats by nearest neighbours, of many small samples at once [..., n].
+    """Return the mutual information in nats by nearest neighbours, of many small samples at once [..., n].
 
     The same estimator as `by_neighbours`, whose search trees are the better way for one large sample: this one
     compares all pairs.
@@ -87,7 +87,7 @@ BATCHED: Mapping[Statistic, Callable[[Values, Values], Any]] = MappingProxyType(
 def shift(
     before: tuple[Values, Values], after: tuple[Values, Values], statistic: Statistic, seed: int = 0, halves: int = 200
 ) -> Estimate:
-    """Change of a statistic by a choice: after less before, over the same cases.
+    """Return the change of a statistic by a choice: after less before, over the same cases.
 
     The interval is by half-sampling, as in `estimates.mutual_information`, the same halves for both.
 

@@ -18,7 +18,7 @@ LEVEL_LOOKS = (("sky", "o"), ("blue", "s"), ("orange", "D"), ("vermillion", "P")
 
 
 def ablation_figure(costs: pd.DataFrame, noise: Noise, whole: str) -> Figure:
-    """Tight matches of each variant at each level, and beside them its median time; the most successful first.
+    """Draw the tight matches of each variant at each level, and beside them its median time; the most successful first.
 
     Args:
         costs: as `statistics.costs` gives them, of up to five levels.

@@ -39,7 +39,7 @@ _PLAY = (
 
 
 def smoothing_figure(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]) -> Figure:
-    """Maps of a slice under blurs from wide to none, with the parts of graduated descents that belong to each.
+    """Draw the maps of a slice under blurs from wide to none, with the parts of graduated descents that belong to each.
 
     Args:
         smoothed: slices, widest blur first.
@@ -58,7 +58,7 @@ def smoothing_figure(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]
 
 
 def smoothing_animation(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFrame]) -> HTML:
-    """The same as `smoothing_figure`, one blur a frame, with a slider and a button to play.
+    """Draw the same as `smoothing_figure`, one blur a frame, with a slider and a button to play.
 
     It is one piece of HTML that needs no network, and is the same whenever it is made.
     """
@@ -79,7 +79,7 @@ def smoothing_animation(smoothed: Sequence[Smoothed], paths: Sequence[pd.DataFra
 
 
 def _fewer_colours(image: BytesIO) -> bytes:
-    """A PNG of as many colours as a palette holds: a third of the size, and nobody sees it."""
+    """Return a PNG of as many colours as a palette holds: a third of the size, and nobody sees it."""
     small = BytesIO()
     Image.open(image).convert("RGB").quantize(COLOURS).save(small, format="png", optimize=True)
     return small.getvalue()
@@ -106,7 +106,7 @@ def _draw(ax: Axes, smoothed: Sequence[Smoothed], place: int, paths: Sequence[pd
 
 
 def cost_figure(costs: pd.DataFrame, shown: Mapping[Noise, Sequence[float]]) -> Figure:
-    """Share of starts solved against the time that a start takes, a panel a noise level.
+    """Draw the share of starts solved against the time that a start takes, a panel a noise level.
 
     Args:
         costs: as `statistics.costs` gives them, of methods in `BEYOND_STYLE`.
@@ -138,12 +138,14 @@ def cost_figure(costs: pd.DataFrame, shown: Mapping[Noise, Sequence[float]]) -> 
         ax.set_axis_off()
     letter_panels(axes[: len(settings)])
     handles = {label: mark for ax in axes for mark, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(*(handles.values(), handles), loc="outside upper center", ncols=min(3, len(handles)))
+    figure.legend(
+        handles=list(handles.values()), labels=list(handles), loc="outside upper center", ncols=min(3, len(handles))
+    )
     return figure
 
 
 def failures_figure(shown: Sequence[Failure]) -> Figure:
-    """Patterns of refined models that are not the reference structure over those of it, one panel a model.
+    """Draw the patterns of refined models that are not the reference structure over those of it, one panel a model.
 
     Args:
         shown: as `cases.failures` gives them.

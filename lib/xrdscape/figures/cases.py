@@ -16,7 +16,7 @@ LABELLED_LINES, LABEL_DISTANCE_DEG = 6, 5.0
 
 
 def case_figure(case: Case) -> Figure:
-    """Models of one case: cell and pattern, cosine similarity, match (Figure 5, Figure S4).
+    """Draw the models of one case: cell and pattern, cosine similarity, match (Figure 5, Figure S4).
 
     Dashed: the reference's cell. Thin line behind: its pattern.
     """
@@ -69,7 +69,8 @@ def _label_lines(ax: Axes, pattern: Pattern, table: pd.DataFrame) -> None:
 
 
 def hkl_text(h: int, k: int, l: int) -> str:  # noqa: E741
-    r"""Miller indices as crystallographers write them, minus signs on top; spaced where digits or signs would join.
+    r"""Return Miller indices as crystallographers write them, minus signs on top; spaced where digits or signs would
+    join.
 
     >>> hkl_text(1, 1, 2), hkl_text(10, 0, 2)
     ('$112$', '$10\\,0\\,2$')

@@ -48,7 +48,7 @@ TITLES: Mapping[Statistic, str] = {
 
 
 def open_choices_figure(table: pd.DataFrame) -> Figure:
-    """Change of the match rate over the same starts, one panel a choice; a note where no choice has been run.
+    """Draw the change of the match rate over the same starts, one panel a choice; a note where no choice has been run.
 
     Args:
         table: as `sensitivity.choice_table` gives it.
@@ -94,7 +94,8 @@ def _forest(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def criteria_figure(rates: pd.DataFrame) -> Figure:
-    """Share of results that each criterion accepts, against noise level: one panel a method, one row a kind of noise.
+    """Draw the share of results that each criterion accepts, against noise level: one panel a method, one row a kind of
+    noise.
 
     Args:
         rates: as `statistics.rates_by_criterion` gives them.
@@ -135,7 +136,8 @@ def _criteria(ax: Axes, rates: pd.DataFrame) -> None:
 
 
 def differences_figure(found: pd.DataFrame) -> Figure:
-    """Our value of each statistic against the published one, by the reason for their difference; on the line: equal.
+    """Draw our value of each statistic against the published one, by the reason for their difference; on the line:
+    equal.
 
     Args:
         found: as `comparison.differences` gives it.

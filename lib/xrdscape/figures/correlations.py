@@ -29,7 +29,7 @@ CORRELATION_PANELS = ("mse", "entropy", "cross_correlation", "cosine", "cosine_c
 def correlation_figure(
     records: pd.DataFrame, correlations: pd.DataFrame, noise: Noise = "lattice", level: float = 0.1
 ) -> Figure:
-    """Geometric distance against pattern similarity at the end of each descent, one panel a method (Figure 4).
+    """Draw the geometric distance against pattern similarity at the end of each descent, one panel a method (Figure 4).
 
     Args:
         records: rows of descents.
@@ -71,7 +71,7 @@ def _scatter(ax: Axes, rows: pd.DataFrame, method: str) -> None:
 
 
 def _faces(colour: str) -> list[dict[str, Any]]:
-    """Looks of a result without match, with one, and with a tight one."""
+    """Return the looks of a result without match, with one, and with a tight one."""
     return [
         {"markerfacecolor": "none", "markeredgecolor": PALETTE["grey"], "markeredgewidth": 0.7},
         {"markerfacecolor": colour, "markeredgecolor": colour, "markeredgewidth": 0.0},

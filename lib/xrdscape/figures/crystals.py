@@ -34,7 +34,7 @@ class View:
     axes: NDArray[np.float64]
 
     def project(self, cartesian: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Positions [..., 3] in angstrom to (right, up, towards the viewer)."""
+        """Turn positions [..., 3] in angstrom into (right, up, towards the viewer)."""
         return cartesian @ self.axes.T
 
 
@@ -53,7 +53,7 @@ def best_view(structure: Structure) -> View:
 
 
 def element_colours(structure: Structure) -> Mapping[str, str]:
-    """A colour for each element of a crystal, by falling electronegativity."""
+    """Return a colour for each element of a crystal, by falling electronegativity."""
     elements = sorted(
         {element.symbol for site in structure for element in site.species}, key=lambda e: (-Element(e).X, e)
     )
@@ -61,7 +61,7 @@ def element_colours(structure: Structure) -> Mapping[str, str]:
 
 
 def with_face_images(structure: Structure) -> tuple[list[str], NDArray[np.float64]]:
-    """The atoms of one cell and their images on opposite faces, edges and corners.
+    """Return the atoms of one cell and their images on opposite faces, edges and corners.
 
     Returns:
         Element symbols (the most abundant one of a shared site) and Cartesian positions [n, 3] in angstrom.
@@ -78,7 +78,7 @@ def with_face_images(structure: Structure) -> tuple[list[str], NDArray[np.float6
 
 
 def drawn_radius(symbol: str) -> float:
-    """Radius of an element's circle in angstrom."""
+    """Return the radius of an element's circle in angstrom."""
     return RADIUS_SCALE * float(Element(symbol).atomic_radius or 1.5)
 
 
@@ -119,7 +119,7 @@ def draw_crystal(
 
 
 def element_legend(ax: Axes, colours: Mapping[str, str], anchor: tuple[float, float] = (0.5, -0.05)) -> None:
-    """The elements and their colours in one line under a drawing."""
+    """Write the elements and their colours in one line under a drawing."""
     handles = [
         Line2D([], [], marker="o", linestyle="", markersize=5.5, markerfacecolor=c, markeredgecolor="black",
                markeredgewidth=0.5, label=e)

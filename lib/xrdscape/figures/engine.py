@@ -40,7 +40,7 @@ LIMIT_LABEL = "Operator at the core's rate"
 
 
 def contenders_figure(record: Record) -> Figure:
-    """Time per sample of every way to compute, one row a contender, one marker a crystal; logarithmic.
+    """Draw the time per sample of every way to compute, one row a contender, one marker a crystal; logarithmic.
 
     Whiskers hold eight of ten samples. Hollow: no gradient. The bottom row is no measurement: the operations of the
     operator from peaks to pattern, at the rate of multiply-adds that one core reaches.
@@ -113,7 +113,7 @@ def _crystal_legend(figure: Figure, crystals: Sequence[str]) -> None:
 
 
 def scaling_figure(record: Record) -> Figure:
-    """Time per sample against reflections and batch, and what more threads give.
+    """Draw the time per sample against reflections and batch, and what more threads give.
 
     (a) One batch size, one thread, all ten crystals. (b) Against the batch size, on one thread (solid) and all cores
     (dashed). (c) One thread's time over that of all cores, round by round; the band holds eight of ten rounds.
@@ -175,7 +175,9 @@ def _speed_up(ax: Axes, record: Record, crystal: str, batches: Sequence[int], th
 
 
 def split_figure(record: Record) -> Figure:
-    """Parts of the time of a step of a descent, one bar a crystal; the line is the core's limit for the operator."""
+    """Draw the parts of the time of a step of a descent, one bar a crystal; the line is the core's limit for the
+    operator.
+    """
     table = split_table(record)
     limits = limit_table(record).set_index("crystal")["limit_ms"]
     figure = new_figure(0.42 * len(table) + 1.25)
@@ -199,7 +201,7 @@ def split_figure(record: Record) -> Figure:
 
 
 def memory_figure(record: Record) -> Figure:
-    """Largest resident set of fresh processes, one row a thing done, one marker a crystal; logarithmic."""
+    """Draw the largest resident set of fresh processes, one row a thing done, one marker a crystal; logarithmic."""
     table = pd.DataFrame(record["memory"]).dropna(subset="mib")
     keys = list(dict.fromkeys(zip(table["what"], table["batch"], strict=True)))[::-1]
     figure = new_figure(0.3 * len(keys) + 1.1)

@@ -9,7 +9,7 @@ from xrdscape.figures.style import PALETTE, letter_panels, new_figure
 
 
 def flatness_figure(losses: Mapping[str, Mapping[str, pd.DataFrame]], fixed: frozenset[str]) -> Figure:
-    """Loss against the displacement of the atoms, one panel an objective and one line a crystal.
+    """Draw the loss against the displacement of the atoms, one panel an objective and one line a crystal.
 
     Args:
         losses: as `flatness.losses_beside` gives them, by label of the objective and name of the crystal.

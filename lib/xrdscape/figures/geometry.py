@@ -17,7 +17,7 @@ LABEL_BOX = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "no
 def lattice_planes_figure(
     structure: Structure, hkl: tuple[int, int, int], instrument: Instrument | None = None
 ) -> Figure:
-    """The a-c plane of a cell with one family of planes (h0l), and the same plane of reciprocal space.
+    """Draw the a-c plane of a cell with one family of planes (h0l), and the same plane of reciprocal space.
 
     Args:
         structure: a crystal whose b axis is perpendicular to a and c.
@@ -35,7 +35,7 @@ def lattice_planes_figure(
 
 
 def _plane_basis(structure: Structure) -> np.ndarray:
-    """a and c as rows in a plane with a along x, angstrom."""
+    """Return a and c as rows in a plane with a along x, angstrom."""
     a, _, c = structure.lattice.abc
     beta = np.radians(structure.lattice.beta)
     return np.array([[a, 0.0], [c * np.cos(beta), c * np.sin(beta)]])
@@ -95,7 +95,7 @@ def _arrow(ax: Axes, tip: np.ndarray, name: str, colour: str) -> None:
 
 
 def projector_figure(table: pd.DataFrame) -> Figure:
-    """The six lattice parameters of one cell before and after each projector.
+    """Draw the six lattice parameters of one cell before and after each projector.
 
     Args:
         table: from `derivation.projections`; its first row is the cell as given.

@@ -62,7 +62,7 @@ def draw_map(
 
 
 def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pattern], reference: Pattern) -> Figure:
-    """A map with its most prominent false minima marked, and their patterns over the true one.
+    """Draw a map with its most prominent false minima marked, and their patterns over the true one.
 
     Args:
         landscape: of the cosine loss.
@@ -111,7 +111,7 @@ def minima_figure(landscape: Slice, minima: pd.DataFrame, patterns: Sequence[Pat
 
 
 def trajectories_figure(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd.DataFrame]]) -> Figure:
-    """Descents across two-parameter maps, one panel a slice.
+    """Draw descents across two-parameter maps, one panel a slice.
 
     Args:
         slices: maps of the loss.
@@ -135,7 +135,7 @@ def trajectories_figure(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd
 
 
 def _draw_path(ax: Axes, path: pd.DataFrame, number: int) -> None:
-    """A path to its best point: a dot where it starts, its marker where it ends."""
+    """Draw a path to its best point: a dot where it starts, its marker where it ends."""
     colour, marker, width, size = PATH_STYLES[number]
     path = path.iloc[: int(path["loss"].to_numpy().argmin()) + 1]
     outline = [withStroke(linewidth=width + 1.4, foreground="black")]
@@ -155,7 +155,7 @@ def _reference_handle() -> Line2D:
 
 
 def endpoints_figure(slices: Sequence[Slice], ends: Sequence[pd.DataFrame]) -> Figure:
-    """End points of descents in all six parameters, projected onto two-parameter maps.
+    """Draw the end points of descents in all six parameters, projected onto two-parameter maps.
 
     Args:
         slices: maps of the loss, one a row of panels.
@@ -182,7 +182,7 @@ def endpoints_figure(slices: Sequence[Slice], ends: Sequence[pd.DataFrame]) -> F
 
 
 def _end_style(matched: bool) -> dict[str, Any]:
-    """Hundreds of points on one map: small, and outlined in black as the map has every colour."""
+    """Return the style of hundreds of points on one map: small, and outlined in black as the map has every colour."""
     return {
         "linestyle": "",
         "marker": "o",
@@ -195,7 +195,7 @@ def _end_style(matched: bool) -> dict[str, Any]:
 
 
 def all_slices_figure(slices: Sequence[Slice]) -> Figure:
-    """Every slice of one structure on one scale of colour: a column for each x, a row for each y."""
+    """Draw every slice of one structure on one scale of colour: a column for each x, a row for each y."""
     columns, rows = (
         [name for name in PARAMETER_NAMES if name in {getattr(s, axis) for s in slices}]
         for axis in ("x_name", "y_name")
@@ -223,7 +223,7 @@ def all_slices_figure(slices: Sequence[Slice]) -> Figure:
 
 
 def energy_slices_figure(slices: Sequence[Slice]) -> Figure:
-    """Maps of the energy above its lowest value on the map, three a row.
+    """Draw the maps of the energy above its lowest value on the map, three a row.
 
     Args:
         slices: from `slices.energy_slice`, eV/atom.
@@ -241,7 +241,9 @@ def energy_slices_figure(slices: Sequence[Slice]) -> Figure:
 
 
 def _draw_energy(fig: Figure, ax: Axes, landscape: Slice) -> None:
-    """Energy above the lowest; colours and contours are close together where it is low, so that the bottom shows."""
+    """Draw the energy above the lowest; colours and contours are close together where it is low, so that the bottom
+    shows.
+    """
     above = replace(landscape, value=landscape.value - np.nanmin(landscape.value))
     top = float(np.nanmax(above.value))
     mesh = draw_map(ax, above, ENERGY_MAP, PowerNorm(0.5, 0, top), ENERGY_CONTOURS)
@@ -251,7 +253,7 @@ def _draw_energy(fig: Figure, ax: Axes, landscape: Slice) -> None:
 
 
 def readme_figure(landscape: Slice, energy: Slice) -> Figure:
-    """The claim in one picture: the loss of diffraction beside the energy, over the same two parameters."""
+    """Draw the claim in one picture: the loss of diffraction beside the energy, over the same two parameters."""
     fig = new_figure(3.6)
     left, right = fig.subplots(1, 2)
     fig.colorbar(draw_map(left, landscape), ax=left, location="bottom", aspect=25, label=landscape.label)

@@ -21,7 +21,7 @@ NOISE_LABELS: Mapping[Noise, tuple[str, str]] = {
 def match_rates_figure(
     rates: pd.DataFrame, what: str = "Match rate", styles: Mapping[str, MethodStyle] = METHOD_STYLE
 ) -> Figure:
-    """Match rate against noise level, one bar a method, one panel a kind of noise (Figure 1, Figure 6 top).
+    """Draw the match rate against noise level, one bar a method, one panel a kind of noise (Figure 1, Figure 6 top).
 
     Args:
         rates: as `statistics.match_rates` gives them; the methods in it are the bars.
@@ -42,7 +42,11 @@ def match_rates_figure(
     # Four columns of long names are wider than the figure.
     columns = 3 if max(map(len, handles)) > 25 else 4
     figure.legend(
-        *(handles.values(), handles), loc="outside upper center", ncols=min(columns, len(handles)), handlelength=1.6
+        handles=list(handles.values()),
+        labels=list(handles),
+        loc="outside upper center",
+        ncols=min(columns, len(handles)),
+        handlelength=1.6,
     )
     return figure
 

@@ -12,7 +12,7 @@ from xrdscape.patterns.pattern import Pattern
 
 
 def lattice_noise_figure(draws: pd.DataFrame) -> Figure:
-    """Changes of lengths, angles and volume at each level of lattice noise.
+    """Draw the changes of lengths, angles and volume at each level of lattice noise.
 
     Args:
         draws: from `noise_effects.lattice_draws`.
@@ -33,7 +33,7 @@ def lattice_noise_figure(draws: pd.DataFrame) -> Figure:
 
 
 def coordinate_noise_figure(draws: pd.DataFrame, true_shortest_angstrom: float) -> Figure:
-    """Displacements of the atoms and shortest distances at each level of coordinate noise.
+    """Draw the displacements of the atoms and shortest distances at each level of coordinate noise.
 
     Args:
         draws: from `noise_effects.coordinate_draws`.
@@ -57,7 +57,7 @@ def coordinate_noise_figure(draws: pd.DataFrame, true_shortest_angstrom: float) 
 
 
 def _boxes(ax: Axes, draws: pd.DataFrame, column: str) -> None:
-    """A box a level: quartiles, median, whiskers from the smallest to the largest draw."""
+    """Draw a box a level: quartiles, median, whiskers from the smallest to the largest draw."""
     levels = sorted(draws["level"].unique())
     boxes = ax.boxplot(
         [draws.loc[draws["level"] == level, column] for level in levels],
@@ -76,7 +76,7 @@ def noised_patterns_figure(
     lattice: Sequence[tuple[float, Pattern, float]],
     coordinates: Sequence[tuple[float, Pattern, float]],
 ) -> Figure:
-    """Patterns of one structure at each noise level below the true one; lattice left, coordinates right.
+    """Draw the patterns of one structure at each noise level below the true one; lattice left, coordinates right.
 
     Args:
         reference: pattern of the reference structure.

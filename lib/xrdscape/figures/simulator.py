@@ -14,7 +14,7 @@ from xrdscape.patterns.pattern import Pattern
 
 
 def form_factor_figure(curves: pd.DataFrame, instrument: Instrument | None = None) -> Figure:
-    """Form factors against s, and as a share of Z; the heaviest element first in the legend.
+    """Draw the form factors against s, and as a share of Z; the heaviest element first in the legend.
 
     Args:
         curves: as `curves.form_factor_curves` gives them.
@@ -47,7 +47,7 @@ def form_factor_figure(curves: pd.DataFrame, instrument: Instrument | None = Non
 
 
 def lorentz_polarisation_figure(curve: pd.DataFrame, instrument: Instrument | None = None) -> Figure:
-    """The Lorentz-polarisation factor over the range, with its two parts.
+    """Draw the Lorentz-polarisation factor over the range, with its two parts.
 
     Args:
         curve: as `curves.lorentz_polarisation_curve` gives it.
@@ -69,7 +69,7 @@ def lorentz_polarisation_figure(curve: pd.DataFrame, instrument: Instrument | No
 
 
 def width_figure(curve: pd.DataFrame) -> Figure:
-    """Full width at half maximum over the range, with the three terms of its square.
+    """Draw the full width at half maximum over the range, with the three terms of its square.
 
     Args:
         curve: as `curves.width_curve` gives it.
@@ -91,7 +91,7 @@ def width_figure(curve: pd.DataFrame) -> Figure:
 def peak_shape_figure(
     centre: pd.DataFrame, tails: pd.DataFrame, two_theta_deg: float, instrument: Instrument
 ) -> Figure:
-    """The pseudo-Voigt peak and its two parts at one angle, on a linear and a logarithmic scale.
+    """Draw the pseudo-Voigt peak and its two parts at one angle, on a linear and a logarithmic scale.
 
     Args:
         centre, tails: near the centre and far from it, as `curves.peak_shape_curves` gives them.
@@ -126,7 +126,7 @@ def peak_shape_figure(
 def pattern_figure(
     pattern: Pattern, title: str | None = None, table: pd.DataFrame | None = None, labels: int = 12
 ) -> Figure:
-    """A pattern scaled to maximum 100.
+    """Draw a pattern scaled to maximum 100.
 
     Args:
         pattern: to draw.
@@ -169,7 +169,7 @@ def label_reflections(ax: Axes, pattern: Pattern, table: pd.DataFrame, count: in
 
 
 def pymatgen_agreement_figure(lines: pd.DataFrame) -> Figure:
-    """Differences to pymatgen line by line, in angle and in relative intensity.
+    """Draw differences to pymatgen line by line, in angle and in relative intensity.
 
     Args:
         lines: from `derivation.pymatgen_lines`.
@@ -191,7 +191,7 @@ def pymatgen_agreement_figure(lines: pd.DataFrame) -> Figure:
 
 
 def edge_figure(strain: np.ndarray, sharp: np.ndarray, tapered: np.ndarray, crossings: pd.DataFrame) -> Figure:
-    """Loss along an isotropic strain with the sharp cut and with a taper, whole and around the largest jump.
+    """Draw the loss along an isotropic strain with the sharp cut and with a taper, whole and around the largest jump.
 
     Args:
         strain: relative change of the lengths, [n].
@@ -226,7 +226,7 @@ def edge_figure(strain: np.ndarray, sharp: np.ndarray, tapered: np.ndarray, cros
 
 
 def gradient_figure(pattern_slope: pd.DataFrame, loss_slope: pd.DataFrame, parameter: str) -> Figure:
-    """Derivatives by differentiation as lines, by finite difference as points.
+    """Draw derivatives by differentiation as lines, by finite difference as points.
 
     Args:
         pattern_slope: from `derivation.pattern_derivative`.

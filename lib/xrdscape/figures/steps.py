@@ -17,7 +17,7 @@ LINE_COLOURS = ("blue", "vermillion", "green", "orange", "sky", "purple")
 
 
 def structure_factor_figure(crystals: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
-    """Structure factors as sums in the complex plane: one arrow an atom, head to tail, and their sum.
+    """Draw the structure factors as sums in the complex plane: one arrow an atom, head to tail, and their sum.
 
     Args:
         crystals: of each row of panels its title and its terms, from `steps.structure_factor_terms`: three reflections.
@@ -66,7 +66,7 @@ def _arrow(ax: Axes, begin: NDArray[np.float64], end: NDArray[np.float64], colou
 
 
 def assembly_figure(table: pd.DataFrame, peaks: NDArray[np.float64], two_theta_deg: NDArray[np.float64]) -> Figure:
-    """A pattern put together: squares of structure factors, times Lorentz-polarisation, as peaks, and their sum.
+    """Draw a pattern put together: squares of structure factors, times Lorentz-polarisation, as peaks, and their sum.
 
     Args:
         table, peaks: from `steps.line_by_line`.
@@ -97,7 +97,7 @@ def assembly_figure(table: pd.DataFrame, peaks: NDArray[np.float64], two_theta_d
 
 
 def pattern_change_figure(change: pd.DataFrame, parameter: str) -> Figure:
-    """The way from the change of a pattern to the gradient of the loss.
+    """Draw the way from the change of a pattern to the gradient of the loss.
 
     Args:
         change: from `steps.pattern_change`.
@@ -131,7 +131,7 @@ def pattern_change_figure(change: pd.DataFrame, parameter: str) -> Figure:
 
 
 def crossing_figure(before: Pattern, after: Pattern) -> Figure:
-    """The end of two patterns between which a reflection has crossed the upper end of the range.
+    """Draw the end of two patterns between which a reflection has crossed the upper end of the range.
 
     Args:
         before, after: of the same crystal, just before and just after the crossing.

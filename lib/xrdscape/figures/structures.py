@@ -12,7 +12,7 @@ from xrdscape.figures.style import formula, new_figure
 
 
 def structures_figure(structures: Sequence[Structure], facts: pd.DataFrame) -> Figure:
-    """Structures three a row: unit cell, formula, space group (Figure S1).
+    """Draw structures three a row: unit cell, formula, space group (Figure S1).
 
     Args:
         structures: what to draw.

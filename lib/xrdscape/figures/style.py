@@ -1,4 +1,4 @@
-"""How each method looks in the figures of the book, beside the one look of all drawings (`xrdscape.style`).
+"""The look of each method in the figures of the book, beside the one look of all drawings (`xrdscape.style`).
 
 Figures are made with `new_figure`, outside pyplot: they leave no global state behind, and a notebook shows
 one exactly once, where a cell returns it.
@@ -37,7 +37,7 @@ ENERGY_MAP = "cividis"
 
 @dataclass(frozen=True)
 class MethodStyle:
-    """How one method looks in every figure; hatch and marker tell it apart without colour."""
+    """The look of one method in every figure; hatch and marker tell it apart without colour."""
 
     label: str
     colour: str
@@ -56,7 +56,7 @@ METHOD_STYLE = MappingProxyType(
         "chgnet": MethodStyle("CHGNet", PALETTE["purple"], "oo", "*"),
     }
 )
-"""By the name of the method in the records; "noised" stands for the starts."""
+"""Looks by the name of the method in the records; "noised" stands for the starts."""
 
 # These stand beside the starts, cosine with and without constraints, and CHGNet alone: other colours are free again.
 # What is alike under both kinds of noise looks alike; within one, hatch and marker are each method's own.
@@ -82,7 +82,7 @@ BEYOND_STYLE = MappingProxyType(
         **{name: MethodStyle(METHODS[name].label, PALETTE[c], h, m) for name, (c, h, m) in _BEYOND.items()},
     }
 )
-"""Of the methods beyond the paper, and those of the paper that they are compared with."""
+"""Looks of the methods beyond the paper, and those of the paper that they are compared with."""
 
 PARAMETER_LABELS = MappingProxyType(
     {
@@ -98,7 +98,7 @@ PARAMETER_LABELS = MappingProxyType(
 
 
 def formula(text: str) -> str:
-    """A chemical formula with its numbers as subscripts.
+    """Return a chemical formula with its numbers as subscripts.
 
     >>> formula("Nd(Al2Cu)4")
     'Nd(Al$_{2}$Cu)$_{4}$'
@@ -107,5 +107,5 @@ def formula(text: str) -> str:
 
 
 def joined_indices(hkl: Sequence[int]) -> str:
-    """Miller indices side by side, with a proper minus sign."""
+    """Return Miller indices side by side, with a proper minus sign."""
     return " ".join(str(index).replace("-", "−") for index in hkl)

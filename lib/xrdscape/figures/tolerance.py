@@ -27,7 +27,7 @@ SHOWN_DEG = (5.0, 60.0)
 
 
 def artefacts_figure(targets: Mapping[ArtefactName, Pattern]) -> Figure:
-    """Targets with each artefact over the one without, one panel an artefact, all of maximum 1.
+    """Draw targets with each artefact over the one without, one panel an artefact, all of maximum 1.
 
     Args:
         targets: as `artefact_effects.middling_targets` gives them.
@@ -50,7 +50,7 @@ def artefacts_figure(targets: Mapping[ArtefactName, Pattern]) -> Figure:
 
 
 def tolerance_figure(rates: pd.DataFrame) -> Figure:
-    """Recovery against the size of each artefact, one panel an artefact; sizes at equal distances.
+    """Draw the recovery against the size of each artefact, one panel an artefact; sizes at equal distances.
 
     Args:
         rates: as `artefact_rates.rates_by_size` gives them.

@@ -15,7 +15,7 @@ END_LOOKS = {True: (PALETTE["yellow"], "black"), False: ("white", "black")}
 
 
 def user_slices_figure(slices: Sequence[Slice], minima: Sequence[pd.DataFrame], ends: Sequence[pd.DataFrame]) -> Figure:
-    """Maps of a loss in a row, each with its own scale of colour, with false minima and the ends of descents.
+    """Draw the maps of a loss in a row, each with its own scale of colour, with false minima and the ends of descents.
 
     Args:
         slices: the maps.

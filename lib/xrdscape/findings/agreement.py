@@ -14,7 +14,7 @@ DECEPTIVE = 0.7
 
 
 def deceptive_similarity(records: pd.DataFrame) -> Finding:
-    """The claim on free descents that end at a wrong cell with a high similarity."""
+    """Return the claim on free descents that end at a wrong cell with a high similarity."""
     free = _at(records, "cosine")
     wrong = ~free[MATCHED].astype(bool)
     deceived = wrong & (free[COSINE] >= DECEPTIVE) & (free[COSINE] > free[similarity("cosine", "start")])
@@ -38,7 +38,7 @@ def deceptive_similarity(records: pd.DataFrame) -> Finding:
 
 
 def inverted_similarity(records: pd.DataFrame) -> Finding:
-    """The claim on starting models whose wrong free result is more similar than their right constrained result."""
+    """Return the claim on starting models whose wrong free result is more similar than their right constrained one."""
     columns = ["structure", "copy", COSINE, MATCHED]
     pairs = _at(records, "cosine")[columns].merge(
         _at(records, "cosine_constrained")[columns], on=["structure", "copy"], suffixes=("", "_bound")
@@ -66,7 +66,7 @@ def inverted_similarity(records: pd.DataFrame) -> Finding:
 
 
 def still_trapped(records: pd.DataFrame) -> Finding:
-    """The claim on constrained descents whose outcome depends on the starting model."""
+    """Return the claim on constrained descents whose outcome depends on the starting model."""
     bound = records[
         (records["noise"] == "lattice")
         & (records["method"] == "cosine_constrained")

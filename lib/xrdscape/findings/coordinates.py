@@ -16,7 +16,7 @@ LIKENESSES: tuple[Similarity, ...] = ("cosine", "entropy", "cross_correlation")
 
 
 def best_by_level_coordinates(correlations: pd.DataFrame) -> Finding:
-    """The claim on which objective tells most about the distance at which level of coordinate noise."""
+    """Return the claim on which objective tells most about the distance at which level of coordinate noise."""
     named = {
         0.001: "cosine",
         0.005: "cosine",
@@ -36,7 +36,7 @@ def best_by_level_coordinates(correlations: pd.DataFrame) -> Finding:
 
 
 def right_way_round(correlations: pd.DataFrame) -> Finding:
-    """The claim that similarity falls and error grows with the distance."""
+    """Return the claim that similarity falls and error grows with the distance."""
     cases, lowest = {}, []
     for statistic in COEFFICIENTS:
         rows = at(correlations, "coordinates", statistic)
@@ -60,7 +60,7 @@ def right_way_round(correlations: pd.DataFrame) -> Finding:
 
 
 def error_is_monotonic(correlations: pd.DataFrame) -> Finding:
-    """The claim that the error's rank correlation is above those of the similarities."""
+    """Return the claim that the error's rank correlation is above those of the similarities."""
     rows = at(correlations, "coordinates", "spearman")["value"].unstack("method")
     cases, here = {}, []
     for level in rows.index:
@@ -84,7 +84,7 @@ def error_is_monotonic(correlations: pd.DataFrame) -> Finding:
 
 
 def sign_text(correlations: pd.DataFrame, statistic: Statistic = "pearson") -> str:
-    """The signs printed for coordinate noise beside ours, in words and counts."""
+    """Return the signs printed for coordinate noise beside ours, in words and counts."""
     paper = {
         key: value
         for key, value in published_values(statistic).items()

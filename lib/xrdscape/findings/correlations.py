@@ -21,7 +21,7 @@ HALF_OF_VARIANCE = 0.5
 
 
 def correlation_findings(correlations: pd.DataFrame) -> list[Finding]:
-    """The paper's claims on distance and similarity (its Figure 4, Tables 1, S1 and S2).
+    """Return the paper's claims on distance and similarity (its Figure 4, Tables 1, S1 and S2).
 
     Args:
         correlations: as `statistics.correlations` gives them.
@@ -95,7 +95,7 @@ def _constraints_inform(correlations: pd.DataFrame) -> Finding:
 
 
 def _above(rows: pd.DataFrame) -> tuple[dict[str, bool], dict[str, str]]:
-    """Whether the constrained interval lies above the free one, and both in words, by level."""
+    """Return whether the constrained interval lies above the free one, and both in words, by level."""
     cases, here = {}, {}
     for level in sorted(set(rows.index.get_level_values("level"))):
         if all((level, m) in rows.index for m in ("cosine", "cosine_constrained")):
@@ -173,7 +173,7 @@ def _entropy_informs(correlations: pd.DataFrame) -> Finding:
 
 
 def _by_coefficient(correlations: pd.DataFrame, rule: Callable[[pd.DataFrame], bool]) -> Mapping[str, bool]:
-    """Outcome of a rule on the estimates at lattice noise 0.1, by coefficient."""
+    """Return the outcome of a rule on the estimates at lattice noise 0.1, by coefficient."""
     tables = {STATISTIC_NAMES[s]: _at_strong(correlations, s) for s in COEFFICIENTS}
     return {name: bool(rule(rows)) for name, rows in tables.items() if {*FREE} <= set(rows.index)}
 

@@ -17,7 +17,7 @@ HARDEST: tuple[Noise, float] = ("coordinates", 0.1)
 
 
 def energy_findings(rates: pd.DataFrame, relaxations: pd.DataFrame, minima: pd.DataFrame) -> list[Finding]:
-    """The paper's claims on relaxation and energy (its Figures 6 and S5).
+    """Return the paper's claims on relaxation and energy (its Figures 6 and S5).
 
     Args:
         rates: of descents and relaxations, as `statistics.joined_rates` gives them.

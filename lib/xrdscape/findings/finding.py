@@ -64,17 +64,17 @@ class Finding:
 
 
 def to_record(finding: Finding) -> dict[str, Any]:
-    """The finding as JSON can hold it."""
+    """Return the finding as JSON can hold it."""
     return asdict(finding)
 
 
 def from_record(record: Mapping[str, Any]) -> Finding:
-    """The finding that `to_record` wrote."""
+    """Return the finding that `to_record` wrote."""
     return Finding(**{**record, "evidence": tuple(record["evidence"])})
 
 
 def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """Table of findings that closes a chapter, one row each."""
+    """Return the table of findings that closes a chapter, one row each."""
     rows = [
         (f"{f.claim} ({f.place})", f"{f.rule}.", f"{f.result}. It holds for {f.count}.", f.verdict)
         if f.cases
@@ -85,7 +85,7 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
 
 
 def summary_text(findings: Sequence[Finding]) -> str:
-    """Numbers of claims tested and of each verdict, in one sentence."""
+    """Return the numbers of claims tested and of each verdict, in one sentence."""
     counts = {verdict: sum(f.verdict == verdict for f in findings) for verdict in VERDICTS}
     untested = counts.pop("not tested by this sample")
     tested = len(findings) - untested

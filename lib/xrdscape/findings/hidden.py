@@ -9,7 +9,7 @@ from xrdscape.tables.words import LABELS, minus
 
 
 def projection_guides(gains: pd.DataFrame) -> Finding:
-    """The claim that constrained descent finds more than the projection of its starting model does.
+    """Return the claim that constrained descent finds more than the projection of its starting model does.
 
     Args:
         gains: as `projection.projection_gains` gives them.
@@ -35,7 +35,8 @@ def projection_guides(gains: pd.DataFrame) -> Finding:
 
 
 def projection_table(gains: pd.DataFrame) -> pd.DataFrame:
-    """Match rates of starting models, of projected ones, and of constrained descents, by level of lattice noise.
+    """Return the match rates of starting models, of projected ones, and of constrained descents, by level of lattice
+    noise.
 
     Args:
         gains: as `projection.projection_gains` gives them.
@@ -60,7 +61,8 @@ def projection_table(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def projection_text(gains: pd.DataFrame) -> str:
-    """Matches of starting models, of projected ones and of descents, over all levels of strong lattice noise, in words.
+    """Return the matches of starting models, of projected ones and of descents, over all levels of strong lattice
+    noise, in words.
 
     Args:
         gains: as `projection.projection_gains` gives them.
@@ -82,7 +84,7 @@ def projection_text(gains: pd.DataFrame) -> str:
 
 
 def tight_share_table(counts: pd.DataFrame) -> pd.DataFrame:
-    """Tight matches among the conventional ones: rows levels of lattice noise, columns methods.
+    """Return the tight matches among the conventional ones: rows levels of lattice noise, columns methods.
 
     Args:
         counts: as `statistics.tight_among_matches` gives them.
@@ -103,7 +105,8 @@ def _tight_of(rows: pd.DataFrame) -> str:
 
 
 def tight_share_text(counts: pd.DataFrame) -> str:
-    """Share of matches that are tight over all levels of strong lattice noise, constrained and free, in words.
+    """Return the share of matches that are tight over all levels of strong lattice noise, constrained and free, in
+    words.
 
     Args:
         counts: as `statistics.tight_among_matches` gives them.

@@ -39,7 +39,7 @@ class Evidence:
 
 
 def landscape_findings(evidence: Evidence) -> list[Finding]:
-    """The paper's claims on the loss landscape (its Figures 2, 3, S2 and S3)."""
+    """Return the paper's claims on the loss landscape (its Figures 2, 3, S2 and S3)."""
     return [
         _several_minima(evidence),
         _similar_at_minima(evidence),
@@ -97,7 +97,7 @@ def _all_slices(evidence: Evidence) -> Finding:
 
 
 def _paths(evidence: Evidence) -> dict[tuple[str, str], bool]:
-    """Whether the reference was reached, by structure and kind of descent."""
+    """Return whether the reference was reached, by structure and kind of descent."""
     table = evidence.descents
     return dict(zip(zip(table["structure"], table["descent"], strict=True), table["reached"].map(bool), strict=True))
 
@@ -135,7 +135,7 @@ def _constrained_start(evidence: Evidence) -> Finding:
 
 
 def _ascents(evidence: Evidence) -> tuple[float, dict[str, float]]:
-    """Ascent along a = b (nan without such a line), and along the lines of fixed alpha by what varies there."""
+    """Return the ascent along a = b (nan without such a line), and along lines of fixed alpha by what varies there."""
     diagonal = evidence.lines[evidence.lines["line"] == "a = b"]["ascent"]
     others = evidence.lines[evidence.lines["line"] != "a = b"]
     named = {f"{line}, {varied} varied": float(up) for line, varied, up in others.itertuples(index=False)}

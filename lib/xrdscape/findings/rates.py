@@ -18,7 +18,7 @@ LENGTH_TOLERANCE, ANGLE_TOLERANCE_DEG = 0.1, 5.0
 
 
 def rate_findings(records: pd.DataFrame, gains: pd.DataFrame) -> list[Finding]:
-    """The paper's claims on match rates and on single descents (its Figures 1, 5 and S4).
+    """Return the paper's claims on match rates and on single descents (its Figures 1, 5 and S4).
 
     Args:
         records: of descents.

@@ -18,13 +18,13 @@ STATISTIC_TABLES = ("table-s1", "table-s2")
 
 
 def at(correlations: pd.DataFrame, noise: Noise, statistic: Statistic) -> pd.DataFrame:
-    """Defined estimates of one statistic under one kind of noise, by (level, method): value, low, high."""
+    """Return the defined estimates of one statistic under one kind of noise, by (level, method): value, low, high."""
     rows = correlations[(correlations["noise"] == noise) & (correlations["statistic"] == statistic)]
     return rows.dropna(subset=["value"]).set_index(["level", "method"])[["value", "low", "high"]].sort_index()
 
 
 def printed(statistic: Statistic, noise: Noise) -> pd.DataFrame:
-    """Printed values of a statistic: one row a level, one column a method."""
+    """Return the printed values of a statistic: one row a level, one column a method."""
     values = pd.Series({key[1:]: value for key, value in published_values(statistic).items() if key[0] == noise})
     return values.unstack()
 
@@ -32,7 +32,7 @@ def printed(statistic: Statistic, noise: Noise) -> pd.DataFrame:
 def highest(
     correlations: pd.DataFrame, noise: Noise, named: Mapping[float, str], *, key: str, claim: str, place: str
 ) -> Finding:
-    """A claim that the method named for a level has the highest mutual information of the free ones there.
+    """Return a claim that the method named for a level has the highest mutual information of the free ones there.
 
     Args:
         correlations: as `statistics.correlations` gives them.

@@ -14,7 +14,7 @@ NEARLY_ALL = 0.9
 
 
 def percent(rate: float) -> str:
-    """A rate in per cent without decimals, but for one that would round to 0 or 100 and is neither.
+    """Return a rate in per cent without decimals, but for one that would round to 0 or 100 and is neither.
 
     >>> percent(0.996), percent(1.0), percent(0.5)
     ('99.6\xa0%', '100\xa0%', '50\xa0%')
@@ -24,7 +24,7 @@ def percent(rate: float) -> str:
 
 
 def rate_text(matched: int, trials: int) -> str:
-    """A rate with its 95 % Jeffreys interval, in per cent.
+    """Return a rate with its 95 % Jeffreys interval, in per cent.
 
     >>> rate_text(5, 10).replace(chr(160), " ")
     '50 % [22, 78]'

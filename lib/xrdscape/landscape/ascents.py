@@ -11,7 +11,7 @@ from xrdscape.landscape.slices import LENGTHS, SYMBOLS, ParameterName, Slice
 
 
 def ascent(profile: NDArray[np.float64]) -> float:
-    """Sum of all rises on a walk along a profile towards its middle, mean of the two directions.
+    """Return the sum of all rises on a walk along a profile towards its middle, mean of the two directions.
 
     Args:
         profile: values along a line with the reference in the middle, [n] with n odd; NaN is left out.
@@ -32,13 +32,13 @@ def ascent(profile: NDArray[np.float64]) -> float:
 
 
 def mean_ascent(landscape: Slice) -> float:
-    """Ascent along the two lines through the reference, one parameter alone, mean of the four ways."""
+    """Return the ascent along the two lines through the reference, one parameter alone, mean of the four ways."""
     row, column = (len(axis) // 2 for axis in (landscape.y, landscape.x))
     return float(np.mean([ascent(landscape.value[row]), ascent(landscape.value[:, column])]))
 
 
 def symmetry_lines(slices: Iterable[Slice], angle: ParameterName = "alpha") -> pd.DataFrame:
-    """Roughness along lines that the symmetry of the reference structure singles out.
+    """Return the roughness along lines that the symmetry of the reference structure singles out.
 
     The lines: a = b, in a slice over a and b whose reference lengths agree; and, in each slice that has the angle, the
     line on which the angle keeps its reference value while the other parameter varies.
@@ -59,14 +59,15 @@ def symmetry_lines(slices: Iterable[Slice], angle: ParameterName = "alpha") -> p
 
 
 def line_extremes(lines: pd.DataFrame) -> tuple[float, float, float]:
-    """Ascent along a = b, and the least and the greatest along the other lines of `symmetry_lines`."""
+    """Return the ascent along a = b, and the least and the greatest along the other lines of `symmetry_lines`."""
     diagonal = lines["line"] == "a = b"
     others = lines.loc[~diagonal, "ascent"]
     return float(lines.loc[diagonal, "ascent"].max()), float(others.min()), float(others.max())
 
 
 def ascents(slices: Sequence[Slice]) -> pd.DataFrame:
-    """Roughness along single lines of the slices: one parameter alone, and two lengths that are equal in the reference.
+    """Return the roughness along single lines of the slices: one parameter alone, and two lengths that are equal in the
+    reference.
 
     Returns:
         DataFrame, one row a line: line ("a alone", "a = b"), ascent, depth (from the highest point of the line down to

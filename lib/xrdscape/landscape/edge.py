@@ -19,7 +19,8 @@ def roughness_by_instrument(
     length_span: float,
     angle_span_deg: float,
 ) -> pd.DataFrame:
-    """False minima and ascents of slices of the cosine loss; all patterns are recorded with the same instrument.
+    """Return the false minima and ascents of slices of the cosine loss; all patterns are recorded with the same
+    instrument.
 
     Args:
         axes: the two lattice parameters of each reference structure, by its name.
@@ -46,7 +47,7 @@ def roughness_by_instrument(
 
 
 def largest_changes(roughness: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Largest changes of minima and ascent by the other instruments, over the structures.
+    """Return the largest changes of minima and ascent by the other instruments, over the structures.
 
     Args:
         roughness: as `roughness_by_instrument` gives it.

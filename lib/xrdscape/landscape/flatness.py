@@ -14,12 +14,13 @@ from xrdscape.study.problems import problem_of
 
 
 def without_free_coordinates(names: Sequence[str]) -> frozenset[str]:
-    """Names of the crystals whose space group fixes every site."""
+    """Return the names of the crystals whose space group fixes every site."""
     return frozenset(name for name in names if not len(symmetry_of(load_structure(name)).free))
 
 
 def powers(losses: Mapping[str, pd.DataFrame], names: Collection[str]) -> tuple[float, float]:
-    """Least and greatest power of the displacement with which the losses of some crystals rise, from two smallest ones.
+    """Return the least and greatest power of the displacement with which the losses of some crystals rise, from two
+    smallest ones.
 
     Args:
         losses: by name, as `losses_beside` gives them.
@@ -36,7 +37,7 @@ def powers(losses: Mapping[str, pd.DataFrame], names: Collection[str]) -> tuple[
 def losses_beside(
     reference: Structure, objective: Objective, displacements: Sequence[float], directions: int, seed: int
 ) -> pd.DataFrame:
-    """Mean loss, less that of the reference structure, of crystals displaced at random by a given amount.
+    """Return the mean loss, less that of the reference structure, of crystals displaced at random by a given amount.
 
     A displacement has the same pattern as those that the operations of the space group turn it into. Where no
     coordinate is free these add up to nothing, so no intensity can change with the displacement itself, but with its

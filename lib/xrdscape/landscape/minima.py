@@ -17,7 +17,7 @@ less is rippling of the grid."""
 
 
 def minima_with_barriers(landscape: Slice, smallest_barrier: float = 0.0) -> pd.DataFrame:
-    """Local minima inside a slice, each with the barrier that one must climb to reach a deeper place.
+    """Return the local minima inside a slice, each with the barrier that one must climb to reach a deeper place.
 
     The grid is flooded from below. Where two pools meet, the shallower one ends, and its barrier is the height of that
     pass above its bottom. A grid artefact, a minimum that only the grid makes in a narrow valley, has a small barrier,
@@ -46,7 +46,7 @@ def minima_with_barriers(landscape: Slice, smallest_barrier: float = 0.0) -> pd.
 
 
 def _flood(value: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Flat indices of the bottoms of all pools, and the barrier of each; NaN is a wall."""
+    """Return the flat indices of the bottoms of all pools, and the barrier of each; NaN is a wall."""
     flat = value.ravel()
     width = value.shape[1]
     pool = np.full(flat.size, -1)  # parent in a forest of pools; -1 while dry
@@ -65,7 +65,7 @@ def _flood(value: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.fl
 
 
 def _root(pool: NDArray[np.int64], point: int) -> int:
-    """Bottom of the pool that a wet point belongs to; shortens the way for the next question."""
+    """Return the bottom of the pool that a wet point belongs to, and shorten the way for the next question."""
     while pool[point] != point:
         pool[point] = pool[pool[point]]
         point = int(pool[point])
@@ -80,24 +80,24 @@ def _neighbours(point: int, width: int, size: int) -> list[int]:
 
 
 def false_minima(landscape: Slice, smallest_barrier: float = 0.0) -> pd.DataFrame:
-    """`minima_with_barriers` without the reference structure."""
+    """Return `minima_with_barriers` without the reference structure."""
     minima = minima_with_barriers(landscape, smallest_barrier)
     return minima[~minima["is_reference"]].reset_index(drop=True)
 
 
 def prominent_minima(landscape: Slice, smallest_share: float) -> pd.DataFrame:
-    """False minima of a slice whose barrier is at least this share of the slice's range."""
+    """Return the false minima of a slice whose barrier is at least this share of the slice's range."""
     return false_minima(landscape, smallest_share * _range(landscape))
 
 
 def minima_patterns(structure: Structure, landscape: Slice, minima: pd.DataFrame) -> list[Pattern]:
-    """The patterns at the minima of a slice, in their order."""
+    """Return the patterns at the minima of a slice, in their order."""
     places = minima[["x", "y"]].to_numpy()
     return [slice_pattern(structure, landscape.x_name, landscape.y_name, float(x), float(y)) for x, y in places]
 
 
 def minima_counts(slices: Iterable[Slice], smallest_barrier: float) -> pd.DataFrame:
-    """Number of false minima of each slice.
+    """Return the number of false minima of each slice.
 
     Returns:
         DataFrame, one row a slice: structure, slice ("a, γ"), minima (all on the grid, the reference left out),
@@ -122,7 +122,7 @@ def minima_counts(slices: Iterable[Slice], smallest_barrier: float) -> pd.DataFr
 
 
 def minima_by_share(slices: Sequence[Slice], smallest_share: float) -> pd.DataFrame:
-    """Number of false minima of each slice, whose barriers count in parts of the slice's own range.
+    """Return the number of false minima of each slice, whose barriers count in parts of the slice's own range.
 
     Args:
         slices: of any loss; losses differ in scale.
@@ -150,7 +150,8 @@ def minima_by_share(slices: Sequence[Slice], smallest_share: float) -> pd.DataFr
 
 
 def paired_minima(losses: Sequence[Slice], energies: Sequence[Slice]) -> pd.DataFrame:
-    """Numbers of minima of pattern loss and energy over the same slices, each also on a grid of twice the spacing.
+    """Return the numbers of minima of pattern loss and energy over the same slices, each also on a grid of twice the
+    spacing.
 
     Minima count from barriers of `LEAST_BARRIER` on, the deepest among them.
 
@@ -174,7 +175,7 @@ def paired_minima(losses: Sequence[Slice], energies: Sequence[Slice]) -> pd.Data
 
 
 def deepest_points(energies: Sequence[Slice]) -> pd.DataFrame:
-    """Places of the deepest energy on the grid of each slice.
+    """Return the places of the deepest energy on the grid of each slice.
 
     Args:
         energies: in eV/atom.

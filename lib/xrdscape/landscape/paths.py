@@ -26,7 +26,8 @@ def three_descents(
     schedule: Schedule,
     record_every: int = 5,
 ) -> dict[str, pd.DataFrame]:
-    """The three descents of the paper's Figure 3 inside one slice: free, free from a projected start, and projected.
+    """Return the three descents of the paper's Figure 3 inside one slice: free, free from a projected start, and
+    projected.
 
     Returns:
         Paths (step, x, y, loss) by label; the crystal family is the structure's own.
@@ -44,7 +45,7 @@ def three_descents(
 
 
 def descents_table(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
-    """Starts and ends of descents inside slices.
+    """Return the starts and ends of descents inside slices.
 
     Returns:
         DataFrame, one row a path: structure, descent, start and end as text, loss (at the best point, which is the
@@ -61,7 +62,7 @@ def descents_table(slices: Sequence[Slice], paths: Sequence[Mapping[str, pd.Data
 
 
 def _tolerances(landscape: Slice, length: float, angle_deg: float) -> list[float]:
-    """Tolerance of each parameter of a slice: so much of its reference length, or so many degrees."""
+    """Return the tolerance of each parameter of a slice: so much of its reference length, or so many degrees."""
     return [
         length * value if name in LENGTHS else angle_deg
         for name, value in zip((landscape.x_name, landscape.y_name), landscape.reference, strict=True)
@@ -85,7 +86,7 @@ def _outcome(landscape: Slice, label: str, path: pd.DataFrame) -> dict[str, obje
 
 
 def endpoints(records: pd.DataFrame, landscape: Slice, structure: str) -> pd.DataFrame:
-    """End points of descents under lattice noise, projected onto a slice.
+    """Return the end points of descents under lattice noise, projected onto a slice.
 
     Args:
         records: of the descents.
@@ -114,7 +115,7 @@ def endpoints(records: pd.DataFrame, landscape: Slice, structure: str) -> pd.Dat
 
 
 def near_minima(ends: Sequence[pd.DataFrame], slices: Sequence[Slice], smallest_barrier: float) -> pd.DataFrame:
-    """Number of end points inside each slice that lie at a false minimum of it, and at the reference.
+    """Return the number of end points inside each slice that lie at a false minimum of it, and at the reference.
 
     An end point lies at a place when it is within `NEAR_LENGTH` or `NEAR_ANGLE_DEG` of it in both parameters.
 

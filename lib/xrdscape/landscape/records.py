@@ -85,12 +85,13 @@ class Map:
 
 
 def every_pair(structure: str, n: int, length_span: float, angle_span_deg: float) -> list[Map]:
-    """The maps of the loss over all 15 pairs of lattice parameters of a reference structure."""
+    """Return the maps of the loss over all 15 pairs of lattice parameters of a reference structure."""
     return [Map("loss", structure, x, y, n, length_span, angle_span_deg) for x, y in combinations(PARAMETER_NAMES, 2)]
 
 
 def paired(axes: Mapping[str, tuple[ParameterName, ParameterName]], n: int, fine: int) -> tuple[list[Map], list[Map]]:
-    """Maps of the loss and of the energy over the same two parameters and ranges, for several reference structures.
+    """Return the maps of the loss and of the energy over the same two parameters and ranges, for several reference
+    structures.
 
     Args:
         axes: the two lattice parameters of each structure, by its name.
@@ -116,7 +117,7 @@ BOOK_MAPS = (
 
 
 def make_missing(maps: Sequence[Map], progress: bool = True) -> int:
-    """Compute and store those maps of which there is no record, one after the other; how many there were.
+    """Compute and store those maps of which there is no record, one after the other, and return their number.
 
     Raises:
         RecordError: one cannot be written; those before it are kept.
@@ -137,7 +138,7 @@ def landscapes(maps: Iterable[Map]) -> list[Slice]:
 
 
 class MapAudit(NamedTuple):
-    """What the records of one quantity came to when points of them were computed anew.
+    """The outcome of computing points of the records of one quantity anew.
 
     Attributes:
         quantity: of the maps.

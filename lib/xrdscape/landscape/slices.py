@@ -68,7 +68,7 @@ class Slice:
 
 
 def coarser(landscape: Slice) -> Slice:
-    """The slice on a grid of twice the spacing: every second value along each axis, the reference among them."""
+    """Return the slice on a grid of twice the spacing: every second value along each axis, the reference among them."""
     columns, rows = (slice(len(axis) // 2 % 2, None, 2) for axis in (landscape.x, landscape.y))
     return replace(landscape, x=landscape.x[columns], y=landscape.y[rows], value=landscape.value[rows, columns])
 
@@ -80,7 +80,7 @@ def _index(name: ParameterName) -> int:
 
 
 def _axis(reference: float, name: ParameterName, n: int, length_span: float, angle_span_deg: float) -> np.ndarray:
-    """Values around the reference's; an odd number of them, so that the reference is one."""
+    """Return the values around the reference's; an odd number of them, so that the reference is one."""
     half = length_span * reference if _index(name) < 3 else angle_span_deg
     return reference + half * np.linspace(-1, 1, n + 1 - n % 2)
 
@@ -238,7 +238,7 @@ def slice_descent(
     record_every: int = 1,
     instrument: Instrument | None = None,
 ) -> pd.DataFrame:
-    """Path of a gradient descent in two lattice parameters, the other four at their reference values.
+    """Return the path of a gradient descent in two lattice parameters, the other four at their reference values.
 
     Args:
         start: the first (x, y).
@@ -256,7 +256,7 @@ def slice_descent(
 
 
 def moving_pair(x_name: ParameterName, y_name: ParameterName) -> tuple[int, int]:
-    """Places of two different lattice parameters in `PARAMETER_NAMES`."""
+    """Return the places of two different lattice parameters in `PARAMETER_NAMES`."""
     if x_name == y_name:
         raise CellError(f"A slice needs two different parameters. Received {x_name!r} twice.")
     return _index(x_name), _index(y_name)
@@ -265,7 +265,7 @@ def moving_pair(x_name: ParameterName, y_name: ParameterName) -> tuple[int, int]
 def path_of(
     descent: Descent, parameters: SliceParameters, lattice: Tensor, start: tuple[float, float], record_every: int = 1
 ) -> pd.DataFrame:
-    """Path of any descent in two lattice parameters, as `slice_descent` gives it.
+    """Return the path of any descent in two lattice parameters, as `slice_descent` gives it.
 
     Args:
         descent: what is descended.
@@ -295,7 +295,7 @@ def slice_pattern(
     y: float,
     instrument: Instrument | None = None,
 ) -> Pattern:
-    """Pattern of the crystal at one point of a slice."""
+    """Return the pattern of the crystal at one point of a slice."""
     lattice, frac_coords = to_tensors([structure])
     lattice[0, _index(x_name)], lattice[0, _index(y_name)] = x, y
     simulator = Simulator(structure, instrument)

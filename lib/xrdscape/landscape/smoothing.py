@@ -33,7 +33,7 @@ class Smoothed:
 
 
 def blurred_objective(objective: Objective, width_deg: float, step_deg: float) -> Objective:
-    """The objective between two patterns that are both blurred first."""
+    """Return the objective between two patterns that are both blurred first."""
     half = half_width(width_deg, step_deg)
 
     def loss(pattern: Tensor, target: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def smoothed_slices(
     angle_span_deg: float = 15.0,
     objective: Objective = OBJECTIVES["cosine"],
 ) -> list[Smoothed]:
-    """The slice under several blurs; arguments else as `xrd_slice`.
+    """Return the slice under several blurs; the other arguments are those of `xrd_slice`.
 
     Args:
         widths_deg: full widths at half maximum of the blurs; 0 for none.
@@ -64,7 +64,7 @@ def smoothed_slices(
 
 
 def smoothing_counts(smoothed: Sequence[Smoothed], smallest_share: float = 0.01) -> pd.DataFrame:
-    """Number of false minima that are left under each blur.
+    """Return the number of false minima that are left under each blur.
 
     Args:
         smoothed: slices.
@@ -80,7 +80,7 @@ def smoothing_counts(smoothed: Sequence[Smoothed], smallest_share: float = 0.01)
 
 
 def basin_share(landscape: Slice) -> float:
-    """Share of the points of a slice from which going down leads to the reference or to a point beside it.
+    """Return the share of the points of a slice from which going down leads to the reference or to a point beside it.
 
     The way always goes to the lowest of the eight neighbours. Where none is lower, it ends; points without a value do
     not count.
@@ -109,7 +109,8 @@ def graduated_path(
     narrowing: Narrowing,
     objective: Objective = OBJECTIVES["cosine"],
 ) -> pd.DataFrame:
-    """Path of a graduated descent in two lengths of the cell, its other parameters at their reference values.
+    """Return the path of a graduated descent in two lengths of the cell, its other parameters at their reference
+    values.
 
     Args:
         x_name, y_name: two of "a", "b" and "c".

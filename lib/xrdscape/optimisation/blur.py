@@ -7,6 +7,7 @@ simulated one.
 import math
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,7 +23,8 @@ _FWHM_OF_WIDTH = math.sqrt(1.5)
 
 
 def half_width(fwhm_deg: float, step_deg: float) -> int:
-    """Bins to either side that each moving average takes in, for a blur of this full width at half maximum.
+    """Return the number of bins to either side that each moving average takes in, for a blur of this full width at half
+    maximum.
 
     >>> half_width(0.0, 0.01), half_width(5.0, 0.01)
     (0, 204)
@@ -31,7 +33,7 @@ def half_width(fwhm_deg: float, step_deg: float) -> int:
 
 
 def blurred(pattern: Float[Tensor, "*batch n"], half: int) -> Float[Tensor, "*batch n"]:
-    """Patterns blurred along their last axis, zero outside; differentiable.
+    """Return the patterns blurred along their last axis, zero outside; differentiable.
 
     Args:
         pattern: intensities.
@@ -44,13 +46,13 @@ class _Blur(torch.autograd.Function):
     """A moving average with zeros outside is a symmetric matrix, and so is a power of it: its own backward."""
 
     @staticmethod
-    def forward(ctx, pattern, half):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, pattern: Tensor, half: int) -> Tensor:
         ctx.half = half
         return _averaged(pattern, half)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return _averaged(gradient, ctx.half), None
 
 
@@ -65,13 +67,13 @@ def _averaged(values: Tensor, half: int) -> Tensor:
 
 
 def softened(pattern: Float[Tensor, "*batch n"], half: int, axis: LogAxis | None = None) -> Float[Tensor, "*batch n"]:
-    """Patterns blurred by so many bins on their own axis or, if one is given, on an axis of ln d."""
+    """Return the patterns blurred by so many bins on their own axis or, if one is given, on an axis of ln d."""
     return blurred(pattern if axis is None else on_log_axis(pattern, axis), half)
 
 
 @lru_cache
 def through_blur(objective: Objective, half: int, axis: LogAxis | None = None) -> Objective:
-    """The objective of a softened pattern against a target that has been softened already."""
+    """Return the objective of a softened pattern against a target that has been softened already."""
     if not half and axis is None:
         return objective
     return replace(objective, loss=lambda x, t: objective.loss(softened(x, half, axis), t), kernel_id=None)

@@ -85,14 +85,14 @@ class Stage:
 
     @classmethod
     def of(cls, problem: Problem, simulator: Simulator) -> "Stage":
-        """The patterns of a problem without a blur, in the simulator's precision."""
+        """Return the patterns of a problem without a blur, in the simulator's precision."""
         target, weights = problem.target, problem.weights
         if weights is None:
             return cls(simulator, target.to(simulator.dtype))
         return cls(simulator, (target * weights.sqrt()).to(simulator.dtype), weights=weights.to(simulator.dtype))
 
     def seen(self, objective: Objective) -> Objective:
-        """The objective of a model's pattern against this stage's target."""
+        """Return the objective of a model's pattern against this stage's target."""
         return weighted(through_blur(objective, self.blur, self.axis), self.weights)
 
 

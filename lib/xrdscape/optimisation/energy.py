@@ -27,7 +27,7 @@ FMAX_EV_PER_ANGSTROM = 0.02
 """Largest force at which a relaxation counts as converged (SI 1.4)."""
 
 MAX_STEPS = 500
-"""Of a relaxation, where nothing else is asked for; the paper names no limit."""
+"""Steps of a relaxation at most, where nothing else is asked for; the paper names no limit."""
 
 VOLUME_RATIO_LIMITS = (0.2, 5.0)
 """A relaxation whose volume leaves this range, relative to its start, has exploded or collapsed: it is
@@ -145,7 +145,7 @@ def energies(structures: Sequence[Structure], batch: int = 16) -> NDArray[np.flo
 
 
 _BREAKDOWNS = (ValueError, RuntimeError, ArithmeticError, np.linalg.LinAlgError)
-"""What ase, torch and the neighbour search raise on a cell gone wild."""
+"""The errors that ase, torch and the neighbour search raise on a cell gone wild."""
 
 
 @lru_cache

@@ -16,7 +16,7 @@ where symmetry cancels its slope, as that of an angle near 90 deg, steps would g
 
 @runtime_checkable
 class Residuals(Protocol):
-    """What is to be made small: half the sum of squares of each sample's residuals."""
+    """A sum to be made small: half the sum of squares of each sample's residuals."""
 
     def residuals(self, parameters: Float[Tensor, "batch K"], which: Int[Tensor, "batch"]) -> Float[Tensor, "batch n"]:
         """Return the residuals of the samples `which`; not finite where their parameters are impossible."""

@@ -7,6 +7,7 @@ that grows like tan(theta): the uncertainty of a strain, not that of an angle.
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,12 +17,12 @@ from torch.autograd.function import once_differentiable
 from xrdscape.diffraction.instrument import Instrument
 
 LOWEST_TWO_THETA_DEG = 2.0
-"""Where the axis begins at the least, since at 0 deg it would never end. There copper's d is 44 angstrom."""
+"""Least angle at which the axis begins, since from 0 deg it would never end. There copper's d is 44 angstrom."""
 
 
 @dataclass(frozen=True)
 class LogAxis:
-    """As many values of ln sin(theta) as the pattern has, evenly spaced from `first` to its upper end.
+    """An axis of as many values of ln sin(theta) as the pattern has, evenly spaced from `first` to its upper end.
 
     Args:
         two_theta_min_deg, step_deg, n: of the pattern's own axis.
@@ -35,13 +36,13 @@ class LogAxis:
     step: float
 
     def in_log_d(self, width_deg: float) -> float:
-        """A width in the middle of the range, as one in ln d: d(2 theta) = 2 tan(theta) d(ln sin theta)."""
+        """Return a width in the middle of the range, as one in ln d: d(2 theta) = 2 tan(theta) d(ln sin theta)."""
         middle = math.radians(self.two_theta_min_deg + self.step_deg * self.n / 2) / 2
         return math.radians(width_deg) / (2 * math.tan(middle))
 
 
 def log_axis(instrument: Instrument) -> LogAxis:
-    """The axis of ln d that belongs to the grid of an instrument."""
+    """Return the axis of ln d that belongs to the grid of an instrument."""
     n, step = instrument.n_steps, instrument.step_deg
     highest = instrument.two_theta_min_deg + (n - 1) * step
     # A range below it all is taken from its second value, wherever that is.
@@ -51,13 +52,13 @@ def log_axis(instrument: Instrument) -> LogAxis:
 
 
 def on_log_axis(pattern: Float[Tensor, "*batch n"], axis: LogAxis) -> Float[Tensor, "*batch n"]:
-    """Patterns interpolated onto the axis, times tan(theta) so that a peak keeps its area; differentiable."""
+    """Return patterns interpolated onto the axis, times tan(theta) so that a peak keeps its area; differentiable."""
     return _Resampled.apply(pattern, axis)
 
 
 @lru_cache
 def _weights(axis: LogAxis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each value, the bin below it, and what that one and the next contribute."""
+    """Return the bin below each value, and what that one and the next contribute."""
     places = axis.first + axis.step * torch.arange(axis.n, dtype=torch.float64, device=device)
     theta = torch.arcsin(torch.exp(places))
     bins = (2 * torch.rad2deg(theta) - axis.two_theta_min_deg) / axis.step_deg
@@ -71,14 +72,14 @@ class _Resampled(torch.autograd.Function):
     """Interpolation is a sparse matrix; the backward is its transpose."""
 
     @staticmethod
-    def forward(ctx, pattern, axis):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, pattern: Tensor, axis: LogAxis) -> Tensor:
         ctx.axis = axis
         below, first, second = _weights(axis, pattern.dtype, pattern.device)
         return pattern[..., below] * first + pattern[..., below + 1] * second
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         below, first, second = _weights(ctx.axis, gradient.dtype, gradient.device)
         out = torch.zeros_like(gradient)
         out.index_add_(-1, below, gradient * first).index_add_(-1, below + 1, gradient * second)

@@ -15,9 +15,9 @@ from xrdscape.optimisation.transport import SQUARED_TRANSPORT, TRANSPORT, triang
 
 GRADUATED, ADAM = Narrowing(), Adam()
 ATOMS = Narrowing(stages=0, last_steps=600, rate=3e-3)
-"""For coordinates: where the cell stays, so do the peaks, and a blur would help nothing. The rate is in fractions."""
+"""Steps for coordinates: where the cell stays, so do the peaks, and no blur would help. The rate is in fractions."""
 ATOMS_BY_ENTROPY = Narrowing(stages=0, last_steps=600, rate=1e-2)
-"""For coordinates by the entropy: the best of rates 0.001 to 0.01, on other starts than the study's."""
+"""Steps for coordinates by the entropy: the best of rates 0.001 to 0.01, on other starts than the study's."""
 DESCENDED: Mapping[str, Objective] = MappingProxyType(
     {
         **OBJECTIVES,
@@ -26,7 +26,7 @@ DESCENDED: Mapping[str, Objective] = MappingProxyType(
         "triangular": triangular(3.0, PAPER_INSTRUMENT.step_deg),
     }
 )
-"""What a method may descend: the paper's objectives, and some made for peaks that stand apart."""
+"""Objectives that a method may descend: the paper's objectives, and some made for peaks that stand apart."""
 
 CellParameters = Literal["free", "angstrom", "family", "symmetric"]
 SiteParameters = Literal["free", "symmetric"]
@@ -107,7 +107,7 @@ class Method:
 
     @property
     def relaxes_alone(self) -> bool:
-        """Whether it starts from relaxations as the paper has them, by CHGNet alone."""
+        """True if it starts from relaxations as the paper has them, by CHGNet alone."""
         return self.relaxed and not self.pattern_ev
 
 

@@ -9,6 +9,7 @@ its scaled intensity in the mean squared error. A target that is zero everywhere
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -22,7 +23,7 @@ PerSample = Float[Tensor, "batch"]
 
 
 def cosine_similarity(pattern: Patterns, target: Target) -> PerSample:
-    """<x, t> / (|x| |t|), in [0, 1]; 1 where one pattern is a multiple of the other.
+    """Return <x, t> / (|x| |t|), in [0, 1]; 1 where one pattern is a multiple of the other.
 
     Invariant under scaling of either pattern; not under a shift along the axis or an added background.
 
@@ -41,7 +42,7 @@ def cosine_similarity(pattern: Patterns, target: Target) -> PerSample:
 
 
 def mean_squared_error(pattern: Patterns, target: Target) -> PerSample:
-    """mean((x / max x - t / max t)^2), in [0, 1]; 0 where one pattern is a multiple of the other.
+    """Return mean((x / max x - t / max t)^2), in [0, 1]; 0 where one pattern is a multiple of the other.
 
     Scaling each pattern to maximum 1 makes it invariant under scaling of either; the gradient includes that
     of the maximum. Not invariant under a shift along the axis or an added background.
@@ -61,7 +62,7 @@ def mean_squared_error(pattern: Patterns, target: Target) -> PerSample:
 
 
 def entropy_similarity(pattern: Patterns, target: Target) -> PerSample:
-    """1 - (2 S(m) - S(p) - S(q)) / ln 4, in [0, 1]: one minus the Jensen-Shannon divergence in bits.
+    """Return 1 - (2 S(m) - S(p) - S(q)) / ln 4, in [0, 1]: one minus the Jensen-Shannon divergence in bits.
 
     p = x / sum x, q = t / sum t, m = (p + q) / 2, S(p) = -sum p ln p. Invariant under scaling of either
     pattern and under one permutation of the bins of both; not under a shift or an added background.
@@ -83,7 +84,7 @@ def entropy_similarity(pattern: Patterns, target: Target) -> PerSample:
 
 
 def cross_correlation(pattern: Patterns, target: Target, max_shift: int | None = None) -> PerSample:
-    """max over shifts s of sum_i x_i t_(i-s) / (|x| |t|), in [0, 1]; zero-padded, nothing wraps round.
+    """Return the maximum over shifts s of sum_i x_i t_(i-s) / (|x| |t|), in [0, 1]; zero-padded, nothing wraps round.
 
     Invariant under scaling of either pattern, and under a shift within `max_shift` as long as no intensity
     leaves the range. Never less than the cosine similarity. The best shift is found without gradient; the
@@ -109,7 +110,7 @@ def cross_correlation(pattern: Patterns, target: Target, max_shift: int | None =
 
 @torch.no_grad()
 def best_shift(pattern: Patterns, target: Target, max_shift: int) -> Int[Tensor, "batch"]:
-    """The shift of the target, in samples, that overlaps most with each pattern; by FFT, zero-padded.
+    """Return the shift of the target, in samples, that overlaps most with each pattern; by FFT, zero-padded.
 
     Args:
         pattern: intensities [batch, n].
@@ -144,7 +145,7 @@ class Objective:
         similarity: (pattern, target) -> [batch]; larger is more alike.
         hkl_max: largest |h|, |k|, |l| simulated; None for all. The paper clips at 6 for the mean squared
             error.
-        twin: the same loss in `loss_kernel`, if it is there.
+        kernel_id: of the same loss in `loss_kernel`, if it is there.
         max_shift: of the cross-correlation, largest shift in bins; None for all.
     """
 
@@ -167,7 +168,7 @@ class _Cosine(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(pattern, target):  # type: ignore[no-untyped-def]
+    def forward(pattern: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         norm = torch.linalg.vector_norm(pattern, dim=-1)
         norm += norm == 0
         scale = 1 / (norm * torch.linalg.vector_norm(target, dim=-1))
@@ -175,12 +176,12 @@ class _Cosine(torch.autograd.Function):
         return overlap * scale, scale, norm
 
     @staticmethod
-    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         ctx.save_for_backward(*inputs, *output)
         ctx.mark_non_differentiable(*output[1:])
 
     @staticmethod
-    def backward(ctx, gradient, *_):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None]:
         pattern, target, cosine, scale, norm = ctx.saved_tensors
         toward = (gradient * scale)[:, None] * target
         return toward.addcmul_(pattern, (-gradient * cosine / norm**2)[:, None]), None
@@ -203,7 +204,7 @@ class _Divergence(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(pattern, total, q):  # type: ignore[no-untyped-def]
+    def forward(pattern: Tensor, total: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         # The slope of -p ln p is infinite at 0: below the smallest normal number term and slope count as 0.
         tiny = torch.finfo(pattern.dtype).tiny
         p = pattern / total[:, None]
@@ -213,13 +214,13 @@ class _Divergence(torch.autograd.Function):
         return (p * ratio).sum(-1) - (q * log_m).sum(-1) - known, ratio
 
     @staticmethod
-    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         pattern, total, _ = inputs
         ctx.save_for_backward(pattern, total, output[1])
         ctx.mark_non_differentiable(output[1])
 
     @staticmethod
-    def backward(ctx, gradient, _):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         pattern, total, ratio = ctx.saved_tensors
         mean = (pattern * ratio).sum(-1) / total
         return (ratio - mean[:, None]).mul_((gradient / total)[:, None]), None, None
@@ -248,7 +249,10 @@ OBJECTIVES = {
         Objective("mse", "MSE", _squared_error, _negative(mean_squared_error), hkl_max=6, kernel_id=SQUARED_ERROR),
         Objective("entropy", "Entropy", _negative(_entropic), entropy_similarity, kernel_id=ENTROPY),
         Objective(
-            *("cross_correlation", "Cross-correlation", _negative(_correlated), cross_correlation),
+            name="cross_correlation",
+            label="Cross-correlation",
+            loss=_negative(_correlated),
+            similarity=cross_correlation,
             kernel_id=CROSS_CORRELATION,
         ),
     )
@@ -256,7 +260,7 @@ OBJECTIVES = {
 
 
 def cross_correlation_within(max_shift: int) -> Objective:
-    """The cross-correlation with shifts of at most so many bins."""
+    """Return the cross-correlation with shifts of at most so many bins."""
     return replace(
         OBJECTIVES["cross_correlation"],
         loss=lambda pattern, target: -_correlated(pattern, target, max_shift),
@@ -286,7 +290,7 @@ def refuse_empty(target: Target) -> None:
 
 
 def _over(pattern: Target, scale: Tensor) -> Target:
-    """pattern / scale, and zero where the scale is zero."""
+    """Return pattern / scale, and zero where the scale is zero."""
     return pattern / torch.where(scale > 0, scale, torch.ones_like(scale))[..., None]
 
 

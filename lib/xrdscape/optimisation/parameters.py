@@ -28,29 +28,29 @@ class Parameterisation(Protocol):
 
     @property
     def moves_cell(self) -> bool:
-        """Whether the cell depends on the parameters; if not, reflections are made once."""
+        """True if the cell depends on the parameters; if not, reflections are made once."""
 
     @property
     def moves_sites(self) -> bool:
-        """Whether the coordinates depend on the parameters; if not, geometrical structure factors are computed once."""
+        """True if the coordinates depend on the parameters; if not, geometrical structure factors are computed once."""
 
     def start(self, lattice: Tensor, frac_coords: Tensor) -> Tensor:
-        """Parameters of a starting crystal."""
+        """Return the parameters of a starting crystal."""
 
     def crystal(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Lattice [B, 6] and fractional coordinates [B, N, 3], differentiable in the parameters."""
+        """Return lattice [B, 6] and fractional coordinates [B, N, 3], differentiable in the parameters."""
 
     def limit(self, parameters: Tensor, move: Tensor) -> Tensor:
-        """The move, shortened where it is too large."""
+        """Return the move, shortened where it is too large."""
 
     def project(self, parameters: Tensor) -> Tensor:
-        """Parameters brought back to where they may be."""
+        """Return the parameters brought back to where they may be."""
 
     def possible(self, parameters: Tensor) -> Tensor:
-        """Whether each sample is a crystal at all (bool [B])."""
+        """Return whether each sample is a crystal at all (bool [B])."""
 
     def select(self, keep: Tensor) -> "Parameterisation":
-        """The same for some samples only."""
+        """Return the same for some samples only."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class LatticeParameters:
 
 
 def possible_cells(lattice: Tensor) -> Tensor:
-    """Whether each cell [B, 6] is one that a descent may go on from (bool [B])."""
+    """Return whether each cell [B, 6] is one that a descent may go on from (bool [B])."""
     a, b, c = lattice[..., :3].unbind(-1)
     relative = unit_volume(lattice)
     sensible = (lattice > 0).all(-1) & (lattice[..., 3:] < 180).all(-1)

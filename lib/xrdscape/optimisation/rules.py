@@ -15,10 +15,10 @@ class Rule(Protocol):
     """A rule that turns gradients into moves; each sample has a memory of its own."""
 
     def begin(self, parameters: Tensor) -> Tensor:
-        """Memory [B, ...] before the first step."""
+        """Return the memory [B, ...] before the first step."""
 
     def move(self, rate: float, gradient: Tensor, memory: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
-        """The move, like the gradient, and the memory after it; `taken` [B] counts the steps before this one."""
+        """Return the move, like the gradient, and the memory after it; `taken` [B] counts the steps before this one."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ Where peaks do not overlap, the cosine is flat; these still tell how far a peak 
 like those of `similarity`, but are no columns of the study's records.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,7 +16,8 @@ from xrdscape.optimisation.objectives import OBJECTIVES, Objective, Patterns, Pe
 
 
 def transport(pattern: Patterns, target: Target) -> PerSample:
-    """Mean |P - Q| of the two running sums, in [0, 1]: the work to carry one pattern's intensity to the other's places.
+    """Return the mean |P - Q| of the two running sums, in [0, 1]: the work to carry one pattern's intensity to the
+    other's places.
 
     Both patterns are divided by their sums. The unit is the range of the pattern; a shift by a tenth of the range
     costs 0.1. This is the Wasserstein distance W1 of the two as masses on the grid.
@@ -36,7 +39,8 @@ def transport(pattern: Patterns, target: Target) -> PerSample:
 
 
 def squared_transport(pattern: Patterns, target: Target) -> PerSample:
-    """As `transport`, but carrying costs the square of the way: W2^2, the mean of (P^-1 - Q^-1)^2 over all quantiles.
+    """Return what `transport` does where carrying costs the square of the way: W2^2, the mean of (P^-1 - Q^-1)^2 over
+    all quantiles.
 
     For a pattern that is a shifted copy of the target it is the square of the shift, whatever the shift.
 
@@ -57,7 +61,8 @@ def squared_transport(pattern: Patterns, target: Target) -> PerSample:
 
 
 def triangular_correlation(pattern: Patterns, target: Target, bins: int) -> PerSample:
-    """c_xt / sqrt(c_xx c_tt), in [0, 1], with c_fg the sum over shifts |r| < bins of (1 - |r| / bins) <f, g shifted>.
+    """Return c_xt / sqrt(c_xx c_tt), in [0, 1], with c_fg the sum over shifts |r| < bins of (1 - |r| / bins) <f, g
+    shifted>.
 
     A triangle is a box folded with itself, so this is the cosine of two patterns that have been smeared by a box,
     which runs past both ends of the range: nothing is lost there.
@@ -81,7 +86,7 @@ def triangular_correlation(pattern: Patterns, target: Target, bins: int) -> PerS
 
 
 def triangular(width_deg: float, step_deg: float) -> Objective:
-    """The triangular cross-correlation as an objective; `width_deg` is half the base of the triangle."""
+    """Return the triangular cross-correlation as an objective; `width_deg` is half the base of the triangle."""
     bins = max(1, round(width_deg / step_deg))
     return Objective(
         "triangular",
@@ -92,14 +97,14 @@ def triangular(width_deg: float, step_deg: float) -> Objective:
 
 
 def _smeared(pattern: Float[Tensor, "*batch n"], bins: int) -> Float[Tensor, "*batch m"]:
-    """Sum over `bins` neighbours, wherever one of them is inside the range."""
+    """Return the sum over `bins` neighbours, wherever one of them is inside the range."""
     # In float64, because sums over the whole range are subtracted.
     sums = torch.nn.functional.pad(pattern.double(), (bins, bins - 1)).cumsum(-1)
     return (sums[..., bins:] - sums[..., :-bins]).to(pattern.dtype)
 
 
 def _shares(pattern: Tensor) -> tuple[Tensor, Tensor]:
-    """Intensities over their sum, in float64, and the sum [..., 1]: rounding adds up over thousands of bins."""
+    """Return intensities over their sum, in float64, and the sum [..., 1]: rounding adds up over thousands of bins."""
     total = pattern.double().sum(-1, keepdim=True)
     return pattern.double() / torch.where(total > 0, total, 1.0), total
 
@@ -108,7 +113,7 @@ class _Transport(torch.autograd.Function):
     """W1 as a function of the pattern: its slope in the running sum is a sign."""
 
     @staticmethod
-    def forward(ctx, pattern, target):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, pattern: Tensor, target: Tensor) -> Tensor:
         p, total = _shares(pattern)
         gap = p.cumsum(-1) - _shares(target)[0].cumsum(-1)
         # All of it has been carried at the last bin, whatever rounding says.
@@ -118,7 +123,7 @@ class _Transport(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         p, total, gap = ctx.saved_tensors
         return _in_pattern(gradient, _from_right(gap.sign()) / gap.shape[-1], p, total), None
 
@@ -132,7 +137,7 @@ class _SquaredTransport(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, pattern, target):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, pattern: Tensor, target: Tensor) -> Tensor:
         p, total = _shares(pattern)
         q = _shares(target)[0].expand_as(p)
         n = p.shape[-1]
@@ -150,7 +155,7 @@ class _SquaredTransport(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         p, total, x, quantile = ctx.saved_tensors
         quantile = quantile.clone()
         quantile[..., -1] = 0
@@ -158,20 +163,25 @@ class _SquaredTransport(torch.autograd.Function):
 
 
 def _from_right(values: Tensor) -> Tensor:
-    """Sum over this bin and all after it: the slope in a share, from slopes in the running sums."""
+    """Return the sum over this bin and all after it: the slope in a share, from slopes in the running sums."""
     return values.flip(-1).cumsum(-1).flip(-1)
 
 
 def _in_pattern(gradient: Tensor, slope: Tensor, p: Tensor, total: Tensor) -> Tensor:
-    """The slope in the pattern, from that in its shares; none for a pattern that is zero everywhere."""
+    """Return the slope in the pattern, from that in its shares; none for a pattern that is zero everywhere."""
     centred = (slope - (slope * p).sum(-1, keepdim=True)) / torch.where(total > 0, total, torch.inf)
     return (gradient[..., None] * centred).to(gradient.dtype)
 
 
 TRANSPORT = Objective(
-    "transport", "Optimal transport", _Transport.apply, lambda pattern, target: -transport(pattern, target)
+    name="transport",
+    label="Optimal transport",
+    loss=_Transport.apply,
+    similarity=lambda pattern, target: -transport(pattern, target),
 )
 SQUARED_TRANSPORT = Objective(
-    *("squared_transport", "Squared optimal transport", _SquaredTransport.apply),
-    lambda pattern, target: -squared_transport(pattern, target),
+    name="squared_transport",
+    label="Squared optimal transport",
+    loss=_SquaredTransport.apply,
+    similarity=lambda pattern, target: -squared_transport(pattern, target),
 )

@@ -9,9 +9,9 @@ from xrdscape.optimisation.methods import ATOMS, ATOMS_BY_ENTROPY, GRADUATED, ME
 from xrdscape.optimisation.rules import PLAIN
 
 UNBLURRED = Narrowing(stages=0, last_steps=GRADUATED.all_steps)
-"""As many steps as a graduated descent, without a blur."""
+"""The steps of a graduated descent, without its blur."""
 PLAIN_RATE = 1e-3
-"""For plain steps, whose size follows the slope: the best of 0.0003, 0.001, 0.01, 0.03, 0.1 and 1 on other starts."""
+"""Rate of plain steps, which follow the slope: the best of 0.0003, 0.001, 0.01, 0.03, 0.1 and 1 on other starts."""
 
 
 PLAIN_RATE_OF_ATOMS = 0.3
@@ -55,7 +55,8 @@ VARIANTS = MappingProxyType(
         "triangular": _but("no blur, triangular cross-correlation 3°", UNBLURRED, objective="triangular", polish=8),
         "symmetric": _but("family known: symmetry-adapted", cell="symmetric"),
         "newton": _but(
-            *("family known: Levenberg-Marquardt", replace(GRADUATED, axis="log_d")),
+            "family known: Levenberg-Marquardt",
+            replace(GRADUATED, axis="log_d"),
             cell="symmetric",
             newton=2,
             polish=8,

@@ -33,17 +33,17 @@ REACH = 1.1
 """Stretch for which reflection lists are made: more than `FARTHEST` in every parameter."""
 
 WIDEST = 3.0
-"""By which factor the fitted width may differ from the estimated one."""
+"""Factor by which the fitted width may differ from the estimated one."""
 
 LARGEST_ZERO_DEG = 0.3
 B_RANGE = (-1.0, 10.0)
-"""Of the overall B_iso, angstrom^2; slightly negative where absorption feigns it."""
+"""Bounds of the overall B_iso, angstrom^2; slightly negative where absorption feigns it."""
 
 BACKGROUND_TERMS = 7
 """Chebyshev polynomials for what the estimate of the background has left."""
 
 LEAST_SCALE = 1e-6
-"""Of a pattern that the measured one would rather have negative: next to nothing, but its shape is kept."""
+"""Scale of a pattern that the measured one would rather have negative: next to nothing, but its shape is kept."""
 
 MAX_STEPS, TOLERANCE, GAIN = 60, 1e-9, 1e-9
 """Steps of the least squares at most; the move, and the share of the sum of squares, below which they are at an end."""
@@ -213,7 +213,7 @@ class _Misfit:
 
 @dataclass(frozen=True)
 class _Shape:
-    """What is fitted of the profile: B_iso, the zero shift, and W, U (both in units of the first W) and eta.
+    """The parts of the profile that are fitted: B_iso, the zero shift, and W, U (both in units of the first W) and eta.
 
     Args:
         instrument, b_iso: where it begins.

@@ -1,4 +1,4 @@
-"""From a pattern to one that can be refined against: an even grid, a background, an instrument."""
+"""Preparation of a pattern to be refined against: an even grid, a background, an instrument."""
 
 from dataclasses import dataclass
 

@@ -51,14 +51,14 @@ RECORD_EVERY = 10
 """Steps between two points of the path that the report shows."""
 
 SITES_SCHEDULE = Schedule(1e-3, 600, check_every=100, tolerance=1e-6, rule=Adam())
-"""For the coordinates: Adam's steps are a thousandth of the cell."""
+"""Schedule of the coordinates: Adam's steps are a thousandth of the cell."""
 
 _LOST = (STOP_REASONS[NOT_FINITE], STOP_REASONS[IMPOSSIBLE])
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What is refined against what, and how; the same for every descent."""
+    """The models, the pattern and the settings of a refinement; the same for every descent."""
 
     start: Structure
     prepared: Prepared

@@ -86,7 +86,7 @@ class Refinement:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What should make one look twice, a sentence each."""
+        """Reasons to look twice, a sentence each."""
         return warnings_of(
             self.start,
             self.refined,

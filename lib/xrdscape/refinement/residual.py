@@ -1,4 +1,4 @@
-"""How well a fit explains a pattern, in numbers and in words."""
+"""Agreement of a fit with its pattern, in numbers and in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

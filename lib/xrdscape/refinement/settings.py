@@ -18,7 +18,7 @@ WIDEST_BLUR_DEG = 180.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How to refine.
+    """Settings of a refinement.
 
     Args:
         family: crystal family that the cell is kept in; "auto" is that of the starting model, "free" none.
@@ -57,5 +57,5 @@ class Settings:
 
     @property
     def narrowing(self) -> Narrowing:
-        """How the blur narrows from the first one."""
+        """Narrowing of the blur, from the first one on."""
         return Narrowing(self.blur_deg, min(Narrowing.narrowest_deg, self.blur_deg))

@@ -1,1 +1,1 @@
-"""How it runs: whole files, threads, compiled code kept between runs, and what made a number."""
+"""The running of the code: whole files, threads, compiled code kept between runs, and what made a number."""

@@ -13,7 +13,7 @@ from xrdscape.errors import RecordError
 
 
 def fingerprint(*parts: object) -> str:
-    """A name for a run: equal settings and equal tensors give equal names, in any process."""
+    """Return a name for a run: equal settings and equal tensors give equal names, in any process."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.detach().cpu().numpy().tobytes() if isinstance(part, Tensor) else repr(part).encode())
@@ -52,7 +52,7 @@ def save(path: Path, key: str, content: dict[str, Any]) -> None:
 
 
 def load(path: Path, key: str) -> dict[str, Any]:
-    """What `save` stored.
+    """Return what `save` stored.
 
     Raises:
         RecordError: for a file that cannot be read, or one stored by a run with other settings.

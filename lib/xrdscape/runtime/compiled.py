@@ -12,14 +12,17 @@ from typing import Any
 
 import numba
 
+CONFIG: Any = numba.config
+"""Numba's settings, which are set as it is loaded and have no types."""
+
 
 @cache
 def _folder() -> str:
-    """One for each state of the kernels' sources."""
+    """Return the folder of compiled code for the present state of the kernels' sources."""
     package, digest = Path(__file__).parents[1], hashlib.sha256()
     for path in sorted(package.glob("*/kernels/*.py")):
         digest.update(path.read_bytes())
-    parent = numba.config.CACHE_DIR or package / "__pycache__"  # type: ignore[attr-defined]
+    parent = CONFIG.CACHE_DIR or package / "__pycache__"
     return str(Path(parent) / f"kernels-{digest.hexdigest()[:12]}")
 
 
@@ -32,11 +35,11 @@ def kept(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def compile_it(function: Callable[..., Any]) -> Any:
         folder = _folder()
-        before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-        numba.config.CACHE_DIR = folder  # type: ignore[attr-defined]
+        before = CONFIG.CACHE_DIR
+        CONFIG.CACHE_DIR = folder
         try:
             return numba.njit(nogil=True, cache=True, **options)(function)
         finally:
-            numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+            CONFIG.CACHE_DIR = before
 
     return compile_it

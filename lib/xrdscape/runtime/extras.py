@@ -1,4 +1,4 @@
-"""What the light install leaves out, and one clear message where it is asked for."""
+"""The extras that the light install leaves out, and one clear message where one is asked for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What made a number: code, package versions, processor, day."""
+"""Provenance of a number: code, package versions, processor, day."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ PACKAGES = (
 
 @lru_cache
 def provenance() -> dict[str, Any]:
-    """What made the numbers of this process: revision, packages (those installed), python, machine, date."""
+    """Return what made the numbers of this process: revision, packages (those installed), python, machine, date."""
     return {
         "revision": revision(),
         "packages": package_versions(PACKAGES),
@@ -40,7 +40,7 @@ def provenance() -> dict[str, Any]:
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
-    """The versions of those of some packages that are installed, by name."""
+    """Return the versions of those of some packages that are installed, by name."""
     found = {}
     for name in names:
         with suppress(PackageNotFoundError):
@@ -49,8 +49,9 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def revision() -> str:
-    """The commit of the code in use, with a plus sign where the working tree differs from it; "unknown" without git or
-    outside a copy of the repository."""
+    """Return the commit of the code in use, with a plus sign where the working tree differs from it; "unknown" without
+    git or outside a copy of the repository.
+    """
     if CHECKOUT is None:
         return "unknown"
     asked = [["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--", "lib", "benchmarks/*.py"]]
@@ -66,7 +67,7 @@ def revision() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What this machine is: system, processor, cores that this process may use, memory_gib."""
+    """Return what this machine is: system, processor, cores that this process may use, memory_gib."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -80,5 +81,5 @@ def machine() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

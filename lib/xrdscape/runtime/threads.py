@@ -9,6 +9,8 @@ import numba
 import numpy as np
 import torch
 
+from xrdscape.runtime.compiled import CONFIG
+
 # Below so many reflections a thread would be handed too little work to be worth it: some 0.02 ms.
 REFLECTIONS_PER_THREAD = 32
 _count, _forked = 1, False
@@ -17,18 +19,19 @@ _one_caller = threading.Lock()
 
 
 def use_threads(count: int) -> None:
-    """Over how many threads this process spreads the samples of a batch; one if never called, or in a forked process.
+    """Set the number of threads over which this process spreads the samples of a batch; one if never called, or in a
+    forked process.
 
     Torch is kept to one thread: its own would split arrays too small to gain by it, and wait for the next ones
     spinning, on the cores that the others need.
     """
     global _count
-    _count = 1 if _forked else max(1, min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    _count = 1 if _forked else max(1, min(count, CONFIG.NUMBA_NUM_THREADS))
     torch.set_num_threads(1)
 
 
 def thread_count() -> int:
-    """The number of threads in use."""
+    """Return the number of threads in use."""
     return _count
 
 
@@ -44,7 +47,7 @@ def over_samples(one: Callable[..., None], many: Callable[..., None], batch: int
 
 
 def _after_fork() -> None:
-    """OpenMP's threads do not survive a fork, and it ends a process that asks for them again."""
+    """Fall back to one thread: OpenMP's do not survive a fork, and it ends a process that asks for them again."""
     global _count, _forked, _one_caller
     _count, _forked, _one_caller = 1, True, threading.Lock()
 

@@ -22,7 +22,7 @@ SAME_LOSS = 1e-5
 
 
 def artefact_records(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
-    """The recorded descents towards targets with artefacts.
+    """Return the recorded descents towards targets with artefacts.
 
     Args:
         copies, seed: those of the run that made them.
@@ -40,7 +40,7 @@ def artefact_records(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
 
 
 def rates_by_size(records: pd.DataFrame) -> pd.DataFrame:
-    """Rate of recovery by artefact, size, and whether the cell is projected.
+    """Return the rate of recovery by artefact, size, and whether the cell is projected.
 
     Args:
         records: as `artefact_records` gives them.
@@ -69,7 +69,7 @@ def rates_by_size(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcomes(rows: pd.DataFrame, sound: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes of descents at each size, beside tight matches; `sound` are those without the artefact."""
+    """Return the outcomes of descents at each size, beside tight matches; `sound` are those without the artefact."""
     found = []
     for size, group in rows.groupby("flaw_size"):
         tight = group[match("tight", "end")].astype(bool)
@@ -89,7 +89,7 @@ def _outcomes(rows: pd.DataFrame, sound: pd.DataFrame) -> pd.DataFrame:
 
 
 def tolerated(rates: pd.DataFrame) -> pd.DataFrame:
-    """Largest size of each artefact that is borne.
+    """Return the largest size of each artefact that is borne.
 
     Going outwards from none, it is the last size before recovery is below half of what it is without the artefact.
 
@@ -119,13 +119,13 @@ def tolerated(rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def free_cells(records: pd.DataFrame, artefact: ArtefactName, size: float) -> pd.DataFrame:
-    """Records of free cells at one size of an artefact."""
+    """Return the records of free cells at one size of an artefact."""
     chosen = (records["flaw"] == artefact) & (records["flaw_size"] == size)
     return records[chosen & ~records["projected"].astype(bool)]
 
 
 def angle_departures(rows: pd.DataFrame) -> np.ndarray:
-    """Largest departure of each refined cell's angles from those of its family's nearest cell, deg [n]."""
+    """Return the largest departure of each refined cell's angles from those of its family's nearest cell, deg [n]."""
     found = []
     for _, row in rows.iterrows():
         cell = torch.tensor(np.array(row[lattice("end")]), dtype=torch.float64)
@@ -150,7 +150,7 @@ class LengthChange:
 
 
 def length_changes(records: pd.DataFrame, artefact: ArtefactName, sizes: Sequence[float]) -> list[LengthChange]:
-    """Changes of the lengths of free cells at some sizes of an artefact."""
+    """Return the changes of the lengths of free cells at some sizes of an artefact."""
     found = []
     for size in sizes:
         change = np.array(
@@ -164,6 +164,8 @@ def length_changes(records: pd.DataFrame, artefact: ArtefactName, sizes: Sequenc
 
 
 def explained(records: pd.DataFrame, artefact: ArtefactName, size: float) -> tuple[float, float]:
-    """Median cosine similarities to a target with an artefact: the reference structure's, and those of free cells."""
+    """Return the median cosine similarities to a target with an artefact: the reference structure's, and those of free
+    cells.
+    """
     rows = free_cells(records, artefact, size)
     return -rows["truth_loss"].median(), -rows[loss("end")].median()

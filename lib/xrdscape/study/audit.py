@@ -70,17 +70,17 @@ def audit(store: Store, sample: int, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def passes(verdicts: Sequence[Verdict]) -> bool:
-    """Whether an audit with these verdicts bears the records out."""
+    """Return whether an audit with these verdicts bears the records out."""
     return "different" not in verdicts and verdicts.count("elsewhere") <= elsewhere_allowed(len(verdicts))
 
 
 def elsewhere_allowed(sample: int) -> int:
-    """Number of a sample that may end elsewhere (see `ELSEWHERE_SHARE`)."""
+    """Return the number of a sample that may end elsewhere (see `ELSEWHERE_SHARE`)."""
     return int(binom.ppf(0.99, sample, ELSEWHERE_SHARE))
 
 
 def same_arithmetic(made: dict[str, Any]) -> bool:
-    """Whether records were made by the same model of processor and the same packages as are here now."""
+    """Return whether records were made by the same model of processor and the same packages as are here now."""
     here = provenance()
     return all(
         made.get(name, {}).get(part) == here[name][part]
@@ -89,7 +89,7 @@ def same_arithmetic(made: dict[str, Any]) -> bool:
 
 
 def verdict_on(row: pd.Series, again: pd.Series, same: bool = True) -> tuple[Verdict, str]:
-    """The verdict on a record made again, and in words what differs beyond the bounds.
+    """Return the verdict on a record made again, and in words what differs beyond the bounds.
 
     Args:
         row, again: the record, and what was made now.
@@ -112,7 +112,7 @@ def _start_differs(row: pd.Series, again: pd.Series) -> list[str]:
 
 
 def _evaluation_differs(row: pd.Series) -> list[str]:
-    """Differences of what the record says of its own refined model from what that gives now."""
+    """Return the differences of what the record says of its own refined model from what that gives now."""
     now = evaluated(load_structure(row["structure"]), [crystal(row, "end")], "end").iloc[0]
     numbers = [*(similarity(name, "end") for name in SIMILARITIES), emd("end")]
     off = [f"{name} is {now[name]:.4f} at that end, not {row[name]:.4f}" for name in numbers

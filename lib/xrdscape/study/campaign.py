@@ -144,7 +144,7 @@ def _compute(client: Client, missing: Sequence[Job], store: Store, state: Progre
 
 
 def _finished(client: Client, futures: list[Future]) -> list[Future]:
-    """Futures that are finished; none after a while without any.
+    """Return the futures that are finished; none after a while without any.
 
     Raises:
         CancelledError: the scheduler is gone, or has dropped them.
@@ -159,7 +159,7 @@ def _finished(client: Client, futures: list[Future]) -> list[Future]:
 
 
 def _running(client: Client, jobs: dict[Future, Job]) -> list[str]:
-    """Keys of the jobs that workers have in hand."""
+    """Return the keys of the jobs that workers have in hand."""
     busy = {key for keys in client.processing().values() for key in keys}
     return [job.key for future, job in jobs.items() if future.key in busy]
 
@@ -184,7 +184,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
 
 
 def _address(scheduler: str) -> dict[str, str]:
-    """Arguments of a client that name its scheduler by its address, or by the file in which it leaves that."""
+    """Return a client's arguments that name its scheduler by its address, or by the file in which it leaves that."""
     return {"scheduler_file" if scheduler.endswith(".json") else "address": scheduler}
 
 
@@ -200,7 +200,7 @@ def _bar(jobs: Sequence[Job], missing: Sequence[Job], show: bool, title: str) ->
 
 
 def descents(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
-    """Records of all descents of a plan: those that the repository or a campaign has, and the rest computed.
+    """Return the records of all descents of a plan: those that the repository or a campaign has, and the rest computed.
 
     What is computed here is kept until the code that decides it changes; what a campaign made says with which revision.
 
@@ -216,18 +216,18 @@ def descents(plan: Plan, progress: bool = True, workers: int | None = None) -> p
 
 
 def relaxations(plan: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
-    """Records of all relaxations of a plan; everything else as `descents`."""
+    """Return the records of all relaxations of a plan; everything else is as in `descents`."""
     return _gather(relaxation_jobs(plan), progress, workers, "Relaxations")
 
 
 def searches(*plans: Plan, progress: bool = True, workers: int | None = None) -> pd.DataFrame:
-    """Records of all searches of one plan or more; everything else as `descents`."""
+    """Return the records of all searches of one plan or more; everything else is as in `descents`."""
     jobs = [job for plan in plans for job in search_jobs(plan)]
     return _gather(jobs, progress, workers, "Beyond the paper")
 
 
 def studied(plan: Plan, *others: pd.DataFrame) -> pd.DataFrame:
-    """Records of the descents and relaxations of a plan, and other records with them."""
+    """Return the records of the descents and relaxations of a plan, and other records with them."""
     return pd.concat([descents(plan), relaxations(plan), *others], ignore_index=True)
 
 
@@ -248,7 +248,7 @@ def _gather(jobs: Sequence[Job], progress: bool, workers: int | None, title: str
 
 @lru_cache
 def _code_digest() -> str:
-    """Fingerprint of the code that decides what a record holds."""
+    """Return the fingerprint of the code that decides what a record holds."""
     digest, package = hashlib.sha256(), Path(__file__).parents[1]
     for place in DECISIVE:
         path = package / place

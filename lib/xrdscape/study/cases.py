@@ -63,33 +63,24 @@ class Case:
 
 
 def reference_model(label: str, reference: Structure) -> Model:
-    """The reference structure as a model of a case."""
-    return Model(
-        label,
-        reference,
-        simulate(reference, PAPER_INSTRUMENT),
-        reflection_table(reference, PAPER_INSTRUMENT),
-        1.0,
-        True,
-    )
+    """Return the reference structure as a model of a case."""
+    return _model(label, reference, 1.0, True)
 
 
 def recorded_model(label: str, row: pd.Series, which: Which, reference: Structure) -> Model:
-    """Starting or refined model of a record as a model of a case."""
+    """Return the starting or refined model of a record as a model of a case."""
     structure = crystal(row, which, reference)
     cosine, matched = float(row[similarity("cosine", which)]), bool(row[match("conventional", which)])
-    return Model(
-        label,
-        structure,
-        simulate(structure, PAPER_INSTRUMENT),
-        reflection_table(structure, PAPER_INSTRUMENT),
-        cosine,
-        matched,
-    )
+    return _model(label, structure, cosine, matched)
+
+
+def _model(label: str, structure: Structure, cosine: float, matched: bool) -> Model:
+    pattern, table = simulate(structure, PAPER_INSTRUMENT), reflection_table(structure, PAPER_INSTRUMENT)
+    return Model(label, structure, pattern, table, cosine, matched)
 
 
 def choose_case(records: pd.DataFrame, name: str, level: float = 0.1) -> Case:
-    """The realisation whose unconstrained descent ended with the highest cosine similarity without a match.
+    """Return the realisation whose unconstrained descent ended with the highest cosine similarity without a match.
 
     Where every realisation matched, it is the one with the highest cosine similarity at the end.
 
@@ -144,7 +135,7 @@ class Failure:
 
 
 def failures(records: pd.DataFrame, settings: Sequence[tuple[str, Noise, float]]) -> list[Failure]:
-    """The refined models without a tight match that explain the pattern least and best, for each setting.
+    """Return the refined models without a tight match that explain the pattern least and best, for each setting.
 
     Args:
         records: rows of searches.

@@ -34,37 +34,37 @@ ROW = ["shard", "level", "copy"]
 
 
 def similarity(objective: Similarity, which: Which) -> str:
-    """Similarity of a model's pattern to that of the reference structure."""
+    """Return the column with the similarity of a model's pattern to that of the reference structure."""
     return f"{objective}_{which}"
 
 
 def emd(which: Which) -> str:
-    """Geometric distance of a model from the reference structure, angstrom."""
+    """Return the column with the geometric distance of a model from the reference structure, angstrom."""
     return f"emd_{which}"
 
 
 def match(criterion: Criterion, which: Which) -> str:
-    """Whether a model matches the reference structure by a criterion."""
+    """Return the column that tells whether a model matches the reference structure by a criterion."""
     return f"match_{criterion}_{which}"
 
 
 def lattice(which: Which) -> str:
-    """Lattice parameters of a model, angstrom and degrees."""
+    """Return the column with the lattice parameters of a model, angstrom and degrees."""
     return f"{which}_lattice"
 
 
 def coords(which: Which) -> str:
-    """Fractional coordinates of a model, site by site, flat."""
+    """Return the column with the fractional coordinates of a model, site by site, flat."""
     return f"{which}_coords"
 
 
 def loss(which: Which) -> str:
-    """Loss of a model as it was descended."""
+    """Return the column with the loss of a model as it was descended."""
     return f"{which}_loss"
 
 
 def energy(which: Which) -> str:
-    """Energy of a model, eV/atom."""
+    """Return the column with the energy of a model, eV/atom."""
     return f"energy_{which}"
 
 

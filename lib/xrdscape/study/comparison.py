@@ -58,14 +58,14 @@ Published = Mapping[Key, float]
 
 
 def all_published() -> dict[Key, float]:
-    """Every value of Tables 1, S1 and S2 that is not blank."""
+    """Return every value of Tables 1, S1 and S2 that is not blank."""
     return {(name, *key): value for name in STATISTICS for key, value in published_values(name).items()}
 
 
 def cells(
     estimates: pd.DataFrame, starts: pd.DataFrame, estimators: pd.DataFrame, shifts: pd.DataFrame
 ) -> dict[Key, Cell]:
-    """Our values and what the rules need beside them, place by place.
+    """Return our values and what the rules need beside them, place by place.
 
     Args:
         estimates: as `statistics.correlations` gives them.
@@ -92,7 +92,8 @@ def cells(
 
 
 def allowance(cell: Cell, statistic: Statistic, published: float) -> float:
-    """Largest difference of a published value from ours that the scatter of both samples and rounding explain.
+    """Return the largest difference of a published value from ours that the scatter of both samples and rounding
+    explain.
 
     Half the width of our 95 % interval, on the side of the published value, is 1.96 standard errors of ours. The
     paper's sample has a scatter of its own, smaller by the root of the ratio of the sizes; the difference scatters
@@ -105,7 +106,7 @@ def allowance(cell: Cell, statistic: Statistic, published: float) -> float:
 
 
 def turned(place: Key, published: float) -> float:
-    """Published value with the sign that it has in our convention.
+    """Return the published value with the sign that it has in our convention.
 
     For coordinate noise the text of the paper says that the similarities, not the losses, were correlated: there, and
     for the similarities alone, a negative value is the right way round.
@@ -118,13 +119,13 @@ def turned(place: Key, published: float) -> float:
 
 
 def best_estimator(ours: Cells, published: Published) -> str:
-    """The other estimator that agrees with the most values of Table 1."""
+    """Return the other estimator that agrees with the most values of Table 1."""
     counts = {name: agreeing(ours, published, name) for name in OTHER_ESTIMATORS}
     return max(counts, key=lambda name: counts[name])
 
 
 def agreeing(ours: Cells, published: Published, estimator: str) -> int:
-    """Number of values of Table 1 that an estimator agrees with."""
+    """Return the number of values of Table 1 that an estimator agrees with."""
     shared = [place for place in published if place in ours and place[0] == "mutual_information"]
     return sum(
         abs(published[place] - ours[place].otherwise[estimator]) <= allowance(ours[place], place[0], published[place])
@@ -133,7 +134,7 @@ def agreeing(ours: Cells, published: Published, estimator: str) -> int:
 
 
 def reason(place: Key, cell: Cell, published: float, estimator: str) -> tuple[Reason, str]:
-    """The first of `REASONS` whose rule holds, and the estimator or choice that it names, if it names one.
+    """Return the first of `REASONS` whose rule holds, and the estimator or choice that it names, if it names one.
 
     Args:
         place, cell: what we have.
@@ -161,7 +162,7 @@ def _between(one: float, other: float, sought: float, room: float) -> bool:
 
 
 def differences(ours: Cells, published: Published) -> pd.DataFrame:
-    """Every published value that has a value of ours, and the reason for their difference.
+    """Return every published value that has a value of ours, and the reason for their difference.
 
     Returns:
         DataFrame: statistic, noise, level, method, published, turned (see `turned`), value, low, high, start, reason,
@@ -180,7 +181,8 @@ def differences(ours: Cells, published: Published) -> pd.DataFrame:
 
 
 def shuffled_counts(ours: Cells, published: Published, seed: int = 0, times: int = 500) -> pd.Series:
-    """Number of times that each reason would be given to published values that have changed places, a mean of shuffles.
+    """Return the number of times that each reason would be given to published values that have changed places, a mean
+    of shuffles.
 
     Values change places within a table and a kind of noise, so that their sizes and signs stay plausible.
     """
@@ -202,7 +204,7 @@ def shuffled_counts(ours: Cells, published: Published, seed: int = 0, times: int
 
 
 def estimator_means(ours: Cells, published: Published) -> pd.DataFrame:
-    """Mutual information by each estimator and as published, over the settings of each kind.
+    """Return the mutual information by each estimator and as published, over the settings of each kind.
 
     Returns:
         DataFrame indexed by "published" and the names of `ESTIMATORS`: the mean over settings with "Lattice, free",
@@ -227,7 +229,7 @@ def _kind(place: Key) -> str:
 
 
 def lengths_moved(records: pd.DataFrame) -> pd.Series:
-    """Median over the descents of cells of the mean relative change of the lengths, by method."""
+    """Return the median over the descents of cells of the mean relative change of the lengths, by method."""
     rows = records[records["noise"] == "lattice"]
     start, end = (np.stack(list(rows[lattice(which)]))[:, :3] for which in WHICH)
     return pd.Series(np.abs(end / start - 1).mean(axis=1)).groupby(rows["method"].to_numpy()).median()

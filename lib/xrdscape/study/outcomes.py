@@ -18,12 +18,12 @@ from xrdscape.study.store import Store
 
 
 def at_setting(records: pd.DataFrame, noise: Noise, level: float) -> pd.DataFrame:
-    """Records of one noise and level."""
+    """Return the records of one noise and level."""
     return records[(records["noise"] == noise) & np.isclose(records["level"], level)]
 
 
 def descent_ends(records: pd.DataFrame) -> pd.DataFrame:
-    """Ends of the paper's descents by kind of noise and method.
+    """Return the ends of the paper's descents by kind of noise and method.
 
     Returns:
         DataFrame: noise, method, converged and failed (shares; the rest ran out of steps), steps and seconds (medians),
@@ -44,7 +44,7 @@ def descent_ends(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def relaxation_ends(records: pd.DataFrame) -> pd.DataFrame:
-    """Ends of CHGNet's relaxations by setting.
+    """Return the ends of CHGNet's relaxations by setting.
 
     Returns:
         DataFrame: noise, level, converged (share), and medians of steps, gained_ev (energy, eV/atom), emd_start,
@@ -63,7 +63,7 @@ def relaxation_ends(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def explained_ends(records: pd.DataFrame) -> pd.DataFrame:
-    """Tight matches among the ends of searches that explain the pattern and among those that do not.
+    """Return the tight matches among the ends of searches that explain the pattern and among those that do not.
 
     Args:
         records: rows of searches.
@@ -110,14 +110,14 @@ def fooled(records: pd.DataFrame, noise: Noise) -> Fooled:
 
 
 def crystal_shares(records: pd.DataFrame, noise: Noise, level: float) -> pd.DataFrame:
-    """Share of tight matches at one setting: rows crystals in the order of the records, columns methods."""
+    """Return the share of tight matches at one setting: rows crystals in the order of the records, columns methods."""
     part = at_setting(records, noise, level)
     shares = part.groupby(["structure", "method"])[match("tight", "end")].mean().unstack()
     return shares.loc[part["structure"].unique()]
 
 
 def family_shares(records: pd.DataFrame, noise: Noise, level: float) -> pd.DataFrame:
-    """Share of tight matches of each method at one setting, by crystal family and for all crystals together.
+    """Return the share of tight matches of each method at one setting, by crystal family and for all crystals together.
 
     Returns:
         DataFrame: method, family ("all" for all), starts, share, seconds (median of a start of the method).
@@ -133,13 +133,13 @@ def family_shares(records: pd.DataFrame, noise: Noise, level: float) -> pd.DataF
 
 
 def begun_alike(records: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Records that began where some of the others did, and the others, all together."""
+    """Return the records that began where some of the others did, and the others, all together."""
     start = [*START, "seed"]
     return pd.concat([records.merge(others[start].drop_duplicates(), on=start), others], ignore_index=True)
 
 
 def paired_wins(records: pd.DataFrame, noise: Noise, level: float, method: str, others: Sequence[str]) -> pd.DataFrame:
-    """A method against others over the same starting models: McNemar's exact test, two-sided.
+    """Compare a method with others over the same starting models: McNemar's exact test, two-sided.
 
     Returns:
         DataFrame: method, other, won (starts that the method alone matches tightly), lost (that the other alone does),
@@ -158,7 +158,8 @@ def paired_wins(records: pd.DataFrame, noise: Noise, level: float, method: str, 
 
 
 def processors(records: pd.DataFrame, store: Store) -> Counter[str]:
-    """Number of records by the processor that made them; "" stands for this machine, whose store has none of them.
+    """Return the number of records by the processor that made them; "" stands for this machine, whose store has none of
+    them.
 
     Args:
         records: rows, in or outside the store.

@@ -7,7 +7,7 @@ from xrdscape.study.records import PUBLISHED_METHODS
 
 
 def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
-    """Results of each learning rate.
+    """Return the results of each learning rate.
 
     Args:
         records: descents of a plan with several learning rates.
@@ -36,7 +36,7 @@ def pilot_table(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chosen(records: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
-    """Whether each row of a table has the rate that `chosen_rates` chooses."""
+    """Return whether each row of a table has the rate that `chosen_rates` chooses."""
     chosen = pd.Series(False, index=table.index)
     for (noise, method), part in table.groupby(["noise", "method"]):
         rows = records[(records["noise"] == noise) & (records["method"] == method)]
@@ -51,7 +51,7 @@ def _chosen(records: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
 
 
 def chosen_rates(records: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """The largest learning rate that is as good as the best, by noise and method.
+    """Return the largest learning rate that is as good as the best, by noise and method.
 
     Best is the rate with the largest share of matches (conventional criterion), which is what the study measures; as
     good is one whose share is behind by no more than the standard error of that difference, over the same starting

@@ -93,13 +93,13 @@ class Plan:
 
 
 def jobs(plan: Plan) -> list[Job]:
-    """All jobs of a plan: descents of cells, those of coordinates, relaxations, and searches beyond the paper."""
+    """Return all jobs of a plan: descents of cells, those of coordinates, relaxations, searches beyond the paper."""
     descents = sorted(descent_jobs(plan), key=lambda job: job.noise != "lattice")
     return [*descents, *relaxation_jobs(plan), *search_jobs(plan)]
 
 
 def descent_jobs(plan: Plan) -> list[DescentJob]:
-    """The descents of a plan."""
+    """Return the descents of a plan."""
     found = []
     for structure, (noise, levels, rates) in product(plan.structures, _noises(plan)):
         for group, name, rate in product(_groups(levels, plan.copies), plan.methods, rates):
@@ -129,7 +129,7 @@ def descent_jobs(plan: Plan) -> list[DescentJob]:
 
 
 def search_jobs(plan: Plan) -> list[SearchJob]:
-    """The searches of a plan; a method that relaxes is slow, and has one level a job."""
+    """Return the searches of a plan; a method that relaxes is slow, and has one level a job."""
     found = []
     for structure, name in product(plan.structures, plan.searches):
         method = ALL_METHODS[name]
@@ -140,7 +140,7 @@ def search_jobs(plan: Plan) -> list[SearchJob]:
 
 
 def relaxation_jobs(plan: Plan) -> list[RelaxationJob]:
-    """The CHGNet relaxations of a plan: one level a job, for they are slow and share nothing."""
+    """Return the CHGNet relaxations of a plan: one level a job, for they are slow and share nothing."""
     copies = plan.relaxation_copies
     return [
         RelaxationJob(structure, noise, (level,), copies, plan.seed, plan.relaxation_steps)
@@ -151,7 +151,7 @@ def relaxation_jobs(plan: Plan) -> list[RelaxationJob]:
 
 
 def _noises(plan: Plan) -> tuple[tuple[Noise, tuple[float, ...], tuple[Rate, ...]], ...]:
-    """Both noises with their levels and learning rates."""
+    """Return both noises with their levels and learning rates."""
     return (
         ("lattice", plan.lattice_levels, _several(plan.lattice_learning_rate)),
         ("coordinates", plan.coordinate_levels, _several(plan.coordinate_learning_rate)),
@@ -169,7 +169,7 @@ def _groups(levels: tuple[float, ...], copies: int) -> list[tuple[float, ...]]:
 
 
 def load_plan(name: str, path: Path | None = None) -> Plan:
-    """The plan of that name in a file of plans, `data/plans.yaml` if none is named.
+    """Return the plan of that name in a file of plans, `data/plans.yaml` if none is named.
 
     Raises:
         RecordError: no such file or plan, or a setting that no plan has.
@@ -178,7 +178,7 @@ def load_plan(name: str, path: Path | None = None) -> Plan:
 
 
 def plans(path: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Plans in a file as they are written there, by name.
+    """Return the plans in a file as they are written there, by name.
 
     Raises:
         RecordError: for a file that is not there or cannot be understood.

@@ -82,7 +82,9 @@ class Progress:
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
-    """State that the last run of a folder wrote; `active` is False for one that was killed. Empty without a run."""
+    """Return the state that the last run of a folder wrote; `active` is False for one that was killed. Empty without a
+    run.
+    """
     try:
         state: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf8"))
     except (OSError, json.JSONDecodeError):
@@ -104,7 +106,7 @@ def _alive(state: dict[str, Any]) -> bool:
 
 
 def spoken(seconds: float) -> str:
-    """A length of time to two digits or so: 40 s, 12 min, 3 h 20 min."""
+    """Return a length of time to two digits or so: 40 s, 12 min, 3 h 20 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

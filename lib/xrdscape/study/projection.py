@@ -15,7 +15,7 @@ START = ["structure", "level", "copy"]
 
 
 def projected_starts(records: pd.DataFrame, least_level: float) -> pd.DataFrame:
-    """Starting models under lattice noise, projected onto the reference's crystal family and not descended.
+    """Return the starting models under lattice noise, projected onto the reference's crystal family and not descended.
 
     Args:
         records: of descents.
@@ -39,7 +39,7 @@ def projected_starts(records: pd.DataFrame, least_level: float) -> pd.DataFrame:
 
 
 def projection_gains(records: pd.DataFrame, projected: pd.DataFrame) -> pd.DataFrame:
-    """Matches of starting models, of projected ones and of constrained descents, by level of lattice noise.
+    """Return the matches of starting models, of projected ones and of constrained descents, by level of lattice noise.
 
     Args:
         records: of descents.

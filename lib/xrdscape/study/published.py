@@ -32,7 +32,7 @@ Setting = tuple[Noise, float, str]
 
 
 def published_table(name: TableName) -> pd.DataFrame:
-    """A published table.
+    """Return a published table.
 
     Args:
         name: "table1" (mutual information), "table_s1" (Pearson), "table_s2" (Spearman), or "values" (single
@@ -52,7 +52,7 @@ def published_table(name: TableName) -> pd.DataFrame:
 
 
 def published_values(statistic: Statistic) -> dict[Setting, float]:
-    """Printed values of a statistic by noise, level and method; blanks are left out.
+    """Return the printed values of a statistic by noise, level and method; blanks are left out.
 
     Raises:
         RecordError: for an unknown statistic.

@@ -67,12 +67,12 @@ ARROW_TYPES: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 
 
 def label(structure: str) -> str:
-    """Name of a structure as part of a file's."""
+    """Return the name of a structure as part of a file's."""
     return Path(structure).stem.replace("(", "_").replace(")", "_")
 
 
 def geometry(structure: Structure, which: Which) -> dict[str, list[float]]:
-    """Columns that hold a model: lattice parameters and fractional coordinates, flat."""
+    """Return the columns that hold a model: lattice parameters and fractional coordinates, flat."""
     return {
         columns.lattice(which): [float(v) for v in structure.lattice.parameters],
         columns.coords(which): structure.frac_coords.ravel().tolist(),
@@ -80,7 +80,7 @@ def geometry(structure: Structure, which: Which) -> dict[str, list[float]]:
 
 
 def crystal(row: pd.Series, which: Which = "end", reference: Structure | None = None) -> Structure:
-    """Starting or refined model of a record.
+    """Return the starting or refined model of a record.
 
     Args:
         row: the record.
@@ -98,7 +98,8 @@ def crystal(row: pd.Series, which: Which = "end", reference: Structure | None = 
 
 
 def evaluated(reference: Structure, results: list[Structure], which: Which) -> pd.DataFrame:
-    """Closeness of each result to the reference structure, by pattern (float64, all reflections) and by geometry.
+    """Return the closeness of each result to the reference structure, by pattern (float64, all reflections) and by
+    geometry.
 
     Args:
         reference: the reference structure.
@@ -137,7 +138,7 @@ def write(path: Path, rows: pd.DataFrame, made: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Rows stored by `write`.
+    """Return the rows stored by `write`.
 
     Raises:
         RecordError: for a damaged file, one of an unknown schema, or one with missing or foreign columns.
@@ -146,7 +147,8 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def made(path: Path) -> dict[str, Any]:
-    """Settings of each job in a file and what made its rows (see `runtime.provenance`), without reading the rows.
+    """Return the settings of each job in a file and what made its rows (see `runtime.provenance`), without reading the
+    rows.
 
     Raises:
         RecordError: as `read`.
@@ -156,7 +158,7 @@ def made(path: Path) -> dict[str, Any]:
 
 
 def made_of(entry: dict[str, Any], copy: int) -> dict[str, Any]:
-    """Provenance of one realisation of a job.
+    """Return the provenance of one realisation of a job.
 
     A job begun on one machine may be completed on another, which its entry then names under "otherwise", with the
     realisations made there.

@@ -26,13 +26,13 @@ Pair = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def recorded(names: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """Records by plan, of those of some plans of `data/plans.yaml` that have any."""
+    """Return the records by plan, of those of some plans of `data/plans.yaml` that have any."""
     found = {name: store_of(name).load(descent_jobs(load_plan(name))) for name in names}
     return {name: rows for name, rows in found.items() if len(rows)}
 
 
 def in_common(study: pd.DataFrame, variant: pd.DataFrame) -> Pair:
-    """The rows of both that have a starting model and a method in common, in one order."""
+    """Return the rows of both that have a starting model and a method in common, in one order."""
     # Of several learning rates, say, a starting model has one row here.
     ours = study.drop_duplicates(DESCENT).set_index(DESCENT)
     theirs = variant.drop_duplicates(DESCENT).set_index(DESCENT)
@@ -41,7 +41,7 @@ def in_common(study: pd.DataFrame, variant: pd.DataFrame) -> Pair:
 
 
 def sensitivity_table(study: pd.DataFrame, variant: pd.DataFrame) -> pd.DataFrame:
-    """Results from the same starting models with the study's choices and with another.
+    """Return the results from the same starting models with the study's choices and with another.
 
     Args:
         study: records, those of the variant's starting models and methods among them.
@@ -71,13 +71,13 @@ def sensitivity_table(study: pd.DataFrame, variant: pd.DataFrame) -> pd.DataFram
 
 
 def choice_table(study: pd.DataFrame, variants: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """`sensitivity_table` of several plans, one below the other, with the plan's name in the column choice."""
+    """Return `sensitivity_table` of several plans, one below the other, with the plan's name in the column choice."""
     tables = [sensitivity_table(study, rows).assign(choice=name) for name, rows in variants.items()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def criteria_differences(records: pd.DataFrame) -> pd.DataFrame:
-    """Match rates under the other criteria less that under the conventional one, over the same results.
+    """Return the match rates under the other criteria less that under the conventional one, over the same results.
 
     Returns:
         DataFrame, a row for each setting and criterion: noise, level, method, criterion (of `OTHER_CRITERIA`),
@@ -93,7 +93,7 @@ def criteria_differences(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def measured(rows: pd.DataFrame, which: Which = "end") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Dissimilarity, by the method's own objective, and geometric distance of the models of one method.
+    """Return the dissimilarity, by the method's own objective, and geometric distance of the models of one method.
 
     Args:
         rows: records of one method.
@@ -104,7 +104,7 @@ def measured(rows: pd.DataFrame, which: Which = "end") -> tuple[NDArray[np.float
 
 
 def start_statistics(records: pd.DataFrame) -> pd.DataFrame:
-    """The statistics of `statistics.correlations` before any descent: noise, level, method, statistic, value.
+    """Return the statistics of `statistics.correlations` before any descent: noise, level, method, statistic, value.
 
     They are the limit of a descent that hardly moves, as with a small learning rate or an early stop.
     """
@@ -116,7 +116,9 @@ def start_statistics(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def estimator_values(records: pd.DataFrame) -> pd.DataFrame:
-    """The mutual information of each setting by each of `ESTIMATORS`: noise, level, method, estimator, value (nats)."""
+    """Return the mutual information of each setting by each of `ESTIMATORS`: noise, level, method, estimator, value
+    (nats).
+    """
     rows = []
     for key, part in records.groupby(SETTING):
         pair = measured(part)
@@ -125,21 +127,21 @@ def estimator_values(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_neighbours(records: pd.DataFrame, neighbours: int) -> pd.DataFrame:
-    """The same results with another number of neighbours counted in their geometric distance (see `emd`)."""
+    """Return the same results with another number of neighbours counted in their geometric distance (see `emd`)."""
     references = {name: load_structure(name) for name in records["structure"].unique()}
     distances = [emd(references[row["structure"]], crystal(row), neighbours) for _, row in records.iterrows()]
     return records.assign(**{columns.emd("end"): distances})
 
 
 def neighbours_choice(count: int) -> str:
-    """The choice of another number of neighbours, as `paired_choices` names it."""
+    """Return the choice of another number of neighbours, as `paired_choices` names it."""
     return f"{count} neighbours"
 
 
 def paired_choices(
     study: pd.DataFrame, variants: Mapping[str, pd.DataFrame], neighbours: Sequence[int], copies: int
 ) -> dict[str, Pair]:
-    """All choices that can move a statistic: by the name of the plan, and by `neighbours_choice`.
+    """Return all choices that can move a statistic: by the name of the plan, and by `neighbours_choice`.
 
     Args:
         study: the study's records.
@@ -155,7 +157,7 @@ def paired_choices(
 
 
 def choice_shifts(pairs: Mapping[str, Pair]) -> pd.DataFrame:
-    """Shift of each statistic by each choice, at each setting that it was tried at.
+    """Return the shift of each statistic by each choice, at each setting that it was tried at.
 
     Returns:
         DataFrame: choice, noise, level, method, statistic, value (otherwise less study) with low and high (95 %, by
@@ -173,7 +175,7 @@ def choice_shifts(pairs: Mapping[str, Pair]) -> pd.DataFrame:
 
 
 def shift_sizes(shifts: pd.DataFrame, choices: Sequence[str]) -> pd.DataFrame:
-    """Shifts of each statistic by some choices, over all settings.
+    """Return the shifts of each statistic by some choices, over all settings.
 
     Args:
         shifts: as `choice_shifts` gives them.
@@ -193,7 +195,8 @@ def shift_sizes(shifts: pd.DataFrame, choices: Sequence[str]) -> pd.DataFrame:
 
 
 def batch_stopping(records: pd.DataFrame, tolerance: float, check_every: int, batch: int = 16) -> pd.DataFrame:
-    """Change of the steps by a test for convergence on the summed loss of a batch, at least and, roughly, at most.
+    """Return the change of the steps by a test for convergence on the summed loss of a batch, at least and, roughly, at
+    most.
 
     The sum of the improvements of a batch is below the tolerance only when each of them is. So a batch goes on at least
     until the last of its samples would have stopped alone. A sample that has stopped alone was improving by less than

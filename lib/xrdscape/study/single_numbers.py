@@ -34,7 +34,7 @@ RARE = 0.025
 
 
 def single_values(records: pd.DataFrame, ours: Cells, estimator: str) -> pd.DataFrame:
-    """The single numbers in the paper's text beside ours.
+    """Return the single numbers in the paper's text beside ours.
 
     A cosine similarity is compared with those of our draws of the same crystal and noise that match, or do not, as the
     paper's case does; a match with the share of our draws that have the same outcome; a mutual information by the rules

@@ -22,7 +22,7 @@ from xrdscape.study.records import NOISED, PUBLISHED_METHODS
 
 
 def rates(rows: pd.DataFrame, by: Sequence[str], flag: str) -> pd.DataFrame:
-    """Share of rows with a flag set, group by group.
+    """Return the share of rows with a flag set, group by group.
 
     Returns:
         DataFrame: the columns `by`, matched (rows with the flag), trials, rate, low, high (Jeffreys' 95 % interval).
@@ -38,12 +38,13 @@ def rates(rows: pd.DataFrame, by: Sequence[str], flag: str) -> pd.DataFrame:
 
 
 def starting_models(records: pd.DataFrame) -> pd.DataFrame:
-    """Records of each starting model once, which several methods may have descended."""
+    """Return the records of each starting model once, which several methods may have descended."""
     return records.drop_duplicates(START)
 
 
 def match_rates(records: pd.DataFrame, criterion: Criterion = "conventional") -> pd.DataFrame:
-    """Share of refined models that match, by noise, level and method, and of starting models (method `NOISED`).
+    """Return the share of refined models that match, by noise, level and method, and of starting models (method
+    `NOISED`).
 
     Args:
         records: rows of descents, relaxations and searches.
@@ -64,17 +65,17 @@ def match_rates(records: pd.DataFrame, criterion: Criterion = "conventional") ->
 
 
 def joined_rates(descents: pd.DataFrame, relaxations: pd.DataFrame) -> pd.DataFrame:
-    """`match_rates` of descents and relaxations together."""
+    """Return `match_rates` of descents and relaxations together."""
     return match_rates(pd.concat([descents, relaxations], ignore_index=True))
 
 
 def rates_by_criterion(records: pd.DataFrame) -> pd.DataFrame:
-    """`match_rates` under every criterion, with its name in the column criterion."""
+    """Return `match_rates` under every criterion, with its name in the column criterion."""
     return pd.concat([match_rates(records, name).assign(criterion=name) for name in CRITERIA], ignore_index=True)
 
 
 def costs(records: pd.DataFrame) -> pd.DataFrame:
-    """Tight matches of each method and its time, setting by setting.
+    """Return the tight matches of each method and its time, setting by setting.
 
     Args:
         records: rows of descents, relaxations and searches.
@@ -89,7 +90,7 @@ def costs(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled_matches(records: pd.DataFrame) -> pd.DataFrame:
-    """Matches over all levels, of free and constrained descents of cells and of descents of coordinates.
+    """Return the matches over all levels, of free and constrained descents of cells and of descents of coordinates.
 
     Returns:
         DataFrame: noise, constrained, trials, conventional, tight (numbers of matches).
@@ -141,7 +142,8 @@ def reduction_effect(records: pd.DataFrame) -> ReductionEffect:
 
 
 def tight_among_matches(records: pd.DataFrame) -> pd.DataFrame:
-    """Tight matches among those that the conventional criterion accepts, setting by setting, and over the levels.
+    """Return the tight matches among those that the conventional criterion accepts, setting by setting, and over the
+    levels.
 
     Returns:
         DataFrame noise, level, method (`NOISED` for starting models), trials, matched (conventional), tight (of the
@@ -158,7 +160,7 @@ def tight_among_matches(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def off_reference(records: pd.DataFrame, level: float) -> np.ndarray:
-    """Departures of the starting cells under lattice noise of a level from the reference's.
+    """Return the departures of the starting cells under lattice noise of a level from the reference's.
 
     Returns:
         Departures [n, 6]: relative ones of the lengths, degrees of the angles.
@@ -175,7 +177,8 @@ def off_reference(records: pd.DataFrame, level: float) -> np.ndarray:
 
 
 def correlations(records: pd.DataFrame, seed: int = 0, halves: int = 200, resamples: int = 2000) -> pd.DataFrame:
-    """Statistics of dissimilarity, by the objective descended, and geometric distance over the results of each setting.
+    """Return the statistics of dissimilarity, by the objective descended, and geometric distance over the results of
+    each setting.
 
     Args:
         records: rows of descents.

@@ -18,7 +18,7 @@ FAILED_ENDS: tuple[Ending, ...] = ("loss not finite", "impossible cell", "broke 
 
 
 def status_table(jobs: Sequence[Job], store: Store, rows: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Numbers of results of each setting by where they stand.
+    """Return the numbers of results of each setting by where they stand.
 
     Args:
         jobs, store: what there should be, and where it is.
@@ -57,7 +57,7 @@ def _where(job: Job, done: set[str], running: set[str], failed: set[str]) -> str
 
 
 def status_text(jobs: Sequence[Job], store: Store) -> str:
-    """Text of the table, sums over each kind of work that there is, and what the last run said."""
+    """Return the text of the table, sums over each kind of work that there is, and what the last run said."""
     rows = store.load(jobs)
     table = status_table(jobs, store, rows)
     lines = [table.to_string(index=False), ""]
@@ -72,7 +72,7 @@ def status_text(jobs: Sequence[Job], store: Store) -> str:
 
 
 def _broken_ones(rows: pd.DataFrame) -> list[str]:
-    """Lines on the results that came to nothing, and why."""
+    """Return the lines on the results that came to nothing, and why."""
     if rows.empty:
         return []
     bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]

@@ -32,7 +32,7 @@ class Store:
     merged: Path | None = None
 
     def keys(self) -> set[str]:
-        """Keys of the jobs that are finished; one whose file is damaged is not."""
+        """Return the keys of the jobs that are finished; one whose file is damaged is not."""
         return set(self.provenance())
 
     def add(self, job: Job, rows: pd.DataFrame, provenance: dict[str, str]) -> None:
@@ -45,7 +45,7 @@ class Store:
         records.write(self.fresh / f"{job.key}{ENDING}", rows, made)
 
     def load(self, jobs: Iterable[Job]) -> pd.DataFrame:
-        """Rows of these jobs, in their order; those of missing jobs are left out.
+        """Return the rows of these jobs, in their order; those of missing jobs are left out.
 
         Raises:
             RecordError: for a damaged file, or one of an unknown schema.
@@ -61,7 +61,7 @@ class Store:
         return rows.assign(place=place).sort_values("place", kind="stable").drop(columns="place").reset_index(drop=True)
 
     def everything(self) -> pd.DataFrame:
-        """All rows of the store.
+        """Return all rows of the store.
 
         Raises:
             RecordError: there are none, or a file is damaged or of an unknown schema.
@@ -73,7 +73,7 @@ class Store:
         return pd.concat(frames, ignore_index=True).drop_duplicates(["shard", "level", "copy"])
 
     def provenance(self) -> dict[str, dict[str, Any]]:
-        """Settings and provenance (see `runtime.provenance`) of each job, by its key."""
+        """Return the settings and provenance (see `runtime.provenance`) of each job, by its key."""
         found: dict[str, dict[str, Any]] = {}
         for path in [*self._merged_files(), *self._sound_files()]:
             found |= records.made(path)
@@ -117,7 +117,7 @@ class Store:
         return sorted(self.fresh.glob(f"[!.]*{ENDING}"))
 
     def _sound_files(self) -> list[Path]:
-        """Jobs' own files that can be read, to tell by their ends, where a file that was cut off is cut off."""
+        """Return the jobs' own files that can be read; a file that was cut off shows it by its end."""
         return [path for path in self._fresh_files() if _is_sound(path)]
 
     def _merged_files(self) -> list[Path]:
@@ -133,5 +133,5 @@ def _is_sound(path: Path) -> bool:
 
 
 def store_of(plan: str) -> Store:
-    """The store of a named plan: its merged files come with the repository."""
+    """Return the store of a named plan: its merged files come with the repository."""
     return Store(CAMPAIGN / plan, RECORDS / plan)

@@ -9,12 +9,13 @@ from xrdscape.tables.words import LABELS, seconds_text
 
 
 def ablation_table(costs: pd.DataFrame, noise: Noise) -> pd.DataFrame:
-    """`costs_table` of variants of one method under one kind of noise."""
+    """Return `costs_table` of variants of one method under one kind of noise."""
     return costs_table(costs, noise).rename(columns={"Method": "What is changed"})
 
 
 def families_table(shares: pd.DataFrame) -> pd.DataFrame:
-    """Tight matches in per cent by crystal family, at one setting: a row a variant, in the order of `LABELS`.
+    """Return the tight matches in per cent by crystal family, at one setting: a row a variant, in the order of
+    `LABELS`.
 
     Args:
         shares: as `outcomes.family_shares` gives them.

@@ -37,7 +37,7 @@ QUOTED: Mapping[str, tuple[str, Noise, float]] = {
 
 
 def quoted_rates(costs: pd.DataFrame) -> dict[str, str]:
-    """The rates of `QUOTED`, in words.
+    """Return the rates of `QUOTED`, in words.
 
     Args:
         costs: as `statistics.costs` gives them.
@@ -46,7 +46,7 @@ def quoted_rates(costs: pd.DataFrame) -> dict[str, str]:
 
 
 def rate_text(costs: pd.DataFrame, method: str, noise: Noise, level: float) -> str:
-    """Share of tight matches of a method at one setting, in words.
+    """Return the share of tight matches of a method at one setting, in words.
 
     Args:
         costs: as `statistics.costs` gives them.
@@ -57,7 +57,7 @@ def rate_text(costs: pd.DataFrame, method: str, noise: Noise, level: float) -> s
 
 
 def advice_table(costs: pd.DataFrame) -> pd.DataFrame:
-    """The recommended methods, one row a situation.
+    """Return the recommended methods, one row a situation.
 
     Args:
         costs: as `statistics.costs` gives them.

@@ -17,7 +17,8 @@ MOVES = {"lattice": "cell", "coordinates": "atoms"}
 
 
 def costs_table(costs: pd.DataFrame, noise: Noise) -> pd.DataFrame:
-    """Tight matches and times under one kind of noise: a row a method, a column a level, and the time of a start.
+    """Return the tight matches and times under one kind of noise: a row a method, a column a level, and the time of a
+    start.
 
     Of the medians of the time level by level the middle one is given.
 
@@ -38,7 +39,7 @@ def costs_table(costs: pd.DataFrame, noise: Noise) -> pd.DataFrame:
 
 
 def explained_table(ends: pd.DataFrame) -> pd.DataFrame:
-    """Ends of searches that explain the pattern, and that do not, and how many of either are the crystal.
+    """Return the ends of searches that explain the pattern, and that do not, and how many of either are the crystal.
 
     Args:
         ends: as `outcomes.explained_ends` gives them.
@@ -54,7 +55,7 @@ def explained_table(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def crystals_table(shares: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
-    """Tight matches crystal by crystal, in per cent, at one setting: a row a crystal, a column a method.
+    """Return the tight matches crystal by crystal, in per cent, at one setting: a row a crystal, a column a method.
 
     Args:
         shares: as `outcomes.crystal_shares` gives them.
@@ -66,7 +67,7 @@ def crystals_table(shares: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame
 
 
 def bars_table(costs: pd.DataFrame, bars: Sequence[tuple[str, Noise, float, float]]) -> pd.DataFrame:
-    """Aims and what was reached.
+    """Return the aims and what was reached.
 
     Args:
         costs: as `statistics.costs` gives them.
@@ -82,7 +83,7 @@ def bars_table(costs: pd.DataFrame, bars: Sequence[tuple[str, Noise, float, floa
 
 
 def difference_text(wins: pd.DataFrame) -> str:
-    """Number of starts that a method solves more than others, and how sure that is, in words.
+    """Return the number of starts that a method solves more than others, and how sure that is, in words.
 
     Args:
         wins: as `outcomes.paired_wins` gives them.
@@ -97,7 +98,7 @@ def difference_text(wins: pd.DataFrame) -> str:
 
 
 def methods_table(names: Sequence[str]) -> pd.DataFrame:
-    """Settings of the methods, a row each."""
+    """Return the settings of the methods, a row each."""
     rows = []
     for name in names:
         method = ALL_METHODS[name]
@@ -109,7 +110,7 @@ def methods_table(names: Sequence[str]) -> pd.DataFrame:
 
 
 def narrowing_text(narrowing: Narrowing) -> str:
-    """Narrowing of a blur, in words.
+    """Return the narrowing of a blur, in words.
 
     >>> narrowing_text(Narrowing(widest_deg=5.0, stages=3, steps=20, last_steps=50))
     'from 5° to 0.2° in 3 stages of 20 steps, and then 50 steps without'
@@ -127,7 +128,7 @@ def _begins_at(method: Method) -> str:
 
 
 def failure_text(failure: Failure) -> str:
-    """Title of a failure: the refined model, how well it explains the pattern and how far off it is."""
+    """Return the title of a failure: the refined model, how well it explains the pattern and how far off it is."""
     return (
         f"{LABELS[failure.method]}, {setting_text(failure.noise, failure.level)}: {failure.structure}, copy "
         f"{failure.copy}, cosine {failure.cosine:.4f}, {failure.emd_angstrom:.2f} Å off"
@@ -135,7 +136,9 @@ def failure_text(failure: Failure) -> str:
 
 
 def fooled_text(fooled: Fooled) -> str:
-    """Ends that explain the pattern and do not match tightly: how many, of which crystal most, and how far off."""
+    """Return the ends that explain the pattern and do not match tightly: how many, of which crystal most, and how far
+    off.
+    """
     if not fooled.wrong:
         return f"none of {fooled.explained:,}"
     return (

@@ -22,7 +22,7 @@ from xrdscape.tables.words import (
 
 
 def missing_text(names: Collection[str]) -> str:
-    """A sentence on which of the plans in `CHOICES` have no records yet, and what makes them.
+    """Return a sentence on which of the plans in `CHOICES` have no records yet, and what makes them.
 
     Args:
         names: plans that have some.
@@ -36,7 +36,7 @@ def missing_text(names: Collection[str]) -> str:
 
 
 def choices_text(table: pd.DataFrame) -> str:
-    """A sentence on the comparisons in which a choice changes the match rate beyond chance.
+    """Return a sentence on the comparisons in which a choice changes the match rate beyond chance.
 
     Args:
         table: as `sensitivity.choice_table` gives it.
@@ -56,7 +56,7 @@ def choices_text(table: pd.DataFrame) -> str:
 
 
 def pairs_text(table: pd.DataFrame) -> str:
-    """Number of pairs of descents behind the comparisons of `sensitivity.choice_table`."""
+    """Return the number of pairs of descents behind the comparisons of `sensitivity.choice_table`."""
     if table.empty:
         return "no pairs of descents yet"
     least, most = table["n"].min(), table["n"].max()
@@ -64,7 +64,7 @@ def pairs_text(table: pd.DataFrame) -> str:
 
 
 def choice_name(choice: str) -> str:
-    """Name of a choice of `sensitivity.paired_choices` in tables.
+    """Return the name of a choice of `sensitivity.paired_choices` in tables.
 
     >>> choice_name("slower"), choice_name("10 neighbours")
     ('Smaller learning rate', '10 nearest atoms in the distance')
@@ -73,7 +73,7 @@ def choice_name(choice: str) -> str:
 
 
 def open_choices(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Changes by each choice over the same starting models.
+    """Return the changes by each choice over the same starting models.
 
     Args:
         comparisons: as `sensitivity.choice_table` gives them.
@@ -94,7 +94,7 @@ def open_choices(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def _signed(value: float) -> str:
-    """Four decimals and a sign, but none for what rounds to zero.
+    """Return a number with four decimals and a sign, but none for what rounds to zero.
 
     >>> _signed(-0.00003), _signed(-0.0021)
     ('0.0000', '−0.0021')
@@ -112,7 +112,8 @@ def _points(difference: float) -> str:
 
 
 def criteria_table(differences: pd.DataFrame) -> pd.DataFrame:
-    """Match rates with pymatgen's defaults, and of tight matches, less the conventional rate, in percentage points.
+    """Return the match rates with pymatgen's defaults, and of tight matches, less the conventional rate, in percentage
+    points.
 
     Args:
         differences: as `sensitivity.criteria_differences` gives them.
@@ -130,7 +131,7 @@ def criteria_table(differences: pd.DataFrame) -> pd.DataFrame:
 
 
 def tight_table(counts: pd.DataFrame) -> pd.DataFrame:
-    """Tight matches among the results that the conventional criterion accepts, setting by setting.
+    """Return the tight matches among the results that the conventional criterion accepts, setting by setting.
 
     The column "Noised" counts the starting models.
 
@@ -150,7 +151,8 @@ def tight_table(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def tight_text(counts: pd.DataFrame, method: str, noise: str = "lattice") -> str:
-    """Matches of one method over all levels and the tight ones among them, with interval and by level, in words.
+    """Return the matches of one method over all levels and the tight ones among them, with interval and by level, in
+    words.
 
     Args:
         counts: as `statistics.tight_among_matches` gives them.
@@ -172,7 +174,7 @@ def tight_text(counts: pd.DataFrame, method: str, noise: str = "lattice") -> str
 
 
 def estimator_table(means: pd.DataFrame) -> pd.DataFrame:
-    """The estimators of mutual information beside Table 1, over the settings of each kind.
+    """Return the estimators of mutual information beside Table 1, over the settings of each kind.
 
     Args:
         means: as `comparison.estimator_means` gives them.
@@ -194,7 +196,7 @@ def estimator_table(means: pd.DataFrame) -> pd.DataFrame:
 
 
 def neighbours_table(sizes: pd.DataFrame) -> pd.DataFrame:
-    """Shift of the statistics by another number of neighbours in the distance, over all settings.
+    """Return the shift of the statistics by another number of neighbours in the distance, over all settings.
 
     Args:
         sizes: as `sensitivity.shift_sizes` gives them.
@@ -212,7 +214,7 @@ def neighbours_table(sizes: pd.DataFrame) -> pd.DataFrame:
 
 
 def stopping_table(bounds: pd.DataFrame) -> pd.DataFrame:
-    """`sensitivity.batch_stopping` as a table."""
+    """Return `sensitivity.batch_stopping` as a table."""
     bounds = lattice_first(bounds)
     return pd.DataFrame(
         {

@@ -10,7 +10,7 @@ from xrdscape.tables.words import LABELS, lattice_first, minus, rates_text, sett
 
 
 def processors_text(counts: Counter[str]) -> str:
-    """Numbers of records by the processor that made them, the most first.
+    """Return the numbers of records by the processor that made them, the most first.
 
     Args:
         counts: as `outcomes.processors` gives them.
@@ -21,7 +21,7 @@ def processors_text(counts: Counter[str]) -> str:
 
 
 def learning_rates(pilot: pd.DataFrame) -> pd.DataFrame:
-    """Results of each learning rate of the pilot, and which one the study takes.
+    """Return the results of each learning rate of the pilot, and which one the study takes.
 
     Args:
         pilot: as `pilot.pilot_table` gives them.
@@ -42,7 +42,7 @@ def learning_rates(pilot: pd.DataFrame) -> pd.DataFrame:
 
 
 def audit_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Records made again beside what they were.
+    """Return the records made again beside what they were.
 
     Args:
         rows: as `audit.audit` yields them.
@@ -61,7 +61,7 @@ def audit_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def audit_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Number of records made again with each verdict.
+    """Return the number of records made again with each verdict.
 
     Args:
         rows: as `audit.audit` yields them.

@@ -10,7 +10,8 @@ from xrdscape.tables.words import LABELS, estimate_text, number_text, setting_te
 
 
 def correlation_table(correlations: pd.DataFrame, statistic: Statistic) -> pd.DataFrame:
-    """Values of a statistic at every setting, ours with its interval above what the paper printed (Tables 1, S1, S2).
+    """Return the values of a statistic at every setting, ours with its interval above what the paper printed (Tables 1,
+    S1, S2).
 
     Args:
         correlations: as `statistics.correlations` gives them.

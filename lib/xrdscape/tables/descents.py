@@ -17,7 +17,7 @@ POOLED = {
 
 
 def plan_table(plan: Plan) -> pd.DataFrame:
-    """Settings of the descents in this book beside those of the paper."""
+    """Return the settings of the descents in this book beside those of the paper."""
     shifts = "all" if plan.max_shift is None else f"at most {plan.max_shift} steps of the grid"
     rows = [
         ("Distorted copies of a structure at a level", plan.copies, "50"),
@@ -37,7 +37,8 @@ def plan_table(plan: Plan) -> pd.DataFrame:
 
 
 def rates_table(rates: pd.DataFrame, noise: str) -> pd.DataFrame:
-    """Match rates in per cent, with 95 % intervals, at every setting of one kind of noise: a column a criterion.
+    """Return the match rates in per cent, with 95 % intervals, at every setting of one kind of noise: a column a
+    criterion.
 
     Args:
         rates: as `statistics.rates_by_criterion` gives them.
@@ -57,7 +58,7 @@ def rates_table(rates: pd.DataFrame, noise: str) -> pd.DataFrame:
 
 
 def width_text(counts: pd.DataFrame) -> str:
-    """Number of matches that are tight, over all levels of noise.
+    """Return the number of matches that are tight, over all levels of noise.
 
     Args:
         counts: as `statistics.pooled_matches` gives them.
@@ -71,7 +72,7 @@ def width_text(counts: pd.DataFrame) -> str:
 
 
 def reduction_text(effect: ReductionEffect) -> str:
-    """Counts of starting models that pymatgen's default options evaluate otherwise, in words."""
+    """Return the counts of starting models that pymatgen's default options evaluate otherwise, in words."""
     return (
         f"Of the {effect.displaced:,} starts with displaced atoms that match as they are, "
         f"the default options lose {effect.lost:,}; "
@@ -81,7 +82,7 @@ def reduction_text(effect: ReductionEffect) -> str:
 
 
 def stop_table(ends: pd.DataFrame) -> pd.DataFrame:
-    """Ends of descents, one row a kind of noise and method; steps and seconds are medians.
+    """Return the ends of descents, one row a kind of noise and method; steps and seconds are medians.
 
     Args:
         ends: as `outcomes.descent_ends` gives them.
@@ -100,7 +101,7 @@ def stop_table(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def relaxation_table(ends: pd.DataFrame) -> pd.DataFrame:
-    """Ends of CHGNet's relaxations: one row a setting, medians but for the share that converged.
+    """Return the ends of CHGNet's relaxations: one row a setting, medians but for the share that converged.
 
     Args:
         ends: as `outcomes.relaxation_ends` gives them.
@@ -118,7 +119,7 @@ def relaxation_table(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def case_sentence(case: Case) -> str:
-    """The outcome of a case, in words and numbers."""
+    """Return the outcome of a case, in words and numbers."""
     _, start, free, bound = case.models
     said = {True: "matches", False: "does not match"}
     found = (

@@ -12,7 +12,7 @@ from xrdscape.tables.words import LABELS, STATISTIC_NAMES, estimate_text, number
 
 
 def reason_table(found: pd.DataFrame, shuffled: pd.Series) -> pd.DataFrame:
-    """Number of published values with each reason, and number that would have it if they had changed places.
+    """Return the number of published values with each reason, and number that would have it if they had changed places.
 
     Args:
         found: as `comparison.differences` gives it.
@@ -28,7 +28,7 @@ def reason_table(found: pd.DataFrame, shuffled: pd.Series) -> pd.DataFrame:
 
 
 def largest_table(found: pd.DataFrame, most: int) -> pd.DataFrame:
-    """The real disagreements, the largest (in units of scatter) first, `most` of them at most."""
+    """Return the real disagreements, the largest (in units of scatter) first, `most` of them at most."""
     chosen = (
         found[found["reason"] == "real disagreement"].sort_values("excess", ascending=False, kind="stable").head(most)
     )
@@ -46,7 +46,8 @@ def largest_table(found: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def agreement_table(found: pd.DataFrame, moved: pd.Series) -> pd.DataFrame:
-    """Number of published values that agree, with the sign turned where that is due, and moves of descents, by method.
+    """Return the number of published values that agree, with the sign turned where that is due, and moves of descents,
+    by method.
 
     Args:
         found: as `comparison.differences` gives it.
@@ -65,7 +66,7 @@ def agreement_table(found: pd.DataFrame, moved: pd.Series) -> pd.DataFrame:
 
 
 def reasons_text(found: pd.DataFrame, shuffled: pd.Series, estimator: str) -> str:
-    """The counts in words, with what chance alone would leave.
+    """Return the counts in words, with what chance alone would leave.
 
     Args:
         found: as `comparison.differences` gives it.
@@ -93,7 +94,7 @@ def reasons_text(found: pd.DataFrame, shuffled: pd.Series, estimator: str) -> st
 
 
 def single_values_table(values: pd.DataFrame) -> pd.DataFrame:
-    """The single numbers in the paper's text beside ours.
+    """Return the single numbers in the paper's text beside ours.
 
     Args:
         values: as `single_numbers.single_values` gives them.
@@ -117,7 +118,7 @@ def single_values_table(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _here(row: dict[Hashable, Any]) -> str:
-    """Our side of a single number."""
+    """Return our side of a single number."""
     if not row["n"]:
         return "–"
     if row["quantity"] == "match":

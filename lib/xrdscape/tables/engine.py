@@ -37,7 +37,7 @@ QUANTITIES = {
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """Text of a number with so many digits and without exponent; a dash for none.
+    """Return the text of a number with so many digits and without exponent; a dash for none.
 
     >>> significant(0.012345), significant(4567.8), significant(float("nan"))
     ('0.0123', '4570', '–')
@@ -50,7 +50,9 @@ def significant(value: float | None, digits: int = 3) -> str:
 
 
 def headline_table(record: Record) -> pd.DataFrame:
-    """Times of the main contenders, one row a crystal: milliseconds a sample, and the ratio of eager torch to ours."""
+    """Return the times of the main contenders, one row a crystal: milliseconds a sample, and the ratio of eager torch
+    to ours.
+    """
     table = headline(record)
     table = table[np.isfinite(table["engine"])]
     shown = {
@@ -66,7 +68,9 @@ def headline_table(record: Record) -> pd.DataFrame:
 
 
 def coordinates_table(record: Record) -> pd.DataFrame:
-    """Times of loss and gradient in the coordinates, milliseconds a sample: a row a crystal, a column an objective."""
+    """Return the times of loss and gradient in the coordinates, milliseconds a sample: a row a crystal, a column an
+    objective.
+    """
     batch = record["settings"]["batch"]
     rows = [
         {
@@ -83,7 +87,9 @@ def coordinates_table(record: Record) -> pd.DataFrame:
 
 
 def correctness_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Largest errors beside their bounds; `rows` as `check.largest_errors` gives them or a record keeps them."""
+    """Return the largest errors beside their bounds; `rows` as `check.largest_errors` gives them or a record keeps
+    them.
+    """
     return pd.DataFrame(
         {
             "Path": rows["path"].map(PATHS),
@@ -96,12 +102,12 @@ def correctness_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def recorded_check(record: Record) -> pd.DataFrame:
-    """The check of correctness that a record keeps, as `check.largest_errors` gave it."""
+    """Return the check of correctness that a record keeps, as `check.largest_errors` gave it."""
     return pd.DataFrame(record["correctness"])
 
 
 def edge_sentence(record: Record) -> str:
-    """Errors of the cells that have a reflection at the edge of the range, in words."""
+    """Return the errors of the cells that have a reflection at the edge of the range, in words."""
     rows = recorded_check(record)
     cells = rows[rows["path"] == "float32"]
     apart = int(cells["near_edge"].max())
@@ -115,7 +121,7 @@ def edge_sentence(record: Record) -> str:
 
 
 def work_table(record: Record) -> pd.DataFrame:
-    """Work of the operator from peaks to pattern against what the core can do, one row a crystal."""
+    """Return the work of the operator from peaks to pattern against what the core can do, one row a crystal."""
     table = limit_table(record)
     return pd.DataFrame(
         {
@@ -130,13 +136,13 @@ def work_table(record: Record) -> pd.DataFrame:
 
 
 def peers_table(record: Record) -> pd.DataFrame:
-    """Other programs that took part: what a call of each computes, and how its pattern compares with ours."""
+    """Return the other programs that took part: what a call computes, and how the pattern compares with ours."""
     rows = [(p["label"], p["version"], p["computes"], p["compared"], f"{p['difference']:.0e}") for p in record["peers"]]
     return pd.DataFrame(rows, columns=["Program", "Version", "A call computes", "Compared", "Largest difference"])
 
 
 def live_table(record: Record, live: Record, crystal: str) -> pd.DataFrame:
-    """A live measurement beside the record: milliseconds a sample, and how many times faster than eager torch."""
+    """Return a live measurement beside the record: milliseconds a sample, and times faster than eager torch."""
     rows = []
     for name in dict.fromkeys(row["contender"] for row in live["series"]):
         row = {"Contender": CONTENDERS[name].label}
@@ -151,7 +157,7 @@ def live_table(record: Record, live: Record, crystal: str) -> pd.DataFrame:
 
 
 def quoted_numbers(record: Record) -> dict[str, Any]:
-    """The numbers that the appendix puts into sentences, by the name they are glued under."""
+    """Return the numbers that the appendix puts into sentences, by the name they are glued under."""
     table, limits, split = headline(record), limit_table(record), split_table(record)
     threads = max(row["threads"] for row in record["series"])
     large = max(row["batch"] for row in record["series"])
@@ -183,7 +189,7 @@ def quoted_numbers(record: Record) -> dict[str, Any]:
 
 
 def _speed_up(record: Record, batch: int, threads: int) -> str:
-    """Range over the crystals of the engine's time on one thread over that on several."""
+    """Return the range over the crystals of the engine's time on one thread over that on several."""
     return _range(
         [
             ratio(record, ("engine", crystal, batch, 1), ("engine", crystal, batch, threads))[1]
@@ -206,12 +212,12 @@ def _settings(record: Record) -> dict[str, Any]:
 
 
 def _memory(record: Record, what: str, batch: int) -> str:
-    """Range of the largest resident sets of one kind of process, GiB."""
+    """Return the range of the largest resident sets of one kind of process, GiB."""
     return _range([r["mib"] / 1024 for r in record["memory"] if (r["what"], r["batch"]) == (what, batch) and r["mib"]])
 
 
 def _range(values: Sequence[float]) -> str:
-    """Text of a range, from the least to the largest, or a dash for none."""
+    """Return the text of a range, from the least to the largest, or a dash for none."""
     if not len(values):
         return "–"
     low, high = significant(min(values), 2), significant(max(values), 2)
@@ -219,7 +225,7 @@ def _range(values: Sequence[float]) -> str:
 
 
 def descent_sentence(record: Record) -> str:
-    """Time and steps of the one whole descent of a record, in words; it says so where the record has none."""
+    """Return the time and steps of the one whole descent of a record, in words, or say that the record has none."""
     descent = record["descent"]
     if descent is None:
         return "The record holds no whole descent."

@@ -15,7 +15,7 @@ Values = NDArray[np.float64]
 
 
 def background_text(ratios: Values) -> str:
-    """Intensity under a background against that under the peaks.
+    """Return the intensity under a background against that under the peaks.
 
     Args:
         ratios: by crystal, as `artefact_effects.background_ratios` gives them.
@@ -24,7 +24,7 @@ def background_text(ratios: Values) -> str:
 
 
 def left_text(left: Values) -> str:
-    """Part of a background that an estimate leaves.
+    """Return the part of a background that an estimate leaves.
 
     Args:
         left: by crystal, as `artefact_effects.background_left` gives it.
@@ -35,7 +35,7 @@ def left_text(left: Values) -> str:
 
 
 def kept_text(kept: Sequence[bool]) -> str:
-    """Number of descents that stay at the reference structure where they start.
+    """Return the number of descents that stay at the reference structure where they start.
 
     Args:
         kept: by crystal, as `artefact_effects.kept_after_subtraction` gives it.
@@ -44,7 +44,7 @@ def kept_text(kept: Sequence[bool]) -> str:
 
 
 def from_reference_table(ends: pd.DataFrame) -> pd.DataFrame:
-    """Descents that start at the reference structure, and stay there or not, by the width of the first blur.
+    """Return the descents that start at the reference structure, and stay there or not, by the width of the first blur.
 
     Args:
         ends: as `artefact_effects.descents_from_reference` gives them.
@@ -60,7 +60,7 @@ def from_reference_table(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def likeness_text(likeness: pd.DataFrame, width_deg: float) -> str:
-    """Median similarity of counted patterns to the exact ones, as they are and blurred.
+    """Return the median similarity of counted patterns to the exact ones, as they are and blurred.
 
     Args:
         likeness: as `artefact_effects.counting_likeness` gives it.
@@ -71,7 +71,7 @@ def likeness_text(likeness: pd.DataFrame, width_deg: float) -> str:
 
 
 def total_counts_text(totals: Values) -> str:
-    """Counts that whole patterns are expected to have.
+    """Return the counts that whole patterns are expected to have.
 
     Args:
         totals: by crystal, as `artefact_effects.total_counts` gives them.
@@ -80,7 +80,8 @@ def total_counts_text(totals: Values) -> str:
 
 
 def split_text(wide: Values, right: Values, factor: float) -> str:
-    """Departures of the angles of free cells from what their families ask, with wide peaks and with right ones.
+    """Return the departures of the angles of free cells from what their families ask, with wide peaks and with right
+    ones.
 
     Args:
         wide, right: of the cells, as `artefact_rates.angle_departures` gives them.
@@ -93,7 +94,7 @@ def split_text(wide: Values, right: Values, factor: float) -> str:
 
 
 def lengths_text(artefact: ArtefactName, changes: Sequence[LengthChange]) -> str:
-    """Changes of the lengths of free cells from the reference's: the median and, in brackets, the largest.
+    """Return the changes of the lengths of free cells from the reference's: the median and, in brackets, the largest.
 
     Args:
         artefact: which one.
@@ -105,5 +106,5 @@ def lengths_text(artefact: ArtefactName, changes: Sequence[LengthChange]) -> str
 
 
 def explained_text(reference: float, refined: float) -> str:
-    """Similarities of the reference structure and of free refined models to a target with an artefact."""
+    """Return the similarities of the reference structure and of free refined models to a target with an artefact."""
     return f"{reference:.2f} against {refined:.2f}"

@@ -17,7 +17,7 @@ UNITS: Mapping[Quantity, str] = MappingProxyType({"loss": "", "energy": " eV/ato
 
 
 def spacing_text(slices: Iterable[Slice]) -> str:
-    """The spacing of the grids of some slices of one crystal, parameter by parameter."""
+    """Return the spacing of the grids of some slices of one crystal, parameter by parameter."""
     return _steps_text(
         {
             name: step
@@ -33,12 +33,12 @@ def _steps_text(steps: Mapping[ParameterName, float]) -> str:
 
 
 def unit(name: ParameterName) -> str:
-    """The unit behind the number of a lattice parameter: a space and ångström, or the sign of a degree."""
+    """Return the unit behind the number of a lattice parameter: a space and ångström, or the sign of a degree."""
     return "\u00a0Å" if name in LENGTHS else "°"
 
 
 def spacing_effect(counts: pd.DataFrame) -> str:
-    """Effect of the spacing of the grid on the number of prominent minima, in words.
+    """Return the effect of the spacing of the grid on the number of prominent minima, in words.
 
     Args:
         counts: as `minima.minima_counts` gives them.
@@ -53,7 +53,7 @@ def spacing_effect(counts: pd.DataFrame) -> str:
 
 
 def relation(first: float, second: float) -> str:
-    """Words for two ascents: "greater than", "smaller than" or "much the same as".
+    """Return words for two ascents: "greater than", "smaller than" or "much the same as".
 
     >>> relation(0.9, 0.2)
     'greater than'
@@ -64,7 +64,7 @@ def relation(first: float, second: float) -> str:
 
 
 def roughness_table(minima: pd.DataFrame) -> pd.DataFrame:
-    """Minima of pattern loss and energy over the same slices, each also on a grid of twice the spacing.
+    """Return the minima of pattern loss and energy over the same slices, each also on a grid of twice the spacing.
 
     Args:
         minima: as `minima.paired_minima` gives them.
@@ -81,7 +81,7 @@ def roughness_table(minima: pd.DataFrame) -> pd.DataFrame:
 
 
 def energy_minima_table(deepest: pd.DataFrame) -> pd.DataFrame:
-    """Places of the deepest energy on the grid of each slice.
+    """Return the places of the deepest energy on the grid of each slice.
 
     Args:
         deepest: as `minima.deepest_points` gives them.
@@ -103,7 +103,7 @@ def energy_minima_table(deepest: pd.DataFrame) -> pd.DataFrame:
 
 
 def instruments_text(changes: pd.DataFrame) -> str:
-    """Largest changes of minima and ascent by the other instruments, in words.
+    """Return the largest changes of minima and ascent by the other instruments, in words.
 
     Args:
         changes: as `edge.largest_changes` gives them.

@@ -4,7 +4,7 @@ import pandas as pd
 
 
 def coordinate_noise_text(medians: pd.DataFrame) -> str:
-    """Displacements of the median draw at the smallest and at the largest level of coordinate noise.
+    """Return the displacements of the median draw at the smallest and at the largest level of coordinate noise.
 
     Args:
         medians: as `noise_effects.medians_by_level` gives them for coordinate noise.

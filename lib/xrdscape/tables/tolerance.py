@@ -22,7 +22,7 @@ OUTCOMES = {False: "with the cell free", True: "with its family known"}
 
 
 def tolerated_table(tolerated: pd.DataFrame) -> pd.DataFrame:
-    """Sizes that are borne, in words and per cent, free cells beside projected ones.
+    """Return the sizes that are borne, in words and per cent, free cells beside projected ones.
 
     Args:
         tolerated: as `artefact_rates.tolerated` gives it.
@@ -44,7 +44,7 @@ def tolerated_table(tolerated: pd.DataFrame) -> pd.DataFrame:
 
 
 def recovery_table(rates: pd.DataFrame) -> pd.DataFrame:
-    """Every rate: tight matches with intervals, conventional matches, descents that were misled.
+    """Return every rate: tight matches with intervals, conventional matches, descents that were misled.
 
     Args:
         rates: as `artefact_rates.rates_by_size` gives them.
@@ -67,7 +67,7 @@ def recovery_table(rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def size_text(artefact: ArtefactName, size: float) -> str:
-    """A size as axes and tables write it."""
+    """Return a size as axes and tables write it."""
     if size == ARTEFACTS[artefact].absent:
         return "none" if artefact in ("counts", FAMILY) else f"{size:g}"
     text = f"{size:+g}" if artefact == FAMILY else f"{size:,.0f}" if artefact == "counts" else f"{size:g}"
@@ -75,12 +75,12 @@ def size_text(artefact: ArtefactName, size: float) -> str:
 
 
 def size_phrase(artefact: ArtefactName, size: float) -> str:
-    """A size as a sentence says it."""
+    """Return a size as a sentence says it."""
     return ARTEFACTS[artefact].wording.format(size_text(artefact, size))
 
 
 def artefacts_sample_text(records: pd.DataFrame) -> str:
-    """The size of the sample, for captions."""
+    """Return the size of the sample, for captions."""
     copies, structures = records["copy"].nunique(), records["structure"].nunique()
     level, seed = records["level"].iloc[0], records["seed"].iloc[0]
     return (
@@ -90,7 +90,7 @@ def artefacts_sample_text(records: pd.DataFrame) -> str:
 
 
 def broken_text(tolerated: pd.DataFrame, projected: bool) -> str:
-    """Artefacts that leave at least half of the recovery at every size tried, and those that do not.
+    """Return the artefacts that leave at least half of the recovery at every size tried, and those that do not.
 
     Args:
         tolerated: as `artefact_rates.tolerated` gives it.
@@ -112,7 +112,7 @@ def broken_text(tolerated: pd.DataFrame, projected: bool) -> str:
 
 
 def borne_text(tolerated: pd.DataFrame, projected: bool) -> str:
-    """The last size of each artefact of the pattern before recovery falls below half; arguments as `broken_text`."""
+    """Return the last size of each artefact of the pattern before recovery falls below half (see `broken_text`)."""
     found = tolerated[(tolerated["projected"] == projected) & (tolerated["artefact"] != FAMILY)].to_dict("records")
     texts = [(_side_text(r["artefact"], r["side"]).lower(), r["artefact"], r["holds"]) for r in found]
     return "; ".join(
@@ -122,7 +122,7 @@ def borne_text(tolerated: pd.DataFrame, projected: bool) -> str:
 
 
 def outcome_text(rates: pd.DataFrame, artefact: ArtefactName, size: float) -> str:
-    """Outcomes of descents at one size of an artefact, with free cells and with projected ones.
+    """Return the outcomes of descents at one size of an artefact, with free cells and with projected ones.
 
     Args:
         rates: as `artefact_rates.rates_by_size` gives them.
@@ -143,7 +143,8 @@ def outcome_text(rates: pd.DataFrame, artefact: ArtefactName, size: float) -> st
 
 
 def misled_text(rates: pd.DataFrame, projected: bool) -> str:
-    """Shares of descents that were misled, and that were lost, at the largest size of each artefact of the pattern.
+    """Return the shares of descents that were misled, and that were lost, at the largest size of each artefact of the
+    pattern.
 
     Args:
         rates: as `artefact_rates.rates_by_size` gives them.
@@ -163,7 +164,7 @@ def misled_text(rates: pd.DataFrame, projected: bool) -> str:
 
 
 def family_text(rates: pd.DataFrame) -> str:
-    """Recovery with a family that leaves parameters free which the reference's fixes.
+    """Return the recovery with a family that leaves parameters free which the reference's fixes.
 
     Args:
         rates: as `artefact_rates.rates_by_size` gives them.
@@ -175,7 +176,8 @@ def family_text(rates: pd.DataFrame) -> str:
 
 
 def forbidden_text(rates: pd.DataFrame) -> str:
-    """Similarity to the target with families that forbid the reference's cell, against that with the right family.
+    """Return the similarity to the target with families that forbid the reference's cell, against that with the right
+    family.
 
     Args:
         rates: as `artefact_rates.rates_by_size` gives them.

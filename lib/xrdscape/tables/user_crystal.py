@@ -12,7 +12,7 @@ from xrdscape.user_crystal.outcomes import TOLD_CRITERIA
 
 
 def facts_table(crystal: UserCrystal, lines: int) -> pd.DataFrame:
-    """Facts of the crystal that are known before anything is compared.
+    """Return the facts of the crystal that are known before anything is compared.
 
     Args:
         crystal: the crystal.
@@ -36,7 +36,7 @@ def facts_table(crystal: UserCrystal, lines: int) -> pd.DataFrame:
 
 
 def settings_text(experiment: Experiment) -> str:
-    """The experiment in one phrase, for captions; `ways_text` says how it descends."""
+    """Return the experiment in one phrase, for captions; `ways_text` says how it descends."""
     projected = ", projected onto the crystal family" if experiment.project_family else ""
     copies = f"{experiment.copies} distorted {'copy' if experiment.copies == 1 else 'copies'}"
     noise = f"{experiment.noise.removesuffix('s')} noise {experiment.level:g}"
@@ -44,7 +44,7 @@ def settings_text(experiment: Experiment) -> str:
 
 
 def ways_text(experiment: Experiment) -> str:
-    """The ways to descend, in one phrase."""
+    """Return the ways to descend, in one phrase."""
     return "; ".join(_way_text(replace(experiment, method=method)) for method in APPROACHES)
 
 
@@ -60,7 +60,7 @@ def _way_text(experiment: Experiment) -> str:
 
 
 def recovery_table(counts: pd.DataFrame) -> pd.DataFrame:
-    """Starting and refined models that are the crystal: counts, and per cent with Jeffreys' 95 % interval.
+    """Return the starting and refined models that are the crystal: counts, and per cent with Jeffreys' 95 % interval.
 
     Args:
         counts: as `outcomes.match_counts` gives them.
@@ -74,7 +74,8 @@ def recovery_table(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def change_table(changes: pd.DataFrame) -> pd.DataFrame:
-    """Similarity and distance to the reference structure before and after the descents: median, least, greatest.
+    """Return the similarity and distance to the reference structure before and after the descents: median, least,
+    greatest.
 
     Args:
         changes: as `outcomes.changes` gives them.
@@ -88,7 +89,7 @@ def change_table(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _beside(rows: pd.DataFrame, head: str) -> pd.DataFrame:
-    """Table of a row for each value of the column `head`, its texts side by side, one column a method."""
+    """Return the table of a row for each value of the column `head`, its texts side by side, one column a method."""
     methods = list(dict.fromkeys(rows["method"]))
     heads = [f"After it, {method}" if method else "Before the descent" for method in methods]
     wide = rows.pivot(index=head, columns="method", values="text").loc[list(dict.fromkeys(rows[head])), methods]
@@ -96,7 +97,7 @@ def _beside(rows: pd.DataFrame, head: str) -> pd.DataFrame:
 
 
 def cases_table(rows: pd.DataFrame, objective: Similarity) -> pd.DataFrame:
-    """The best and the worst realisation, before and after.
+    """Return the best and the worst realisation, before and after.
 
     Args:
         rows: as `outcomes.best_and_worst` gives them.
@@ -123,7 +124,7 @@ def _case_row(row: pd.Series, which: Which, label: str, objective: Similarity) -
 
 
 def minima_table(minima: pd.DataFrame) -> pd.DataFrame:
-    """False minima of each slice.
+    """Return the false minima of each slice.
 
     Args:
         minima: as `minima.minima_by_share` gives them.
@@ -140,7 +141,7 @@ def minima_table(minima: pd.DataFrame) -> pd.DataFrame:
 
 
 def ascents_table(lines: pd.DataFrame) -> pd.DataFrame:
-    """Ascents along single lines.
+    """Return the ascents along single lines.
 
     Args:
         lines: as `ascents.ascents` gives them.
@@ -153,7 +154,7 @@ def ascents_table(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def roughness_sentence(minima: pd.DataFrame, lines: pd.DataFrame) -> str:
-    """Minima and ascents of the maps, in words; arguments as of `minima_table` and `ascents_table`."""
+    """Return the minima and ascents of the maps, in words; arguments as of `minima_table` and `ascents_table`."""
     count, least, most = int(minima["prominent"].sum()), 100 * lines["share"].min(), 100 * lines["share"].max()
     highest = f"; the highest barrier is {100 * minima['highest'].max():.0f} % of its map's range" if count else ""
     return (

@@ -51,17 +51,17 @@ CHOICES: Mapping[str, str] = MappingProxyType(
 
 
 def minus(text: str) -> str:
-    """The text with true minus signs."""
+    """Return the text with true minus signs."""
     return text.replace("-", "−")
 
 
 def number_text(value: float) -> str:
-    """Two decimals and a true minus sign; a dash for what is not defined."""
+    """Return a number with two decimals and a true minus sign; a dash for what is not defined."""
     return minus(f"{value:.2f}") if np.isfinite(value) else "–"
 
 
 def estimate_text(value: float, low: float, high: float) -> str:
-    """A value with its interval; a dash where the statistic is not defined."""
+    """Return a value with its interval; a dash where the statistic is not defined."""
     if not np.isfinite(value):
         return "–"
     # A no-break space: a narrow column may part the value from its interval, but not the interval.
@@ -69,17 +69,17 @@ def estimate_text(value: float, low: float, high: float) -> str:
 
 
 def percent_text(rate: float, low: float, high: float) -> str:
-    """A rate with its interval, in per cent."""
+    """Return a rate with its interval, in per cent."""
     return f"{100 * rate:.1f} [{100 * low:.1f},\u00a0{100 * high:.1f}]"
 
 
 def share_text(share: float) -> str:
-    """A share in whole per cent."""
+    """Return a share in whole per cent."""
     return f"{100 * share:.0f}\u00a0%"
 
 
 def seconds_text(seconds: float) -> str:
-    """Seconds to two digits, and whole ones above ten.
+    """Return seconds to two digits, and whole ones above ten.
 
     >>> seconds_text(0.0623), seconds_text(1.98), seconds_text(134.4)
     ('0.062', '2', '134')
@@ -88,7 +88,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def rates_text(rates: Rates) -> str:
-    """Learning rates of a plan: one number where all methods share it.
+    """Return the learning rates of a plan: one number where all methods share it.
 
     >>> rates_text({"cosine": 1e-5, "mse": 1e-5}), rates_text(({"cosine": 0.01, "mse": 0.002}, 0.5))
     ('0.00001', 'Cosine 0.01, MSE 0.002; 0.5')
@@ -103,12 +103,12 @@ def rates_text(rates: Rates) -> str:
 
 
 def setting_text(noise: str, level: float) -> str:
-    """The name of a setting."""
+    """Return the name of a setting."""
     return f"{noise} {level:g}"
 
 
 def sample_text(records: pd.DataFrame) -> str:
-    """The size of a sample, for captions: realisations, structures, results a setting, seed."""
+    """Return the size of a sample, for captions: realisations, structures, results a setting, seed."""
     copies, structures = records["copy"].nunique(), records["structure"].nunique()
     setting = records.groupby(SETTING).size().max()
     seeds = ", ".join(str(seed) for seed in sorted(records["seed"].unique()))
@@ -119,17 +119,19 @@ def sample_text(records: pd.DataFrame) -> str:
 
 
 def lattice_first(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of lattice noise before those of the coordinates, as in all tables of the book; else in their order."""
+    """Return the rows of lattice noise before those of the coordinates, as in all tables of the book; else in their
+    order.
+    """
     return table.sort_values("noise", key=lambda noise: noise.map(NOISES.index), kind="stable", ignore_index=True)
 
 
 def settings_in_order(index: pd.Index) -> list[tuple[Noise, float]]:
-    """Noise and level, which an index begins with, each pair once; lattice noise first."""
+    """Return the noise and level, which an index begins with, each pair once; lattice noise first."""
     return list(dict.fromkeys((noise, key[1]) for noise in NOISES for key in index if key[0] == noise))
 
 
 def readable(frame: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-    """Some columns of a frame as text for the page.
+    """Return some columns of a frame as text for the page.
 
     Args:
         frame: a table.

@@ -57,7 +57,7 @@ class Pair:
 
 
 def cell_pairs(crystal: str, count: int, seed: int = 0) -> Iterator[Pair]:
-    """Random strained cells of a crystal, a few at a time; each batch at a level of the paper's, drawn at random."""
+    """Yield random strained cells of a crystal, a few at a time, each batch at a random one of the paper's levels."""
     reference, order = load_structure(crystal), generator(crystal, "check", 0.0, 0, seed)
     for first in range(0, count, AT_A_TIME):
         level = float(order.choice(LATTICE_LEVELS))
@@ -81,7 +81,7 @@ def _case(
 
 
 def lattice_errors(pair: Pair) -> pd.DataFrame:
-    """Errors of the engine in both precisions, one row a cell and path.
+    """Return the errors of the engine in both precisions, one row a cell and path.
 
     Returns:
         DataFrame: crystal, level, near_edge, path, pattern, loss, gradient (as in `BOUNDS`).
@@ -102,12 +102,12 @@ def lattice_errors(pair: Pair) -> pd.DataFrame:
 
 
 def _dense(case: Case, lattice: Tensor) -> Tensor:
-    """The dense definition in pieces that stay in cache: the same numbers, sooner."""
+    """Return the dense definition in pieces that stay in cache: the same numbers, sooner."""
     return dense_patterns(case, lattice, PIECE)
 
 
 def _near_edge(case: Case) -> Tensor:
-    """Whether a reflection of each cell is so near to the end of the range that rounding decides if it counts."""
+    """Return whether a reflection of each cell is so near to the end of the range that rounding decides on it."""
     hkl, instrument = case.reflections.hkl.double(), case.simulator.instrument
     length_squared = ((hkl @ reciprocal_metric(case.lattice.double())) * hkl).sum(-1)
     sine = (0.5 * instrument.wavelength_angstrom * length_squared.sqrt()).clamp(max=1.0)
@@ -116,13 +116,13 @@ def _near_edge(case: Case) -> Tensor:
 
 
 def _relative(found: Tensor, expected: Tensor) -> Tensor:
-    """Largest difference of each sample, relative to its largest component."""
+    """Return the largest difference of each sample, relative to its largest component."""
     difference = (found.double() - expected).flatten(1).abs().amax(-1)
     return difference / expected.flatten(1).abs().amax(-1)
 
 
 def coordinate_errors(crystal: str, count: int, seed: int = 0) -> pd.DataFrame:
-    """Errors of the coordinate mode against the full path, both in float64, one row a sample and objective.
+    """Return the errors of the coordinate mode against the full path, both in float64, one row a sample and objective.
 
     Returns:
         DataFrame: crystal, level, near_edge, path ("coordinates"), objective, loss, gradient.
@@ -142,7 +142,7 @@ def coordinate_errors(crystal: str, count: int, seed: int = 0) -> pd.DataFrame:
 
 
 def _full_path(descent: Descent, state: State) -> tuple[Tensor, Tensor]:
-    """Loss and gradient of displaced atoms through the whole simulator."""
+    """Return the loss and gradient of displaced atoms through the whole simulator."""
     parameters = state.parameters.detach().requires_grad_()
     simulator = state.stage.simulator
     lattice, frac_coords = state.parameterisation.crystal(parameters)
@@ -153,7 +153,7 @@ def _full_path(descent: Descent, state: State) -> tuple[Tensor, Tensor]:
 
 
 def largest_errors(errors: pd.DataFrame) -> pd.DataFrame:
-    """The largest errors beside their bounds; cells with a reflection at the edge count apart.
+    """Return the largest errors beside their bounds; cells with a reflection at the edge count apart.
 
     Returns:
         DataFrame: path, quantity, cells, near_edge (cells set apart), largest, bound, near_edge_largest.
@@ -182,7 +182,7 @@ def require_correct(table: pd.DataFrame) -> None:
 
 
 def check_engine(cells: int, seed: int = 0, crystals: tuple[str, ...] = REFERENCE_NAMES) -> Iterator[pd.DataFrame]:
-    """Errors of the whole check, a few cells at a time, so that a caller can show progress.
+    """Yield the errors of the whole check, a few cells at a time, so that a caller can show progress.
 
     Args:
         cells: random strained cells in all, the same number of each crystal.
@@ -200,5 +200,5 @@ def check_engine(cells: int, seed: int = 0, crystals: tuple[str, ...] = REFERENC
 
 
 def check_crystal(crystal: str, cells: int, seed: int = 0) -> pd.DataFrame:
-    """`largest_errors` of the whole check on a few cells of one crystal."""
+    """Return `largest_errors` of the whole check on a few cells of one crystal."""
     return largest_errors(pd.concat(check_engine(cells, seed, (crystal,)), ignore_index=True))

@@ -62,7 +62,7 @@ class Work:
 def operator_work(
     simulator: Simulator, lattice: Tensor, reflections: Reflections, geometrical: GeometricalFactors
 ) -> Work:
-    """Operations of `peaks_to_pattern` and its backward for a batch of cells, a mean over the batch.
+    """Return the operations of `peaks_to_pattern` and its backward for a batch of cells, a mean over the batch.
 
     Peaks of height 0 cost nothing.
     """
@@ -95,12 +95,13 @@ def operator_work(
 
 
 def _inside(first: NDArray[np.float64], last: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Number of points from `first` to before `last` that lie on a grid of n."""
+    """Return the number of points from `first` to before `last` that lie on a grid of n."""
     return np.clip(last, 0, n) - np.clip(first, 0, n)
 
 
 def kernel_facts(instrument: Instrument | None = None) -> dict[str, Any]:
-    """Numbers of how the operator cuts the grid of an instrument, by the name that the appendix glues each under.
+    """Return numbers on how the operator cuts the grid of an instrument, by the name that the appendix glues each
+    under.
 
     `points` of a segment, `nodes` of a segment or block, `segments`, `ratio` of block to segment, `blocks`, and the
     bound on the error of a tail (see `tail_bound`); for float32 and, with the ending -64, for float64.
@@ -123,7 +124,7 @@ def kernel_facts(instrument: Instrument | None = None) -> dict[str, Any]:
 
 
 def tail_bound(instrument: Instrument, kind: np.dtype) -> float:
-    """Largest error of a peak's interpolated tail, relative to the peak's height.
+    """Return the largest error of a peak's interpolated tail, relative to the peak's height.
 
     (H / 2) / (distance of a peak from a segment of nodes) / sinh(p arccosh 3), for the widest peak and the least
     distance, one segment.
@@ -138,7 +139,7 @@ def tail_bound(instrument: Instrument, kind: np.dtype) -> float:
 
 @njit(inline="always", fastmath={"contract"})
 def _link(a: Chains, t: np.float32, c: Chains) -> Chains:
-    """The eight chains after one multiply-add each."""
+    """Return the eight chains after one multiply-add each."""
     return (
         a[0] * t + c[0], a[1] * t + c[1], a[2] * t + c[2], a[3] * t + c[3],
         a[4] * t + c[4], a[5] * t + c[5], a[6] * t + c[6], a[7] * t + c[7],
@@ -162,7 +163,7 @@ def _multiply_add(values: Values, constants: Values, out: Values) -> None:
 
 
 def multiply_add_rates(samples: int = RATE_SAMPLES) -> NDArray[np.float64]:
-    """Rate of float32 multiply-adds that one core reaches, in operations a second, [samples].
+    """Return the rate of float32 multiply-adds that one core reaches, in operations a second, [samples].
 
     As fast as numba compiles a loop of nothing else: the vector width is the one that numba chooses for this machine.
     """

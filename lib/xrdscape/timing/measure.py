@@ -106,7 +106,7 @@ class Case:
 def make_case(
     crystal: str, batch: int, dtype: torch.dtype = torch.float32, level: float = LATTICE_LEVEL, seed: int = 0
 ) -> Case:
-    """The first `batch` realisations of lattice noise of a crystal; the lists hold what lies inside the range.
+    """Return the first `batch` realisations of lattice noise of a crystal; the lists hold what lies inside the range.
 
     Raises:
         StructureError: unknown crystal, or a level out of range.
@@ -126,7 +126,7 @@ def make_case(
 
 
 def dense_patterns(case: Case, lattice: Lattices, at_a_time: int | None = None) -> Float[Tensor, "batch n"]:
-    """The case's patterns by `peaks_to_pattern_reference`, in the simulator's precision throughout.
+    """Return the case's patterns by `peaks_to_pattern_reference`, in the simulator's precision throughout.
 
     Args:
         case: the batch.
@@ -142,12 +142,12 @@ def dense_patterns(case: Case, lattice: Lattices, at_a_time: int | None = None) 
 
 
 def engine_patterns(case: Case, lattice: Lattices) -> Float[Tensor, "batch n"]:
-    """The case's patterns as a descent computes them."""
+    """Return the case's patterns as a descent computes them."""
     return case.simulator.patterns(lattice, case.reflections, case.geometrical)
 
 
 def loss_through(case: Case, simulate: Callable[[Case, Lattices], Tensor]) -> Evaluation:
-    """Cosine loss of a case and its gradient by autograd, with the patterns on the way."""
+    """Return the cosine loss of a case and its gradient by autograd, with the patterns on the way."""
     lattice = case.lattice.detach().requires_grad_()
     patterns = simulate(case, lattice)
     loss = OBJECTIVES["cosine"].loss(patterns, case.target)
@@ -156,13 +156,13 @@ def loss_through(case: Case, simulate: Callable[[Case, Lattices], Tensor]) -> Ev
 
 
 def loss_and_gradient(case: Case) -> tuple[Tensor, Tensor]:
-    """Cosine loss of a case [B] and its gradient [B, 6] as a descent computes them."""
+    """Return the cosine loss of a case [B] and its gradient [B, 6] as a descent computes them."""
     given = case.reflections, case.geometrical, OBJECTIVES["cosine"], case.target
     return moving_cell_gradient(case.simulator, case.lattice, *given)
 
 
 def descent_of(case: Case) -> tuple[Descent, State]:
-    """A descent of the case's cells (cosine), before its first step; its lists reach a little further."""
+    """Return a descent of the case's cells (cosine), before its first step; its lists reach a little further."""
     schedule = Schedule(LEARNING_RATE)
     descent = Descent(constant(Stage(case.simulator, case.target)), OBJECTIVES["cosine"], schedule)
     return descent, init(descent, LatticeParameters(case.frac_coords), case.lattice, case.frac_coords)
@@ -171,7 +171,7 @@ def descent_of(case: Case) -> tuple[Descent, State]:
 def coordinate_descent(
     crystal: str, batch: int, objective: str, dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> tuple[Descent, State]:
-    """A descent of displaced atoms in the reference's cell, before its first step, as the study runs it."""
+    """Return a descent of displaced atoms in the reference's cell, before its first step, as the study runs it."""
     reference = load_structure(crystal)
     chosen = OBJECTIVES[objective]
     simulator = Simulator(reference, dtype=dtype, hkl_max=chosen.hkl_max)
@@ -183,7 +183,7 @@ def coordinate_descent(
 
 
 def lattice_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """Contenders that move the cell: eager torch, this engine in two precisions, steps of a descent."""
+    """Return the contenders that move the cell: eager torch, this engine in two precisions, steps of a descent."""
     case, exact = make_case(crystal, batch), make_case(crystal, batch, torch.float64)
     descent, state = descent_of(case)
     return {
@@ -195,7 +195,7 @@ def lattice_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]
 
 
 def coordinate_contenders(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """Contenders that move the atoms alone: one an objective."""
+    """Return the contenders that move the atoms alone: one an objective."""
 
     def contender(objective: str) -> Callable[[], Any]:
         descent, state = coordinate_descent(crystal, batch, objective)
@@ -205,7 +205,7 @@ def coordinate_contenders(crystal: str, batch: int) -> dict[str, Callable[[], An
 
 
 def compiled_contender(crystal: str, batch: int) -> Callable[[], Evaluation]:
-    """The eager definition through torch.compile, compiled already; this takes long and needs a C++ compiler.
+    """Return the eager definition through torch.compile, compiled already; this takes long and needs a C++ compiler.
 
     Raises:
         Exception: whatever torch's compiler raises where it does not work.
@@ -221,7 +221,7 @@ def compiled_contender(crystal: str, batch: int) -> Callable[[], Evaluation]:
 
 
 def parts(crystal: str, batch: int) -> dict[str, Callable[[], Any]]:
-    """Parts of a descent's step as calls to be timed.
+    """Return the parts of a descent's step as calls to be timed.
 
     They are the two compiled loops, each with its way back, and the sweep from lattice to loss and back, of which they
     are the main part.
@@ -267,14 +267,14 @@ class Task:
 
 
 def tasks_of(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Task]:
-    """Tasks of one thread, one a contender."""
+    """Return the tasks of one thread, one a contender."""
     return {name: Task(call, repeats=STEPS_A_CALL if name == "step" else 1) for name, call in calls.items()}
 
 
 def interleaved(
     tasks: Mapping[Key, Task], rounds: int, seed: int = 0, long_enough_s: float = LONG_ENOUGH_S
 ) -> Iterator[tuple[Key, float]]:
-    """Time tasks in turn: in each round every task once, in shuffled order, so that drift of the machine hits all.
+    """Measure tasks in turn: in each round every task once, in shuffled order, so that drift of the machine hits all.
 
     Each task is called twice before its first sample, and a quick one once before each, which is not counted: a
     descent finds its data in the cache and its threads awake. A quick one is called so often that a measurement lasts

@@ -30,6 +30,9 @@ SERIES_FIELDS = {"contender", "crystal", "batch", "threads", "seconds"}
 LOW, HIGH = 0.1, 0.9
 """Quantiles between which the interval given with a median lies."""
 SERIES_KEY = ["contender", "crystal", "batch", "threads"]
+MAIN_CONTENDERS = (
+    "reference", "compiled", "engine", "engine_float64", "step", "coordinates_cosine", "coordinates_entropy",
+)  # fmt: skip
 
 Record = dict[str, Any]
 
@@ -74,13 +77,13 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def labels(record: Record) -> dict[str, str]:
-    """Names of the contenders of a record: ours, and the peers that took part."""
+    """Return the names of the contenders of a record: ours, and the peers that took part."""
     ours = {name: contender.label for name, contender in CONTENDERS.items()}
     return ours | {peer["contender"]: peer["label"] for peer in record["peers"]}
 
 
 def summary(record: Record) -> pd.DataFrame:
-    """Quantiles of every series, one row each.
+    """Return the quantiles of every series, one row each.
 
     Returns:
         DataFrame: contender, crystal, batch, threads, samples, and milliseconds a sample of the batch: median_ms, with
@@ -97,14 +100,14 @@ def _row(series: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def seconds_of(record: Record, contender: str, crystal: str, batch: int, threads: int = 1) -> np.ndarray:
-    """The samples of one series, seconds a call in the order of the rounds; empty if it was not timed."""
+    """Return the samples of one series, seconds a call in the order of the rounds; empty if it was not timed."""
     wanted = {"contender": contender, "crystal": crystal, "batch": batch, "threads": threads}
     found = [row["seconds"] for row in record["series"] if all(row[key] == value for key, value in wanted.items())]
     return np.array(found[0] if found else [])
 
 
 def ratio(record: Record, slow: tuple[str, str, int, int], fast: tuple[str, str, int, int]) -> np.ndarray:
-    """Ratio of the times of two series for a sample of the batch: low, median and high.
+    """Return the ratio of the times of two series for a sample of the batch: low, median and high.
 
     Samples of one round are divided by each other, so that a slow phase of the machine, which hits both, drops out.
 
@@ -123,18 +126,18 @@ def ratio(record: Record, slow: tuple[str, str, int, int], fast: tuple[str, str,
 
 
 def median_ms(record: Record, contender: str, crystal: str, batch: int, threads: int = 1) -> float:
-    """Median milliseconds a sample of the batch; NaN if it was not timed."""
+    """Return the median milliseconds a sample of the batch; NaN if it was not timed."""
     seconds = seconds_of(record, contender, crystal, batch, threads)
     return float(1e3 * np.median(seconds) / batch) if len(seconds) else float("nan")
 
 
 def peak_rate(record: Record) -> float:
-    """Operations a second that one core reaches: the median with the widest vectors that were tried."""
+    """Return the operations a second that one core reaches: the median with the widest vectors that were tried."""
     return float(max(np.median(samples) for samples in record["rates"].values()))
 
 
 def limit_table(record: Record) -> pd.DataFrame:
-    """Work of the operator from peaks to pattern against the core's rate, one row a crystal timed in parts.
+    """Return the work of the operator from peaks to pattern against the core's rate, one row a crystal timed in parts.
 
     Returns:
         DataFrame: crystal, peaks, operations (millions a sample), limit_ms (these at the core's rate), operator_ms,
@@ -151,7 +154,8 @@ def limit_table(record: Record) -> pd.DataFrame:
 
 
 def headline(record: Record, crystals: Sequence[str] = CRYSTALS) -> pd.DataFrame:
-    """Milliseconds a sample of the main contenders, their ratio to eager torch and the limit, one row a crystal.
+    """Return the milliseconds a sample of the main contenders, their ratio to eager torch and the limit, one row a
+    crystal.
 
     Returns:
         DataFrame: crystal, reflections, limit, reference, compiled, engine, engine_float64, step, coordinates_cosine,
@@ -162,13 +166,7 @@ def headline(record: Record, crystals: Sequence[str] = CRYSTALS) -> pd.DataFrame
     rows = []
     for crystal in crystals:
         low, middle, high = ratio(record, ("reference", crystal, batch, 1), ("engine", crystal, batch, 1))
-        times = {
-            name: median_ms(record, name, crystal, batch)
-            for name in (
-                *("reference", "compiled", "engine", "engine_float64", "step"),
-                *("coordinates_cosine", "coordinates_entropy"),
-            )
-        }
+        times = {name: median_ms(record, name, crystal, batch) for name in MAIN_CONTENDERS}
         bounds = {"ratio": middle, "ratio_low": low, "ratio_high": high}
         known = limits.loc[crystal] if crystal in limits.index else {"peaks": np.nan, "limit_ms": np.nan}
         key = {"crystal": crystal, "reflections": known["peaks"], "limit": known["limit_ms"]}
@@ -177,7 +175,7 @@ def headline(record: Record, crystals: Sequence[str] = CRYSTALS) -> pd.DataFrame
 
 
 def split_table(record: Record) -> pd.DataFrame:
-    """Parts of the time of a step of a descent, one row a crystal, milliseconds a sample.
+    """Return the parts of the time of a step of a descent, one row a crystal, milliseconds a sample.
 
     Returns:
         DataFrame: crystal, part_operator, part_peaks, loss (loss and gradient less these two), rest (the step less
@@ -196,7 +194,9 @@ def split_table(record: Record) -> pd.DataFrame:
 
 
 def paired_speed_up(record: Record, contender: str) -> dict[str, float]:
-    """Time of a contender on one thread over that on all cores, by crystal: the median over pairs timed together."""
+    """Return the time of a contender on one thread over that on all cores, by crystal: the median over pairs timed
+    together.
+    """
     taken = {
         (row["crystal"], row["threads"]): np.array(row["seconds"])
         for row in record["threads"]["series"]
@@ -211,7 +211,7 @@ def paired_speed_up(record: Record, contender: str) -> dict[str, float]:
 
 
 def live_record(crystal: str, batch: int, rounds: int, seed: int = 0) -> Record:
-    """Time the main contenders on this machine now.
+    """Measure the main contenders on this machine now.
 
     The record holds as much as the tables of one crystal need.
 

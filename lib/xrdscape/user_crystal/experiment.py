@@ -108,7 +108,7 @@ def user_crystal(name_or_path: str | Path) -> UserCrystal:
 
 
 def _conventional(given: Structure) -> Structure:
-    """The structure itself where its cell is set as its family asks, or else in the conventional cell."""
+    """Return the structure itself where its cell is set as its family asks, or else in the conventional cell."""
     try:
         detect_family(given)
     except StructureError as refusal:
@@ -204,7 +204,7 @@ class Experiment:
 
 
 def distorted(crystal: UserCrystal, experiment: Experiment) -> list[Structure]:
-    """The starting models of an experiment.
+    """Return the starting models of an experiment.
 
     Raises:
         StructureError: a noise level out of range.
@@ -223,7 +223,7 @@ def family_slices(
     angle_span_deg: float = 15.0,
     progress: bool = True,
 ) -> list[Slice]:
-    """Slices of the loss over the pairs of parameters that suit the crystal family; arguments as `xrd_slice`.
+    """Return the slices of the loss over the pairs of parameters that suit the crystal family (see `xrd_slice`).
 
     Raises:
         XrdscapeError: too coarse a grid or an impossible span.
@@ -244,7 +244,7 @@ def run_experiment(
     probe: bool = False,
     progress: bool = False,
 ) -> DescentResult:
-    """Results of the descents of an experiment, or of their first `PROBE_STEPS` steps."""
+    """Return the results of the descents of an experiment, or of their first `PROBE_STEPS` steps."""
     method, hkl_max = experiment.settings, experiment.descended.hkl_max
     if method:
         if probe:
@@ -266,7 +266,9 @@ def run_experiment(
 def experiment_records(
     crystal: UserCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
 ) -> pd.DataFrame:
-    """Records of the descents of an experiment: one row a realisation, with columns as in the study's records."""
+    """Return the records of the descents of an experiment: one row a realisation, with columns as in the study's
+    records.
+    """
     result = run_experiment(crystal, experiment, starts, progress=progress)
     refined = structures_from_tensors(crystal.reference, result.lattice, result.frac_coords)
     rows = pd.DataFrame(
@@ -290,13 +292,16 @@ def experiment_records(
 def records_by_method(
     crystal: UserCrystal, experiment: Experiment, starts: Sequence[Structure], progress: bool = True
 ) -> dict[Approach, pd.DataFrame]:
-    """`experiment_records` by each of `APPROACHES` from the same starting models, whichever the experiment names."""
+    """Return `experiment_records` by each of `APPROACHES` from the same starting models, whichever the experiment
+    names.
+    """
     tried = {method: replace(experiment, method=method) for method in APPROACHES}
     return {method: experiment_records(crystal, one, starts, progress) for method, one in tried.items()}
 
 
 def expected_time(crystal: UserCrystal, experiment: Experiment, starts: Sequence[Structure], grid: int) -> str:
-    """Expected time of maps and descents of both methods, in words, from a few patterns and steps of the crystal.
+    """Return the expected time of maps and descents of both methods, in words, from a few patterns and steps of the
+    crystal.
 
     The descents may stop earlier. The sentence also goes to stderr at once, for the one who waits at a terminal.
     """
@@ -316,7 +321,7 @@ def expected_time(crystal: UserCrystal, experiment: Experiment, starts: Sequence
 
 
 def _seconds(probe: Callable[[], object]) -> float:
-    """Seconds of a second call: the first loads compiled code, which is not to be counted."""
+    """Return the seconds of a second call: the first loads compiled code, which is not to be counted."""
     probe()
     begin = time.perf_counter()
     probe()
@@ -324,7 +329,7 @@ def _seconds(probe: Callable[[], object]) -> float:
 
 
 def ends_on(slices: Sequence[Slice], crystal: UserCrystal, records: pd.DataFrame) -> list[pd.DataFrame]:
-    """End points of the descents on each slice (`paths.endpoints`); none where the cell did not move."""
+    """Return the end points of the descents on each slice (`paths.endpoints`); none where the cell did not move."""
     if (records["noise"] != "lattice").any():
         return [pd.DataFrame({"x": [], "y": [], "matched": [], "inside": []}, dtype=bool) for _ in slices]
     return [endpoints(records, landscape, crystal.name) for landscape in slices]

@@ -18,7 +18,7 @@ Records = Mapping[Approach, pd.DataFrame]
 
 
 def match_counts(records: Records) -> pd.DataFrame:
-    """Number of starting and of refined models that match, by criterion and way to descend.
+    """Return the number of starting and of refined models that match, by criterion and way to descend.
 
     Returns:
         DataFrame: criterion, method ("" for the starting models), matched, trials, rate, low, high (Jeffreys, 95 %).
@@ -33,7 +33,7 @@ def match_counts(records: Records) -> pd.DataFrame:
 
 
 def changes(records: Records, objective: Similarity) -> pd.DataFrame:
-    """Similarity and distance to the reference structure before the descents and after those of each method.
+    """Return the similarity and distance to the reference structure before the descents and after those of each method.
 
     Args:
         records: of the descents.
@@ -52,19 +52,23 @@ def changes(records: Records, objective: Similarity) -> pd.DataFrame:
 
 
 def _models(records: Records, start: str, end: str) -> list[tuple[str, pd.DataFrame, str]]:
-    """Method, records and column to read: of the starting models (method ""), and of each method's refined models."""
+    """Return the method, records and column to read: of the starting models (method ""), and of each method's refined
+    models.
+    """
     starts = next(iter(records.values()))
     return [("", starts, start), *((method, frame, end) for method, frame in records.items())]
 
 
 def best_and_worst(records: pd.DataFrame) -> pd.DataFrame:
-    """Records that ended nearest to the reference structure and farthest from it, by EMD, with "case" saying which."""
+    """Return the records that ended nearest to the reference structure and farthest from it, by EMD, with "case" saying
+    which.
+    """
     ordered = records.sort_values([emd("end"), "copy"])
     return ordered.iloc[[0, -1]].assign(case=["best", "worst"])
 
 
 def best_and_worst_case(crystal: UserCrystal, records: pd.DataFrame) -> Case:
-    """The best and the worst realisation as a case to draw (`figures.case_figure`)."""
+    """Return the best and the worst realisation as a case to draw (`figures.case_figure`)."""
     rows = best_and_worst(records)
     labels: tuple[tuple[Which, str], ...] = (("start", "before"), ("end", "after"))
     models = [

@@ -1,4 +1,4 @@
-"""What the compiled loops take, by name: constants of a simulator, lists of a batch, and the arrays of its peaks."""
+"""Arguments of the compiled loops, by name: constants of a simulator, lists of a batch, and the arrays of its peaks."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-"""In the precision of the patterns."""
+"""Values in the precision of the patterns."""
 Exact = NDArray[np.float64]
 
 
@@ -19,7 +19,7 @@ class PeakArrays(NamedTuple):
 
 
 class PeakTangents(NamedTuple):
-    """How peaks change in each of K directions: centre (float64), height and width [B, K, P], and the fraction of
+    """Changes of peaks in each of K directions: centre (float64), height and width [B, K, P], and the fraction of
     Gaussian [K]."""
 
     centre: Exact
@@ -70,7 +70,7 @@ class WidthConstants(NamedTuple):
 
 
 class Optics(NamedTuple):
-    """What the angles decide: constants of radiation and axis.
+    """Constants of radiation and axis, which act through the angles.
 
     Args:
         wavelength: of the strongest emission line, angstrom.

@@ -1,4 +1,4 @@
-"""From lattice parameters to peaks while only the cell moves, compiled, with the gradient written out.
+"""The compiled way from lattice parameters to peaks while only the cell moves, with the gradient written out.
 
 Angle, width, form factors and Lorentz-polarisation depend on the cell through s = sin^2(theta) alone, so each
 reflection is a function of one number, and its slope is computed beside its value. `reflection_peaks` is the same in

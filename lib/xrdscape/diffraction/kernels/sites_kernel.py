@@ -1,4 +1,4 @@
-"""From fractional coordinates to the intensities of reflections and back while the cell stays, compiled.
+"""The compiled way from fractional coordinates to the intensities of reflections and back while the cell stays.
 
 With F = sum_n w_n exp(2 pi i h . x_n), reflection m adds strength_m |F_m|^2 to the intensity of its group: reflections
 that coincide make one group.

@@ -1,4 +1,4 @@
-"""What the compiled loops of descents take, by name: the comparison with a target, results, and a descent under way."""
+"""Arguments of the compiled loops of descents: the comparison with a target, results, and a descent under way."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from xrdscape.diffraction.kernels.arguments import Array, Exact
 
 
 class Comparison(NamedTuple):
-    """What patterns are compared with, and how: the kernel id of an objective, the target [n], and for the search of
+    """The target of a comparison and its kind: the kernel id of an objective, the target [n], and for the search of
     the cross-correlation its largest shift and the least FWHM of a peak, in steps of the grid."""
 
     measure: int
@@ -26,7 +26,7 @@ class Results(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """What a loss needs of profiles P [groups, n] and a target t instead of the pattern I P.
+    """The moments that a loss needs of profiles P [groups, n] and a target t instead of the pattern I P.
 
     `gram` is P P^T, `projection` P t, `columns` [n, groups] P^T (for the squared error alone, which asks where a
     pattern is highest); then <t, t> and max t.
@@ -54,9 +54,9 @@ class Bands(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """How a descent goes: the step to reach, the one at which it began, steps between two tests for convergence, its
-    tolerance, the learning rate, the largest move and the move in place of a larger one (relative where the limit is);
-    and the codes of a sample's status."""
+    """The course of a descent: the step to reach, the one at which it began, steps between two tests for convergence,
+    its tolerance, the learning rate, the largest move and the move in place of a larger one (relative where the limit
+    is); and the codes of a sample's status."""
 
     until: int
     start: int
@@ -72,7 +72,7 @@ class Steps(NamedTuple):
 
 
 class CellLimits(NamedTuple):
-    """What a cell must keep to: the projection onto its family as a matrix [6, 7], its constant part last (no row for
+    """The limits of a cell: the projection onto its family as a matrix [6, 7], its constant part last (no row for
     none), flattest unit volume and largest volume, and the reach of its reflection list (`reflections.in_reach`)."""
 
     projector: Exact

@@ -1,4 +1,4 @@
-"""From fractional coordinates to a loss and back in one sweep while the cell stays, compiled.
+"""The sweep from fractional coordinates to a loss and back while the cell stays, compiled.
 
 The profile of a group of coinciding reflections is constant then, up to its intensity. It is kept as what
 `peaks_kernel` makes of it (`Bands`): values at the points around it, at the nodes of segments nearby and at those of

@@ -1,4 +1,4 @@
-"""From a pattern to a loss, and from lattice parameters to a loss and back in one sweep, compiled.
+"""Compiled losses of a pattern, and the sweep from lattice parameters to a loss and back.
 
 In a sweep a pattern and its gradient stay in the processor's cache: nothing but a loss and six slopes leaves a sample.
 The measures are those of `objectives`, which defines them; the tests hold the one against the other.

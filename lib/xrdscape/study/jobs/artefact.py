@@ -96,7 +96,7 @@ class ArtefactJob:
         }
 
     def compute(self, named: Named | None = None) -> pd.DataFrame:
-        """Records of the job, or of some of its realisations.
+        """Compute the records of the job, or of some of its realisations.
 
         All are descended together even then: where a landscape is rough, sums that are rounded otherwise in another
         batch could decide for another valley.
@@ -119,7 +119,7 @@ class ArtefactJob:
         return wrong_family(family, self.size) if self.artefact == FAMILY else family
 
     def target(self) -> torch.Tensor:
-        """Target [n] of the descents, in float64.
+        """Return the target [n] of the descents, in float64.
 
         Counting noise is drawn once a job. The impurity is the next of the ten crystals, in the order of their names'
         list; of a crystal from elsewhere, the first.
@@ -130,7 +130,7 @@ class ArtefactJob:
         return with_artefact(load_structure(self.structure), self.artefact, self.size, rng, impurity)
 
     def descend(self, starts: list[Structure], family: Family | None) -> tuple[pd.DataFrame, list[Structure]]:
-        """Rows on the descents of some starting models, and the refined models.
+        """Descend some starting models, and return rows on the descents and the refined models.
 
         `truth_loss` is the loss of the reference structure against the target: a descent that ends below it has found
         a cell that explains the target better than the reference does.
@@ -148,7 +148,8 @@ class ArtefactJob:
 def artefact_jobs(
     structures: Sequence[str] = REFERENCE_NAMES, copies: int = COPIES, seed: int = 0
 ) -> list[ArtefactJob]:
-    """The whole experiment: each crystal without an artefact, and with each at each size, cells free and projected.
+    """Return the whole experiment: each crystal without an artefact, and with each at each size, cells free and
+    projected.
 
     Args:
         structures: names or paths.

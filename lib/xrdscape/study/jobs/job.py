@@ -58,7 +58,7 @@ class Job(Protocol):
         """Return all settings as plain values, from which `job_of` makes the job again."""
 
     def compute(self, named: Named | None = None) -> pd.DataFrame:
-        """Records of the job, or of some of its realisations: one row each."""
+        """Compute the records of the job, or of some of its realisations: one row each."""
 
 
 def all_named(levels: tuple[float, ...], copies: int) -> Named:
@@ -67,7 +67,7 @@ def all_named(levels: tuple[float, ...], copies: int) -> Named:
 
 
 def starts_of(job: Job, named: Named) -> list[Structure]:
-    """Starting models of some realisations."""
+    """Return the starting models of some realisations."""
     reference = load_structure(job.structure)
     return [start(job.structure, job.noise, level, copy, job.seed, reference) for level, copy in named]
 
@@ -104,12 +104,12 @@ def whole_rows(
 
 @lru_cache(maxsize=4)
 def _evaluated_starts(structure: str, noise: Noise, named: Named, seed: int) -> pd.DataFrame:
-    """Evaluation of starting models: jobs that differ in their method alone share them."""
+    """Return the evaluation of starting models: jobs that differ in their method alone share them."""
     reference = load_structure(structure)
     starts = [start(structure, noise, level, copy, seed, reference) for level, copy in named]
     return records.evaluated(reference, starts, "start")
 
 
 def seconds_each(begin: float, count: int) -> float:
-    """Seconds since `begin` (of `time.perf_counter`), shared by so many."""
+    """Return the seconds since `begin` (of `time.perf_counter`), shared by so many."""
     return (time.perf_counter() - begin) / count

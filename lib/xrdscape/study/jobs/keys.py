@@ -29,7 +29,7 @@ METHODS_FILE = Path(__file__).with_name("first_methods.json")
 
 
 def key_of(record: dict[str, Any]) -> str:
-    """Key of a job with this record, twelve hexadecimal digits."""
+    """Return the key of a job with this record, twelve hexadecimal digits."""
     return _key(json.dumps({**FIRST_SETTINGS, **record}, sort_keys=True))
 
 

@@ -85,12 +85,12 @@ class RelaxationJob:
 
 
 def relaxation_seconds(structure: str) -> float:
-    """Rough seconds of one relaxation, as the study took them."""
+    """Return the rough seconds of one relaxation, as the study took them."""
     return float(0.09 * len(load_structure(structure)) ** 1.5)
 
 
 def known_relaxations(job: Job, starts: list[Structure], named: Named) -> list[Relaxation]:
-    """Relaxations of starting models: the study's where it has them, or else made now."""
+    """Return the relaxations of starting models: the study's where it has them, or else made now."""
     known = _recorded(RECORDS, job.structure, job.noise, job.seed)
     return [
         known[name] if name in known else relax(model, job.noise) for name, model in zip(named, starts, strict=True)

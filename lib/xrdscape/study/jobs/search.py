@@ -99,7 +99,7 @@ class SearchJob:
         return whole_rows(self, named, starts, result.refined, rows, method.narrowing.rate)
 
     def problem(self) -> Problem:
-        """The problem that the search is given, with the symmetry that its method may know."""
+        """Return the problem that the search is given, with the symmetry that its method may know."""
         reference, method = load_structure(self.structure), self.settings
         return problem_of(
             reference,
