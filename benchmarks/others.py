@@ -67,7 +67,8 @@ def _rates(extra_features: str) -> list[float]:
 
 def measure_threads(record: dict[str, Any], crystals: tuple[str, ...], pairs: int) -> None:
     """Time single evaluations and steps of a descent, on one thread and on all cores, in turn: where other programs
-    share the machine, a core is taken away for seconds at a time, and only what is timed in one breath can be compared."""
+    share the machine, a core is taken away for seconds at a time, and only what is timed in one breath can be
+    compared."""
     rows = []
     for crystal in tqdm(crystals, desc="threads", unit="crystal"):
         case = make_case(crystal, BATCH)
