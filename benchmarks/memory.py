@@ -26,7 +26,7 @@ def main(what: str, crystal: str = "U2Ti", batch: str = "16") -> None:
 
 
 def peak_mib() -> float:
-    """Largest resident set of this process so far."""
+    """Return the largest resident set of this process so far."""
     status = Path("/proc/self/status")
     if status.exists():
         # Not getrusage, which on Linux hands a child the peak of the process that started it.

@@ -1,4 +1,4 @@
-"""What the benchmark measures besides time: the core's limit, memory, and one whole descent."""
+"""Measurements of the benchmark besides time: the core's limit, memory, and one whole descent."""
 
 import json
 import os
@@ -31,14 +31,14 @@ WIDE_VECTORS = "-prefer-256-bit"
 
 
 def plain(value: Any) -> Any:
-    """A number as JSON knows it: four digits, null for what is not a number."""
+    """Return a number as JSON knows it: four digits, null for what is not a number."""
     if isinstance(value, float | np.floating):
         return float(f"{value:.4g}") if np.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value
 
 
 def measure_limit(record: dict[str, Any]) -> None:
-    """What a core can do, and what the operator asks of it."""
+    """Record what a core can do, and what the operator asks of it."""
     for name, features in (("as compiled here", ""), ("widest vectors", WIDE_VECTORS)):
         rates = _rates(features)
         if rates:
@@ -51,7 +51,7 @@ def measure_limit(record: dict[str, Any]) -> None:
 
 
 def _rates(extra_features: str) -> list[float]:
-    """Multiply-adds of one core in a fresh process, compiled for this processor with features changed."""
+    """Return the multiply-adds of one core in a fresh process, compiled for this processor with features changed."""
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
@@ -66,8 +66,9 @@ def _rates(extra_features: str) -> list[float]:
 
 
 def measure_threads(record: dict[str, Any], crystals: tuple[str, ...], pairs: int) -> None:
-    """Single evaluations and steps of a descent, on one thread and on all cores, in turn: where other programs share
-    the machine, a core is taken away for seconds at a time, and only what is timed in one breath can be compared."""
+    """Time single evaluations and steps of a descent, on one thread and on all cores, in turn: where other programs
+    share the machine, a core is taken away for seconds at a time, and only what is timed in one breath can be
+    compared."""
     rows = []
     for crystal in tqdm(crystals, desc="threads", unit="crystal"):
         case = make_case(crystal, BATCH)
@@ -88,7 +89,7 @@ def measure_threads(record: dict[str, Any], crystals: tuple[str, ...], pairs: in
 
 
 def measure_memory(record: dict[str, Any], crystals: tuple[str, ...]) -> None:
-    """The largest resident set of fresh processes."""
+    """Record the largest resident set of fresh processes."""
     rows: list[tuple[str, str, int]] = [("import", "", 0)]
     rows += [("step", crystal, BATCH) for crystal in crystals]
     rows += [("step", crystal, LARGE_BATCH) for crystal in crystals]
@@ -101,7 +102,7 @@ def measure_memory(record: dict[str, Any], crystals: tuple[str, ...]) -> None:
 
 
 def descend(record: dict[str, Any]) -> None:
-    """One whole descent as published, on all cores."""
+    """Time one whole descent as published, on all cores."""
     use_threads(cores())
     case = make_case(DESCENDED, BATCH)
     problem, state = descent_of(case)

@@ -25,9 +25,9 @@ from xrdscape.timing.measure import LATTICE_LEVEL
 
 INSTRUMENT = PAPER_INSTRUMENT
 FWHM_DEG = 0.35
-"""Of BraggCalculator's one-width Gaussian: about the width that this book's peaks have."""
+"""Width of BraggCalculator's one-width Gaussian: about the width that this book's peaks have."""
 LORENTZ_X_DEG, LORENTZ_Y_DEG, GAUSS_W_DEG2 = 0.27, 0.05, 0.0025
-"""Of PhaseSmith's profile: nine tenths Lorentzian and 0.32 to 0.46 deg wide, much as this book's peaks."""
+"""Widths of PhaseSmith's profile: nine tenths Lorentzian and 0.32 to 0.46 deg wide, much as this book's peaks."""
 
 Pattern = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class Peer:
 
     @property
     def version(self) -> str | None:
-        """Of the installed package; None where it is not installed."""
+        """Version of the installed package; None where it is not installed."""
         try:
             return version(self.package)
         except PackageNotFoundError:
@@ -73,13 +73,13 @@ class Peer:
 
 
 def cells(crystal: str, batch: int) -> list[Structure]:
-    """The same distorted copies that the engine is timed on."""
+    """Return the same distorted copies that the engine is timed on."""
     reference = load_structure(crystal)
     return [start(crystal, "lattice", LATTICE_LEVEL, copy, 0, reference) for copy in range(batch)]
 
 
 def difference(prepared: Prepared) -> float:
-    """Largest difference of the two patterns, each scaled to maximum 1."""
+    """Return the largest difference of the two patterns, each scaled to maximum 1."""
     theirs, ours = prepared.theirs / prepared.theirs.max(), prepared.ours / prepared.ours.max()
     return float(np.abs(theirs - ours).max())
 
@@ -96,7 +96,7 @@ def _our_pattern(structure: Structure) -> Pattern:
 
 
 def _sticks(structure: Structure, calculator: Any) -> Prepared:
-    """For programs that end at a list of lines: both lists drawn with this book's profile."""
+    """Prepare a program that ends at a list of lines: both lists are drawn with this book's profile."""
 
     def call() -> Any:
         return calculator.get_pattern(structure, two_theta_range=(0.0, INSTRUMENT.two_theta_max_deg))
@@ -110,21 +110,21 @@ def _sticks(structure: Structure, calculator: Any) -> Prepared:
 
 
 def prepare_pymatgen(structure: Structure, reference: Structure) -> Prepared:
-    """pymatgen's XRDCalculator."""
+    """Prepare pymatgen's XRDCalculator."""
     from pymatgen.analysis.diffraction.xrd import XRDCalculator
 
     return _sticks(structure, XRDCalculator(wavelength=INSTRUMENT.wavelength_angstrom))
 
 
 def prepare_xrd_rust(structure: Structure, reference: Structure) -> Prepared:
-    """xrd-rust, a compiled stand-in for it."""
+    """Prepare xrd-rust, a compiled stand-in for it."""
     from xrd_rust_calculator import XRDCalculatorRust
 
     return _sticks(structure, XRDCalculatorRust(wavelength=INSTRUMENT.wavelength_angstrom))
 
 
 def prepare_braggcalculator(structure: Structure, reference: Structure) -> Prepared:
-    """BraggCalculator on torch in float32, with its default profile, a Gaussian of one width."""
+    """Prepare BraggCalculator on torch in float32, with its default profile, a Gaussian of one width."""
     from braggcalculator import BraggCalculator
     from braggcalculator.backends import TorchBackend
     from braggcalculator.profiles import GaussianProfile
@@ -155,7 +155,7 @@ def prepare_braggcalculator(structure: Structure, reference: Structure) -> Prepa
 
 
 def prepare_phasesmith(structure: Structure, reference: Structure, reach_fwhm: float) -> Prepared:
-    """PhaseSmith's fused structural pattern, its tails followed to so many widths."""
+    """Prepare PhaseSmith's fused structural pattern, its tails followed to so many widths."""
     target = _phasesmith(reference, reach_fwhm).calculate().y
     model = _phasesmith(structure, reach_fwhm)
     scale = float(np.linalg.norm(target))
@@ -208,7 +208,7 @@ def _phasesmith_instrument() -> Any:
 
 
 def _our_peaks_in_phasesmiths_profile(structure: Structure) -> Pattern:
-    """Our reflections drawn with PhaseSmith's widths and mixing, areas instead of heights."""
+    """Return our reflections drawn with PhaseSmith's widths and mixing, areas instead of heights."""
     import phasesmith as ps
 
     centre, height, _ = _our_peaks(structure)

@@ -107,7 +107,7 @@ def _options() -> argparse.Namespace:
 
 
 def _frame(options: argparse.Namespace) -> dict[str, Any]:
-    """The record before anything is measured."""
+    """Return the record before anything is measured."""
     absent = [peer.package for peer in PEERS if peer.version is None]
     if absent:
         print(
@@ -181,7 +181,7 @@ def _compared(peer: Peer, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def time_everything(record: dict[str, Any], options: argparse.Namespace) -> None:
-    """All contenders, sizes and threads in turn; each sample enters the record at once."""
+    """Time all contenders, sizes and threads in turn; each sample enters the record at once."""
     tasks = all_tasks(record, options)
     series: dict[Key, list[float]] = {}
     total = len(tasks) * options.rounds
@@ -197,7 +197,7 @@ def time_everything(record: dict[str, Any], options: argparse.Namespace) -> None
 
 
 def all_tasks(record: dict[str, Any], options: argparse.Namespace) -> dict[Key, Task]:
-    """Everything that is timed, by contender, crystal, batch and threads."""
+    """Return everything that is timed, by contender, crystal, batch and threads."""
     tasks: dict[Key, Task] = {}
     for crystal in tqdm(options.crystals, desc="preparing", unit="crystal"):
         calls = {**lattice_contenders(crystal, BATCH), **coordinate_contenders(crystal, BATCH), **parts(crystal, BATCH)}
@@ -226,7 +226,7 @@ def _all_cells(peer: Peer, crystal: str) -> Callable[[], None]:
 
 
 def _compiled(record: dict[str, Any], crystal: str, options: argparse.Namespace) -> dict[Key, Task]:
-    """The compiled reference, unless it takes too long or fails; the record says which."""
+    """Return the compiled reference, unless it takes too long or fails; the record says which."""
     if options.quick or any(row["seconds"] is None or row["seconds"] > COMPILE_LIMIT_S for row in record["compile"]):
         return {}
     use_threads(1)
@@ -243,7 +243,7 @@ def _compiled(record: dict[str, Any], crystal: str, options: argparse.Namespace)
 
 
 def print_table(record: dict[str, Any]) -> None:
-    """One line a crystal, in milliseconds a sample; a peer each in a column of its own."""
+    """Print one line a crystal, in milliseconds a sample; a peer each in a column of its own."""
     timed = _timed(record)
     table = headline(record, timed)
     names = labels(record)
@@ -255,7 +255,7 @@ def print_table(record: dict[str, Any]) -> None:
 
 
 def _timed(record: dict[str, Any]) -> list[str]:
-    """The crystals that everything was timed on, from few to many reflections."""
+    """Return the crystals that everything was timed on, from few to many reflections."""
     found = {row["crystal"] for row in record["series"] if row["contender"] == "reference"}
     return [crystal for crystal in CRYSTALS if crystal in found]
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -30,6 +32,13 @@ def book(tmp_path: Path) -> Book:
 def cell_text(path: Path) -> str:
     cells = nbformat.read(path, as_version=4).cells
     return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+
+
+def test_a_chapter_with_a_table_waits_for_no_reader_of_notebooks() -> None:
+    code = "import sys; from xrdscape.book import numbered_table; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "xrdscape.book.tables" in loaded
+    assert not {"jupytext", "nbformat", "jsonschema"} & set(loaded)
 
 
 # Parameters

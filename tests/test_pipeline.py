@@ -1,6 +1,7 @@
 """The rooms of the package and the one way that data goes through them: a room imports from those above it alone."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def imports(path: Path) -> set[str]:
 
 def test_every_room_has_its_place() -> None:
     assert {room(path) for path in MODULES} == set(ROOMS)
+
+
+def test_the_map_for_contributors_is_in_the_same_order() -> None:
+    text = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text(encoding="utf8")
+    rows = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == ROOMS[:-1]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
