@@ -302,7 +302,7 @@ def test_settings_that_there_are_not_are_refused() -> None:
 
 
 def test_a_start_without_reflections_is_refused(counted_pattern: Pattern) -> None:
-    tiny = Structure(Lattice.cubic(0.9), ["Fe"], [[0, 0, 0]])
+    tiny = Structure(Lattice.cubic(0.9), ["H"], [[0, 0, 0]])
     with pytest.raises(PatternError, match="no reflection of the start falls between 15"):
         refine(tiny, counted_pattern)
 

@@ -92,7 +92,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, message="xrdscape %(version)s")
 def app() -> None:
-    """Powder patterns of crystals, and the executable paper about recovering crystals from them."""
+    """Simulate powder patterns, refine crystals against them, and run the executable paper about it."""
 
 
 @app.command()

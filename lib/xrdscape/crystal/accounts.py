@@ -1,4 +1,4 @@
-"""What a cell holds beside what its file says that it holds: formula, Z, weight, density, distances."""
+"""Contents of a cell against what its file says of them: formula, Z, weight, density, distances."""
 
 import re
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _PART = re.compile(r"([A-Z][a-z]?)\s*(\d*\.?\d*)")
 
 @dataclass(frozen=True)
 class Account:
-    """What the contents of a cell come to.
+    """Account of the contents of a cell.
 
     Args:
         z: formula units in the cell, by the file's formula or, without one, by the reduced formula of the contents.
@@ -94,7 +94,7 @@ def refuse_density(structure: Structure) -> None:
 
 
 def stated_formula(block: CifBlock) -> dict[str, float] | None:
-    """Elements of the formula that a file states, hydrogen isotopes together, or None."""
+    """Return the elements of the formula that a file states, hydrogen isotopes together, or None."""
     text = block.value("_chemical_formula_sum")
     if not text:
         return None
@@ -110,7 +110,7 @@ def stated_formula(block: CifBlock) -> dict[str, float] | None:
 
 
 def named_elements(block: CifBlock) -> frozenset[str]:
-    """Elements that a file names outside its atom table."""
+    """Return the elements that a file names outside its atom table."""
     letters = [re.match(r"[A-Z][a-z]?", kind or "") for kind in block.column("_atom_type_symbol")]
     listed = {"H" if found[0] in ("D", "T") else found[0] for found in letters if found}
     return frozenset({name for name in listed if Element.is_valid_symbol(name)} | set(stated_formula(block) or {}))
@@ -119,7 +119,7 @@ def named_elements(block: CifBlock) -> frozenset[str]:
 def _beside_formula(
     structure: Structure, formula: Mapping[str, float], block: CifBlock
 ) -> tuple[float, list[str], list[str], list[str]]:
-    """Formula units in the cell; remarks; contradictions; doubts."""
+    """Return the formula units in the cell; remarks; contradictions; doubts."""
     held = {str(element): float(amount) for element, amount in structure.composition.items()}
     heavy = [element for element in formula if element != "H"] or list(formula)
     electrons = sum(formula[element] * Element(element).Z for element in heavy)
@@ -148,14 +148,16 @@ def _beside_formula(
 
 
 def _share_off(held: Mapping[str, float], formula: Mapping[str, float], z: float) -> float:
-    """Electrons of atoms that are too many or too few, hydrogen aside, over those that the formula asks for."""
+    """Return the electrons of atoms that are too many or too few, hydrogen aside, over those that the formula asks
+    for."""
     elements = {*held, *formula} - ({"H"} if {*formula} != {"H"} else set())
     off = sum(abs(held.get(e, 0.0) - z * formula.get(e, 0.0)) * Element(e).Z for e in elements)
     return off / max(z * sum(amount * Element(e).Z for e, amount in formula.items()), 1e-9)
 
 
 def _beside_numbers(structure: Structure, block: CifBlock, borne_out: bool) -> tuple[list[str], list[str]]:
-    """Stated density and volume; the density contradicts only where the formula does not bear out the contents."""
+    """Return the stated density and volume; the density contradicts only where the formula does not bear out the
+    contents."""
     remarks, contradictions = [], []
     stated, density = number(block.value("_exptl_crystal_density_diffrn")), float(structure.density)
     if stated and stated > 0:
@@ -176,7 +178,7 @@ def _beside_numbers(structure: Structure, block: CifBlock, borne_out: bool) -> t
 
 
 def _short_distances(structure: Structure) -> list[str]:
-    """A sentence on full sites that are nearer than atoms can be."""
+    """Return a sentence on full sites that are nearer than atoms can be."""
     radii = np.array([max(_radius(str(e)) for e in site.species) for site in structure])
     filled = np.array([site.species.num_atoms for site in structure])
     here, there, _, apart = structure.get_neighbor_list(2 * SHORTEST_BOND * float(radii.max()))

@@ -63,7 +63,7 @@ class AtomRow:
 
 
 def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow], list[str]]:
-    """Rows of the atom table, and what was assumed of them in sentences.
+    """Return the rows of the atom table, and what was assumed of them in sentences.
 
     Args:
         block: of a CIF.
@@ -107,7 +107,7 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
 
 
 def too_many_sites(count: int) -> str:
-    """The reason for refusing a cell of so many sites."""
+    """Return the reason for refusing a cell of so many sites."""
     return (
         f"has {count} sites in its cell, more than the {LARGEST_CELL_SITES} that are read: give the asymmetric unit "
         "of a smaller cell."
@@ -115,7 +115,7 @@ def too_many_sites(count: int) -> str:
 
 
 class _Notes:
-    """What was assumed, and of which rows."""
+    """Assumptions, each with the rows that it was made of."""
 
     def __init__(self) -> None:
         self._labels: dict[str, list[str]] = {}
@@ -124,7 +124,7 @@ class _Notes:
         self._labels.setdefault(said, []).append(label)
 
     def sentences(self) -> list[str]:
-        """One sentence for each thing assumed."""
+        """Return one sentence for each thing assumed."""
         return [f"{_listed(labels)}: {said}." for said, labels in self._labels.items()]
 
 
@@ -165,7 +165,7 @@ def _occupancy(value: Value, unknown: bool, label: str, notes: _Notes) -> Fracti
 
 
 def _amounts(symbol: Value, label: Value, shown: str, elements: Collection[str], notes: _Notes) -> dict[str, Fraction]:
-    """Elements of a row with their share; empty for a vacancy."""
+    """Return the elements of a row with their share; empty for a vacancy."""
     if symbol is None:
         element = _of_label(label or "", elements, notes)
         return {element: Fraction(1)} if element else {}
@@ -181,7 +181,7 @@ def _amounts(symbol: Value, label: Value, shown: str, elements: Collection[str],
 
 
 def _mixture(symbol: str, label: str) -> dict[str, Fraction]:
-    """Amounts of `0.8Nb + 0.2Zr`."""
+    """Return the amounts of `0.8Nb + 0.2Zr`."""
     parts = [_MIXTURE.fullmatch(part.strip()) for part in symbol.split(" + ")]
     found = {part[2]: Fraction(part[1]) for part in parts if part and Element.is_valid_symbol(part[2])}
     if len(found) != len(parts):
@@ -190,7 +190,7 @@ def _mixture(symbol: str, label: str) -> dict[str, Fraction]:
 
 
 def _of_symbol(symbol: str, notes: _Notes, label: str) -> str | None:
-    """Element of a type symbol, empty for a vacancy, or None."""
+    """Return the element of a type symbol, empty for a vacancy, or None."""
     plain = symbol.strip()
     if plain.upper() in _VACANCIES:
         notes.add(f"left out: {plain} is a vacancy", label)
@@ -239,7 +239,7 @@ def _element(letters: str) -> str | None:
 
 
 def _of_label(label: str, elements: Collection[str], notes: _Notes) -> str:
-    """Element that a label names, empty for a vacancy; what the file names elsewhere decides between two."""
+    """Return the element that a label names, empty for a vacancy; what the file names elsewhere decides between two."""
     found = re.match(r"[A-Za-z]+", label)
     if not found or label.upper().startswith("H2O"):
         raise StructureError(

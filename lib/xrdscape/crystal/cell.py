@@ -31,7 +31,7 @@ def _angular_part(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Ten
 
 
 def metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
-    """Metric tensor G_ij = a_i . a_j in angstrom^2.
+    """Return the metric tensor G_ij = a_i . a_j in angstrom^2.
 
     Args:
         lattice: lattice parameters, angstrom and degrees.
@@ -62,7 +62,7 @@ def metric_tangents(
 
 
 def reciprocal_metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
-    """Reciprocal metric tensor G* = G^-1 in 1/angstrom^2, so that 1/d^2 = h G* h for h = (h, k, l).
+    """Return the reciprocal metric tensor G* = G^-1 in 1/angstrom^2, so that 1/d^2 = h G* h for h = (h, k, l).
 
     Source: eq:reciprocal-metric of the simulator chapter.
     """
@@ -70,13 +70,14 @@ def reciprocal_metric(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*bat
 
 
 def unit_volume(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch"]:
-    """Volume of the cell divided by abc, in [0, 1]; NaN where the three angles close no cell."""
+    """Return the volume of the cell divided by abc, in [0, 1]; NaN where the three angles close no cell."""
     cosines = torch.cos(torch.deg2rad(lattice[..., 3:]))
     return torch.sqrt(1 - (cosines**2).sum(-1) + 2 * cosines.prod(-1))
 
 
 def closes(lattice: Float[Tensor, "*batch 6"]) -> Tensor:
-    """Whether each set of parameters is finite, has positive lengths, and closes a cell with volume (bool [*batch])."""
+    """Return whether each set of parameters is finite, has positive lengths, and closes a cell with volume (bool
+    [*batch])."""
     angles = lattice[..., 3:]
     finite = torch.isfinite(lattice).all(-1)
     sensible = (lattice[..., :3] > 0).all(-1) & (angles > 0).all(-1) & (angles < 180).all(-1)
@@ -108,7 +109,7 @@ def check_lattice(lattice: Float[Tensor, "*batch 6"]) -> None:
 
 
 def lattice_to_vectors(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
-    """Lattice vectors as rows (angstrom), a along x and b in the xy plane.
+    """Return the lattice vectors as rows (angstrom), a along x and b in the xy plane.
 
     Raises:
         CellError: if the parameters close no cell.
@@ -131,7 +132,7 @@ def lattice_to_vectors(lattice: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*ba
 
 
 def vectors_to_lattice(vectors: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
-    """Lattice parameters of lattice vectors given as rows, whatever their orientation.
+    """Return the lattice parameters of lattice vectors given as rows, whatever their orientation.
 
     Raises:
         CellError: if the vectors span no volume.

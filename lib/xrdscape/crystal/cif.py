@@ -47,7 +47,7 @@ class CifBlock:
     contradicted: frozenset[str]
 
     def column(self, *names: str) -> tuple[Value, ...]:
-        """Values of the first of these items that the block has; nothing where it has none of them.
+        """Return the values of the first of these items that the block has; nothing where it has none of them.
 
         Raises:
             StructureError: the block gives the item twice with different values.
@@ -60,17 +60,17 @@ class CifBlock:
         return ()
 
     def value(self, *names: str) -> Value:
-        """The first value that is given of these items, or None."""
+        """Return the first value that is given of these items, or None."""
         return next((value for name in names for value in self.column(name) if value), None)
 
 
 def looks_like_cif(text: str) -> bool:
-    """Whether a text begins as a CIF does."""
+    """Return whether a text begins as a CIF does."""
     return _HEADING.match(text) is not None
 
 
 def file_text(path: Path) -> str:
-    """Text of a file in any of the encodings that editors leave, with line ends as here.
+    """Return the text of a file in any of the encodings that editors leave, with line ends as here.
 
     Raises:
         StructureError: the file cannot be read, is too large for a crystal, or is not text.
@@ -89,7 +89,7 @@ def file_text(path: Path) -> str:
 
 
 def cif_blocks(text: str) -> tuple[list[CifBlock], list[str]]:
-    """Data blocks of a CIF, and what had to be mended to read it in sentences.
+    """Return the data blocks of a CIF, and what had to be mended to read it in sentences.
 
     Raises:
         StructureError: the text is not a CIF.
@@ -110,7 +110,7 @@ def cif_blocks(text: str) -> tuple[list[CifBlock], list[str]]:
 
 
 _ERRORS = (ValueError, RuntimeError, UnicodeError)
-"""What gemmi raises of a text that it cannot parse."""
+"""Errors that gemmi raises of a text that it cannot parse."""
 
 
 def _parsed(text: str) -> list[CifBlock]:
@@ -118,7 +118,8 @@ def _parsed(text: str) -> list[CifBlock]:
 
 
 def _mended(text: str) -> tuple[str, list[int]]:
-    """Text with values of several words in quotes and `?` for values left out, and the lines where; not in loops."""
+    """Return a text with values of several words in quotes and `?` for values left out, and the lines where; not in
+    loops."""
     lines = text.split("\n")
     mended: list[int] = []
     loop = field = False
@@ -140,7 +141,7 @@ def _mended(text: str) -> tuple[str, list[int]]:
 
 
 def _next_line(lines: list[str], place: int) -> str:
-    """The next line that is neither empty nor a comment."""
+    """Return the next line that is neither empty nor a comment."""
     rest = (lines[after] for after in range(place + 1, len(lines)))
     return next((line for line in rest if line.strip() and not line.startswith("#")), "")
 
@@ -176,7 +177,8 @@ def _plain(value: str) -> str:
 
 
 def number(value: Value) -> Fraction | None:
-    """Exact value of a CIF number without its standard uncertainty, or of a quotient; None for anything else.
+    """Return the exact value of a CIF number without its standard uncertainty, or of a quotient; None for anything
+    else.
 
     >>> number("0.3333(2)"), number("1/3"), number("nan")
     (Fraction(3333, 10000), Fraction(1, 3), None)
@@ -202,7 +204,7 @@ _TOKEN = re.compile(
 
 
 def _cif_1(text: str) -> str:
-    """A CIF 2 text as CIF 1: triple-quoted strings as text fields, lists and tables as single values."""
+    """Return a CIF 2 text as CIF 1: triple-quoted strings as text fields, lists and tables as single values."""
     parts, depth = [], 0
     for token in _TOKEN.finditer(text):
         kind, said = token.lastgroup, token[0]

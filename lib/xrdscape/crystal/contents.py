@@ -20,7 +20,7 @@ class Contents:
 
     @classmethod
     def of(cls, structure: Structure) -> "Contents":
-        """The contents of a structure; its cell and its coordinates are not kept."""
+        """Return the contents of a structure; its cell and its coordinates are not kept."""
         return cls(tuple(structure.species_and_occu))
 
     def __len__(self) -> int:
@@ -38,5 +38,5 @@ class Contents:
 
 
 def contents_of(crystal: "Structure | Contents") -> Contents:
-    """Contents of a structure, or contents as they are."""
+    """Return the contents of a structure, or contents as they are."""
     return crystal if isinstance(crystal, Contents) else Contents.of(crystal)

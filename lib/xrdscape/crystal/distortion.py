@@ -92,7 +92,7 @@ def distort_coordinates(structure: Structure, level: float, rng: np.random.Gener
 
 
 def generator(structure_name: str, noise: str, level: float, copy: int, seed: int = 0) -> np.random.Generator:
-    """The generator of one start: a SHA-256 digest of the start's name seeds numpy's SeedSequence.
+    """Return the generator of one start: a SHA-256 digest of the start's name seeds numpy's SeedSequence.
 
     Args:
         structure_name: name of the structure.

@@ -1,4 +1,4 @@
-"""From the rows of an atom table to all sites of the cell: images of a row that meet on a special position are one."""
+"""All sites of the cell from the rows of an atom table: images of a row that meet on a special position are one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class _Placed:
 
 
 def expanded(rows: Sequence[AtomRow], operations: Operations, lattice: Lattice) -> tuple[Structure, list[str]]:
-    """All sites of the cell, and what was assumed in sentences.
+    """Return all sites of the cell, and what was assumed in sentences.
 
     Sites are in pymatgen's order: by electronegativity, equal ones as the rows and the operations come.
 
@@ -71,7 +71,8 @@ def expanded(rows: Sequence[AtomRow], operations: Operations, lattice: Lattice) 
 def _without_neighbours(
     rows: Sequence[AtomRow], operations: Operations, lattice: Lattice
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which rows lie apart from all their images, and the images of all rows within the cell [rows, operations, 3]."""
+    """Return which rows lie apart from all their images, and the images of all rows within the cell [rows, operations,
+    3]."""
     coords = np.array([_floats(row.coords) for row in rows])
     images = np.einsum("oij,rj->roi", operations.rotations, coords) + operations.translations / operations.denominator
     step = images - coords[:, None]
@@ -80,7 +81,7 @@ def _without_neighbours(
 
 
 def _placed(row: AtomRow, operations: Operations, lattice: Lattice) -> _Placed:
-    """A row moved to the mean of its images nearby, which lies on the special position exactly."""
+    """Return a row moved to the mean of its images nearby, which lies on the special position exactly."""
     coords, fixed = row.coords, None
     for _ in range(5):
         near = _nearby(coords, operations, lattice)
@@ -101,7 +102,7 @@ def _placed(row: AtomRow, operations: Operations, lattice: Lattice) -> _Placed:
 def _nearby(
     coords: tuple[Fraction, Fraction, Fraction], operations: Operations, lattice: Lattice
 ) -> dict[int, NDArray[np.int64]]:
-    """Operations that leave a position nearly where it is, each with the cell that the image lies in."""
+    """Return the operations that leave a position nearly where it is, each with the cell that the image lies in."""
     here = _floats(coords)
     step = here @ operations.rotations.swapaxes(1, 2) + operations.translations / operations.denominator - here
     cells = np.round(step).astype(np.int64)
@@ -112,7 +113,7 @@ def _nearby(
 def _mean(
     coords: tuple[Fraction, Fraction, Fraction], near: dict[int, NDArray[np.int64]], operations: Operations
 ) -> tuple[tuple[Fraction, Fraction, Fraction], set[int]]:
-    """Mean of the images by some operations, and those operations that leave it exactly where it is."""
+    """Return the mean of the images by some operations, and those operations that leave it exactly where it is."""
     images = [_image(coords, place, operations) for place in near]
     shifted = [
         [value - int(n) for value, n in zip(image, cell, strict=True)]
@@ -140,20 +141,20 @@ def _floats(coords: tuple[Fraction, Fraction, Fraction]) -> NDArray[np.float64]:
 
 
 def _images(coords: NDArray[np.float64], operations: Operations) -> NDArray[np.float64]:
-    """Images of a position by all operations, within the cell [n, 3]."""
+    """Return the images of a position by all operations, within the cell [n, 3]."""
     images = coords @ operations.rotations.swapaxes(1, 2) + operations.translations / operations.denominator
     return images - np.floor(images) + 0.0
 
 
 def _distinct(images: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The first of images that fall together; on exact special positions they differ by rounding alone."""
+    """Return the first of images that fall together; on exact special positions they differ by rounding alone."""
     step = images[:, None] - images
     together = np.abs(step - np.round(step)).max(-1) < ROUNDING
     return images[np.unique(together.argmax(1))]
 
 
 def _joined(placed: Sequence[_Placed], lattice: Lattice) -> list[_Placed]:
-    """The sites, rows that fall upon an image of an earlier row together with it."""
+    """Return the sites, rows that fall upon an image of an earlier row together with it."""
     images = np.concatenate([site.images for site in placed])
     owners = np.repeat(np.arange(len(placed)), [len(site.images) for site in placed])
     first = np.array([site.images[0] for site in placed])
@@ -187,7 +188,7 @@ def _composition(row: AtomRow) -> Composition:
 
 
 def _overfull(sites: Sequence[_Placed]) -> list[str]:
-    """A sentence on sites whose occupancies were scaled to 1; refusal of those far above."""
+    """Return a sentence on sites whose occupancies were scaled to 1, and refuse those far above."""
     over = [site.row for site in sites if site.row.filled > _FULL + Fraction(1, 10**9)]
     worst = max(over, key=lambda row: row.filled, default=None)
     if worst and worst.filled > OVERFULL:

@@ -21,11 +21,11 @@ TIED: dict[Family, tuple[tuple[int, ...], ...]] = {
     "monoclinic": ((0,), (1,), (2,), (4,)),
     "triclinic": ((0,), (1,), (2,), (3,), (4,), (5,)),
 }
-"""Which of a, b, c, alpha, beta, gamma are one free number in a family; angles left out are fixed by it."""
+"""Groups of a, b, c, alpha, beta, gamma that are one free number in a family; angles left out are fixed by it."""
 
 
 def project(lattice: Float[Tensor, "*batch 6"], family: Family) -> Float[Tensor, "*batch 6"]:
-    """Closest-by-averaging lattice parameters of a crystal family, for conventional cells.
+    """Return the closest-by-averaging lattice parameters of a crystal family, for conventional cells.
 
     Args:
         lattice: lattice parameters, angstrom and degrees.
@@ -62,7 +62,7 @@ def project(lattice: Float[Tensor, "*batch 6"], family: Family) -> Float[Tensor,
 
 
 def detect_family(structure: Structure, symprec: float = 0.01) -> Family:
-    """Crystal family of a structure, provided its cell is set as that family's projector expects.
+    """Return the crystal family of a structure, provided its cell is set as that family's projector expects.
 
     Args:
         structure: any structure.

@@ -60,7 +60,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class GivenSymmetry:
-    """What a file says of its symmetry.
+    """Symmetry of a crystal as its file gives it.
 
     Args:
         readings: the ways to read it, the first that of the best source; several where they are to be decided.
@@ -136,7 +136,7 @@ def _listed(block: CifBlock) -> Reading | None:
 
 
 def _magnetic(block: CifBlock) -> list[str]:
-    """Operations of a magnetic group without their time reversal: the crystal that X-rays see."""
+    """Return the operations of a magnetic group without their time reversal: the crystal that X-rays see."""
     plain = [[",".join(text.split(",")[:3]) for text in block.column(name) if text] or ["x,y,z"] for name in MAGNETIC]
     turns, shifts = ([gemmi.Op(text) for text in texts] for texts in map(_readable, plain))
     return [(shift * turn).wrap().triplet() for shift in shifts for turn in turns]
@@ -167,7 +167,7 @@ def _compared(
     numbers: list[int],
     remarks: list[str],
 ) -> GivenSymmetry:
-    """The first reading beside the other sources: each agrees, is another setting, or another type."""
+    """Return the first reading beside the other sources: each agrees, is another setting, or another type."""
     others, types = [], []
     own = first.operations
     if hall and hall.operations and hall.operations.as_set != own.as_set:
@@ -187,7 +187,7 @@ def _compared(
 
 
 def _agrees(own: Operations, other: Operations, group: gemmi.SpaceGroup, symbol: Symbol) -> bool:
-    """Whether operations are those of a setting; without a mark, a symbol says nothing of the origin."""
+    """Return whether operations are those of a setting; without a mark, a symbol says nothing of the origin."""
     if own.as_set == other.as_set:
         return True
     marked = bool(symbol.mark and extension(group))
@@ -201,7 +201,7 @@ def _by_name(
     angles_deg: Sequence[float],
     remarks: list[str],
 ) -> GivenSymmetry:
-    """Readings by symbol, or by number where there is none."""
+    """Return the readings by symbol, or by number where there is none."""
     known = [(text, named) for text, _, named in symbols if named]
     if known:
         said = " and ".join(f"the symbol {text!r}" for text, _ in known)
@@ -235,7 +235,7 @@ def _name(group: gemmi.SpaceGroup) -> str:
 
 
 def symbol_of(operations: Operations) -> str:
-    """Hermann-Mauguin symbol of a group with its setting, or that of its type where the setting has none."""
+    """Return the Hermann-Mauguin symbol of a group with its setting, or that of its type where the setting has none."""
     group = to_gemmi(operations)
     found = gemmi.find_spacegroup_by_ops(group) if group else None
     if found is not None:

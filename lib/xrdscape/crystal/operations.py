@@ -80,7 +80,7 @@ class Operations:
         return frozenset(found)
 
     def shows_on(self, lengths: Sequence[float], angles_deg: Sequence[float]) -> bool:
-        """Whether a cell has the symmetry of the operations."""
+        """Return whether a cell has the symmetry of the operations."""
         a, cosines = np.array(lengths), np.cos(np.radians(angles_deg))
         metric = np.outer(a, a) * np.array(
             [[1, cosines[2], cosines[1]], [cosines[2], 1, cosines[0]], [cosines[1], cosines[0], 1]]
@@ -96,7 +96,7 @@ class Operations:
 
 
 def operations_of_list(texts: Iterable[str]) -> Operations:
-    """The group that a file lists as `x,y,z`.
+    """Return the group that a file lists as `x,y,z`.
 
     Raises:
         StructureError: what cannot be read, is no operation of a crystal, or a list that is not a group.
@@ -110,7 +110,7 @@ def operations_of_list(texts: Iterable[str]) -> Operations:
 
 
 def operations_of_hall(symbol: str) -> Operations | None:
-    """The group of a Hall symbol, or None where it is not one."""
+    """Return the group of a Hall symbol, or None where it is not one."""
     try:
         return operations_of_gemmi(gemmi.symops_from_hall(symbol))
     except (RuntimeError, ValueError):
@@ -118,14 +118,14 @@ def operations_of_hall(symbol: str) -> Operations | None:
 
 
 def operations_of_gemmi(group: gemmi.GroupOps) -> Operations:
-    """The operations of a group of gemmi's."""
+    """Return the operations of a group of gemmi's."""
     den = gemmi.Op.DEN
     pairs = [(np.array(op.rot, dtype=np.int64) // den, tuple(Fraction(t, den) for t in op.tran)) for op in group]
     return _operations(pairs)
 
 
 def to_gemmi(operations: Operations) -> gemmi.GroupOps | None:
-    """The operations as a group of gemmi's, or None where its translations of 1/24 cannot hold them."""
+    """Return the operations as a group of gemmi's, or None where its translations of 1/24 cannot hold them."""
     den = gemmi.Op.DEN
     if den % operations.denominator and (operations.translations * den % operations.denominator).any():
         return None
@@ -133,7 +133,7 @@ def to_gemmi(operations: Operations) -> gemmi.GroupOps | None:
 
 
 def operation_texts(operations: Operations) -> list[str]:
-    """The operations as files list them: `x-y,x,z+1/2`."""
+    """Return the operations as files list them: `x-y,x,z+1/2`."""
     rows = zip(operations.rotations.tolist(), operations.translations.tolist(), strict=True)
     return [
         ",".join(_component(turn, Fraction(t, operations.denominator)) for turn, t in zip(*pair, strict=True))
@@ -148,7 +148,7 @@ def _component(turn: Sequence[int], shift: Fraction) -> str:
 
 
 def _operation(text: str) -> tuple[NDArray[np.int64], tuple[Fraction, ...]]:
-    """Rotation and translation of `x-y,x,z+1/2`, in any of the ways that it is written."""
+    """Return the rotation and translation of `x-y,x,z+1/2`, in any of the ways that it is written."""
     plain = re.sub(r"[\s'\"()]", "", text.lower()).replace("\N{MINUS SIGN}", "-").replace(";", ",")
     parts = plain.strip(",").split(",")
     refusal = StructureError(f"lists {text!r} among its symmetry operations, which cannot be read. Mend it.")
@@ -184,7 +184,7 @@ def _rounded(shift: Fraction) -> Fraction:
 
 
 def _operations(pairs: Sequence[tuple[NDArray[np.int64], tuple[Fraction, ...]]]) -> Operations:
-    """Distinct operations in their order."""
+    """Return the distinct operations in their order."""
     den = lcm(*(t.denominator for _, shift in pairs for t in shift))
     if den > 100_000:
         raise StructureError("lists symmetry operations with translations that do not fit together. Write fractions.")

@@ -129,7 +129,7 @@ def _is_poscar(path: Path) -> bool:
 
 
 def crystal_of_cif(text: str) -> Crystal:
-    """The crystal of a CIF's text; as `read_crystal`, whose messages begin with the file's name."""
+    """Return the crystal of a CIF's text; as `read_crystal`, whose messages begin with the file's name."""
     blocks, mended = cif_blocks(text)
     holding = [block for block in blocks if block.column("_atom_site_fract_x")]
     if not holding:
@@ -206,14 +206,14 @@ class _Tried:
 
     @property
     def doubtful(self) -> bool:
-        """Whether a distance or the density is not that of a crystal."""
+        """True if a distance or the density is not that of a crystal."""
         return self.account is None or bool(self.account.doubts)
 
 
 def _decided(
     symmetry: GivenSymmetry, rows: Sequence[AtomRow], lattice: Lattice, block: CifBlock
 ) -> tuple[Reading, Structure, Account, tuple[str, ...]]:
-    """The one crystal that all readings come to, or the one that the contents bear out."""
+    """Return the one crystal that all readings come to, or the one that the contents bear out."""
     tried = [_tried(reading, rows, lattice, block) for reading in symmetry.readings]
     good = [one for one in tried if not one.refusal]
     if not good:
@@ -249,7 +249,7 @@ def _tried(reading: Reading, rows: Sequence[AtomRow], lattice: Lattice, block: C
 
 
 def _other_types(symmetry: GivenSymmetry, structure: Structure, reading: Reading) -> list[str]:
-    """A sentence where a symbol names a space group that the listed atoms have, though the operations do not."""
+    """Return a sentence where a symbol names a space group that the listed atoms have, though the operations do not."""
     said = []
     for number_, source in symmetry.other_types:
         if reading.operations.number == 1 and _number(structure) == number_:
@@ -273,7 +273,7 @@ def _number(structure: Structure) -> int:
 
 
 def _one_crystal(first: Structure | None, other: Structure | None) -> bool:
-    """Whether two structures in one cell differ by a shift of the origin alone."""
+    """Return whether two structures in one cell differ by a shift of the origin alone."""
     if first is None or other is None or len(first) != len(other):
         return False
     kinds = [sorted(site.species_string for site in one) for one in (first, other)]
@@ -358,7 +358,7 @@ def _of_listed_atoms(structure: Structure, warned: Sequence[str]) -> Crystal:
 
 
 def checked(structure: Structure) -> Structure:
-    """The structure, or a refusal of what no pattern can be computed from.
+    """Return the structure if a pattern can be computed from it.
 
     Raises:
         StructureError: no sites, numbers that are not finite, or sites that coincide.
@@ -398,7 +398,7 @@ def plain_elements(structure: Structure) -> tuple[Structure, list[str]]:
 
 
 def _plain(species: Composition) -> Composition:
-    """Elements without oxidation states; the hydrogen isotopes together."""
+    """Return the elements without oxidation states; the hydrogen isotopes together."""
     amounts: dict[str, float] = {}
     for item, amount in species.items():
         if isinstance(item, DummySpecies):
@@ -416,7 +416,7 @@ def _plain(species: Composition) -> Composition:
 
 
 def _refuse_coincident(structure: Structure) -> None:
-    """Two sites may only coincide when they cannot be filled at once (split positions)."""
+    """Refuse sites that coincide, unless they cannot be filled at once (split positions)."""
     here, there, _, apart = structure.get_neighbor_list(MIN_SITE_DISTANCE_ANGSTROM)
     filled = np.array([site.species.num_atoms for site in structure])
     clash = (filled[here] + filled[there] > 1 + 1e-6) & (here <= there)

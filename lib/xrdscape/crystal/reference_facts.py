@@ -1,4 +1,4 @@
-"""What the files of the ten reference structures say of them."""
+"""Facts that the files of the ten reference structures give."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""How much work the reflections of a cell are, from its volume alone, before any of it begins."""
+"""Work that the reflections of a cell are, from its volume alone, before any of it begins."""
 
 import math
 

@@ -85,7 +85,7 @@ def _short(name: str) -> str:
 
 
 def settings(symbol: Symbol) -> tuple[gemmi.SpaceGroup, ...]:
-    """The settings that a symbol can mean: those of both origins or of other axes where it leaves them open."""
+    """Return the settings that a symbol can mean: those of both origins or of other axes where it leaves them open."""
     named = _by_name().get(symbol.name, ())
     if symbol.mark and (any(map(extension, named)) or symbol.mark not in "12HR"):
         named = tuple(group for group in named if symbol.mark in (extension(group), group.qualifier))
@@ -95,7 +95,7 @@ def settings(symbol: Symbol) -> tuple[gemmi.SpaceGroup, ...]:
 
 
 def settings_of_number(number: int) -> tuple[gemmi.SpaceGroup, ...]:
-    """The standard settings of a space group: of both origins, both kinds of axes, or each unique axis."""
+    """Return the standard settings of a space group: of both origins, both kinds of axes, or each unique axis."""
     groups = [group for group in gemmi.spacegroup_table() if group.number == number]
     if 2 < number < 16:
         return tuple(next(group for group in groups if unique_axis(group) == axis) for axis in "bca")
@@ -103,12 +103,12 @@ def settings_of_number(number: int) -> tuple[gemmi.SpaceGroup, ...]:
 
 
 def unique_axis(group: gemmi.SpaceGroup) -> str:
-    """Unique axis of a monoclinic setting."""
+    """Return the unique axis of a monoclinic setting."""
     return str(group.monoclinic_unique_axis())
 
 
 def extension(group: gemmi.SpaceGroup) -> str:
-    """Mark of a setting's origin or axes, or nothing."""
+    """Return the mark of a setting's origin or axes, or nothing."""
     return str(group.ext).strip("\0 ")
 
 
@@ -125,7 +125,7 @@ def _by_name() -> dict[str, tuple[gemmi.SpaceGroup, ...]]:
 
 
 def _names(group: gemmi.SpaceGroup) -> list[str]:
-    """The names of a setting in lower case without spaces: in full, and without the 1 of monoclinic axes."""
+    """Return the names of a setting in lower case without spaces: in full, and without the 1 of monoclinic axes."""
     parts = group.hm.lower().split()
     names = ["".join(parts)]
     if 2 < group.number < 16 and parts.count("1") == 2:

@@ -45,7 +45,7 @@ class _Unit:
 def cif_text(
     structure: Structure, symprec: float = SYMPREC_ANGSTROM, notes: Sequence[str] = (), name: str = "xrdscape"
 ) -> str:
-    """A CIF of the crystal in its own cell with the symmetry found.
+    """Return a CIF of the crystal in its own cell with the symmetry found.
 
     Where the symmetry cannot be written so that the same crystal is read back, all sites are listed without it.
 
@@ -65,7 +65,8 @@ def cif_text(
 
 
 def _asymmetric_unit(structure: Structure, symprec: float, shifted: bool) -> _Unit | None:
-    """The asymmetric unit by spglib's operations, about its standard origin if `shifted`; None where there is none."""
+    """Return the asymmetric unit by spglib's operations, about its standard origin if `shifted`; None where there is
+    none."""
     kinds = [site.species_string for site in structure]
     numbers = [sorted(set(kinds)).index(kind) + 1 for kind in kinds]
     coords = structure.frac_coords
@@ -96,7 +97,7 @@ def _asymmetric_unit(structure: Structure, symprec: float, shifted: bool) -> _Un
 
 
 def _xyz(turn: NDArray[np.intc], move: NDArray[np.float64]) -> str:
-    """The operation with a translation in twenty-fourths, or nothing where it has none."""
+    """Return the operation with a translation in twenty-fourths, or nothing where it has none."""
     steps = np.round(move * 24)
     if np.abs(steps / 24 - move).max() > 0.005:
         return ""
@@ -109,7 +110,8 @@ def _xyz(turn: NDArray[np.intc], move: NDArray[np.float64]) -> str:
 def _exact(
     coords: NDArray[np.float64], operations: Operations, numbers: NDArray[np.int64], structure: Structure, reach: float
 ) -> NDArray[np.float64] | None:
-    """Coordinates that have the symmetry: the mean of what each operation makes of the site that it brings there."""
+    """Return the coordinates that have the symmetry: the mean of what each operation makes of the site that it brings
+    there."""
     total = np.zeros_like(coords)
     for turn, move in zip(operations.rotations, operations.translations / operations.denominator, strict=True):
         images = coords @ turn.T + move
@@ -123,7 +125,7 @@ def _exact(
 
 
 def _reads_back(text: str, structure: Structure, symprec: float, unit: _Unit) -> bool:
-    """Whether a CIF is read as the structure, apart from the shift of its origin."""
+    """Return whether a CIF is read as the structure, apart from the shift of its origin."""
     try:
         again = crystal_of_cif(text).structure
     except XrdscapeError:

@@ -1,4 +1,4 @@
-"""What the choice of form factors changes: the curves themselves, and patterns."""
+"""Effects of the choice of form factors: the curves themselves, and patterns."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -43,12 +43,12 @@ class Resonance(NamedTuple):
 
 
 def published_up_to(largest_s: float) -> PublishedSource:
-    """The table to use for reflections up to s = sin(theta)/lambda in 1/angstrom."""
+    """Return the table to use for reflections up to s = sin(theta)/lambda in 1/angstrom."""
     return "international-tables" if largest_s <= LARGEST_S["international-tables"] else "waasmaier-kirfel"
 
 
 def gaussians(elements: tuple[str, ...], source: PublishedSource) -> Gaussians:
-    """The Gaussians of some elements.
+    """Return the Gaussians of some elements.
 
     Raises:
         StructureError: an element is not in the table.
@@ -76,13 +76,13 @@ def _rows() -> dict[str, tuple[float, ...]]:
 
 
 def form_factor(gaussian: Gaussians, s_inv_angstrom: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Form factors [elements, n] in electrons at s = sin(theta)/lambda [n], by `Gaussians`."""
+    """Return the form factors [elements, n] in electrons at s = sin(theta)/lambda [n], by `Gaussians`."""
     decayed = np.exp(-gaussian.b[:, :, None] * np.asarray(s_inv_angstrom) ** 2)
     return np.asarray(gaussian.c[:, None] + (gaussian.a[:, :, None] * decayed).sum(1))
 
 
 def resonance(elements: tuple[str, ...], wavelength_angstrom: float) -> Resonance:
-    """Anomalous dispersion of some elements at a wavelength, by Cromer and Liberman as gemmi computes it.
+    """Return the anomalous dispersion of some elements at a wavelength, by Cromer and Liberman as gemmi computes it.
 
     Source: D. T. Cromer and D. Liberman, Acta Cryst. A37 (1981) 267-268; hydrogen and helium have none.
     """

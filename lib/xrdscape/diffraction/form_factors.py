@@ -1,4 +1,4 @@
-"""How strongly an atom scatters X-rays: its form factor."""
+"""Atomic form factors: the strength with which an atom scatters X-rays."""
 
 import json
 from functools import cache
@@ -14,7 +14,7 @@ from xrdscape.diffraction.form_factor_tables import PublishedSource, gaussians, 
 from xrdscape.errors import StructureError
 
 FormFactorSource = Literal["electron", PublishedSource]
-"""Where form factors come from: the fit to electron scattering that the paper used, or published sums of Gaussians."""
+"""Source of form factors: the fit to electron scattering that the paper used, or published sums of Gaussians."""
 
 Tabulation = Literal["published", FormFactorSource]
 """Choice of it: "published" is whichever of the published sums holds for the angles at hand."""

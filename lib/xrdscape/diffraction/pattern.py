@@ -1,4 +1,4 @@
-"""From a crystal to its powder pattern, differentiable in lattice and coordinates."""
+"""The way from a crystal to its powder pattern, differentiable in lattice and coordinates."""
 
 from copy import copy
 from dataclasses import replace

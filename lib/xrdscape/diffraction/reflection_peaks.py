@@ -1,4 +1,4 @@
-"""From a cell to the peaks of its reflections: where each stands, how wide it is and how high.
+"""Peaks of a cell's reflections: where each stands, how wide it is and how high.
 
 `cell_factors` and `reflection_peaks` are plain torch and define what is computed; `compiled_peaks` is the same by
 `kernels.lattice_kernel`. A radiation of several emission lines gives as many peaks of each reflection: first those of
@@ -27,7 +27,7 @@ from xrdscape.diffraction.widths import fwhm_deg
 
 
 class CellFactors(NamedTuple):
-    """What the cell alone decides about the reflections of a batch.
+    """Properties of the reflections of a batch that the cell alone decides.
 
     Args:
         centre: of each peak in the axis's unit [B, lines * M], float64 in any precision: float32 leaves 4e-6 deg near
@@ -46,8 +46,8 @@ class CellFactors(NamedTuple):
 
 
 class Peaks(NamedTuple):
-    """What the reflections of a batch look like on the axis, each [B, lines * M] for M reflections and all emission
-    lines: centre (float64) and full width at half maximum in the axis's unit, height."""
+    """Peaks of the reflections of a batch on the axis, each [B, lines * M] for M reflections and all emission lines:
+    centre (float64) and full width at half maximum in the axis's unit, height."""
 
     centre: Tensor
     height: Tensor

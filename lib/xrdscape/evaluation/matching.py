@@ -1,4 +1,4 @@
-"""Whether a result is the reference structure, and how far it is from it."""
+"""Criteria of whether a result is the reference structure, and how far it is from it."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -59,7 +59,7 @@ PYMATGEN_DEFAULTS = MatchOptions(primitive_cell=True, scale=True)
 
 
 def meets(criterion: Criterion, reference: Structure, result: Structure) -> bool:
-    """Whether a result is the reference structure by one criterion."""
+    """Return whether a result is the reference structure by one criterion."""
     if criterion == "tight":
         return tight_match(reference, result)
     return matches(reference, result, CONVENTIONAL if criterion == "conventional" else PYMATGEN_DEFAULTS)
@@ -141,7 +141,7 @@ def tight_match(reference: CrystalLike, result: CrystalLike) -> bool:
 
 
 def emd(reference: Structure, result: Structure, k: int = 100) -> float:
-    """Earth mover's distance between the pointwise distance distributions; the paper calls it AMD.
+    """Return the earth mover's distance between the pointwise distance distributions; the paper calls it AMD.
 
     It is blind to which element sits where, and continuous in the geometry. The first call ever on a machine
     compiles for about a minute; the compiled code is cached.
@@ -167,7 +167,7 @@ def emd(reference: Structure, result: Structure, k: int = 100) -> float:
 
 
 def _reduced(structure: Structure) -> Structure:
-    """The crystal in a basis of short vectors: in a skewed one the package overlooks neighbours."""
+    """Return the crystal in a basis of short vectors: in a skewed one the package overlooks neighbours."""
     return structure.get_reduced_structure("LLL") if _is_crystal(structure) else structure
 
 
@@ -180,7 +180,7 @@ def _is_finite(structure: Structure) -> bool:
 
 
 def _is_crystal(structure: Structure) -> bool:
-    """Whether a structure is finite and no atom of it meets its own image.
+    """Return whether a structure is finite and no atom of it meets its own image.
 
     Matching searches all lattice points within some angstrom, which takes for ever in a cell that has gone flat.
     """
@@ -200,7 +200,7 @@ def _same_cell(reference: Lattice, cell: Lattice) -> bool:
 
 
 def _like_atoms(reference: Structure, result: Structure) -> Groups | None:
-    """Indices of like atoms in both, rarest kind first; None when the kinds do not pair up."""
+    """Return the indices of like atoms in both, rarest kind first; None when the kinds do not pair up."""
     kinds = [np.array([str(site.species) for site in s]) for s in (reference, result)]
     groups = [(np.flatnonzero(kinds[0] == k), np.flatnonzero(kinds[1] == k)) for k in np.unique(kinds[0])]
     if any(len(a) != len(b) for a, b in groups):
@@ -209,7 +209,7 @@ def _like_atoms(reference: Structure, result: Structure) -> Groups | None:
 
 
 def _sites_coincide(reference: Structure, coords: ArrayLike, groups: Groups) -> bool:
-    """Whether a common translation brings every atom onto a reference site of its own.
+    """Return whether a common translation brings every atom onto a reference site of its own.
 
     Args:
         reference: the reference structure.
@@ -241,7 +241,7 @@ def _assigned_displacements(
     groups: Groups,
     lattice: Lattice,
 ) -> NDArray[np.float64]:
-    """Minimum-image displacements [sites, 3], fractional, of each found atom from its reference site."""
+    """Return the minimum-image displacements [sites, 3], fractional, of each found atom from its reference site."""
     displacement = np.empty_like(reference)
     for sites, atoms in groups:
         # Rounding finds the shortest image wherever it is short against the spacing of lattice planes; a

@@ -1,4 +1,4 @@
-"""What a refinement leaves behind: a CIF, a report in one HTML file, and the numbers as JSON."""
+"""Files of a refinement: a CIF, a report in one HTML file, and the numbers as JSON."""
 
 import io
 import json
