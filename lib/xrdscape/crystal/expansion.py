@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Lattice, Structure
-from scipy.spatial import cKDTree
 
 from xrdscape.crystal.atoms import LARGEST_CELL_SITES, OVERFULL, AtomRow, too_many_sites
 from xrdscape.crystal.operations import Operations
@@ -27,6 +26,8 @@ MOVED_ANGSTROM = 0.05
 ROUNDING = 1e-8
 """Images of an exact special position that differ by less, in fractions of the cell, are one."""
 
+_PAIRS = 1_000_000
+"""Pairs of positions that are compared one by one."""
 _FULL = Fraction(1)
 
 
@@ -153,6 +154,19 @@ def _distinct(images: NDArray[np.float64]) -> NDArray[np.float64]:
     return images[np.unique(together.argmax(1))]
 
 
+def _near(first: NDArray[np.float64], images: NDArray[np.float64], reach: float) -> list[list[int]]:
+    """Return the images [n, 3] within reach of each position, and perhaps a few beyond, in fractions of the cell."""
+    if len(first) * len(images) <= _PAIRS:
+        step = images - first[:, None]
+        within = np.abs(step - np.round(step)).max(-1) <= reach
+        return [np.flatnonzero(row).tolist() for row in within]
+    # A third of a second to import, which few crystals need.
+    from scipy.spatial import cKDTree
+
+    found = cKDTree(images % 1.0, boxsize=1.0).query_ball_point(first % 1.0, min(reach, 0.5))
+    return [list(places) for places in found]
+
+
 def _joined(placed: Sequence[_Placed], lattice: Lattice) -> list[_Placed]:
     """Return the sites, rows that fall upon an image of an earlier row together with it."""
     images = np.concatenate([site.images for site in placed])
@@ -160,7 +174,7 @@ def _joined(placed: Sequence[_Placed], lattice: Lattice) -> list[_Placed]:
     first = np.array([site.images[0] for site in placed])
     # No step is shorter in fractions of the cell than its length times this.
     reach = SAME_ROW_ANGSTROM * np.linalg.norm(lattice.inv_matrix, 2)
-    near = cKDTree(images % 1.0, boxsize=1.0).query_ball_point(first % 1.0, min(reach, 0.5))
+    near = _near(first, images, float(reach))
     sites = list(placed)
     joined: dict[int, int] = {}
     for place, found in enumerate(near):
