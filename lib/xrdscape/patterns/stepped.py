@@ -1,0 +1,68 @@
+"""Patterns as a start, a step and an end, and then intensities alone, some in each line."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from xrdscape.patterns.columns import COMMENTS
+from xrdscape.patterns.pattern import Values
+from xrdscape.patterns.scan import Scan
+from xrdscape.patterns.wavelengths import radiation_of_lines
+
+_NUMBER = r"([-+]?\d*\.?\d+(?:[eEdD][-+]?\d+)?)"
+_KEYS = {
+    "start": re.compile(rf"(?<![a-z])(?:start|begin|min)[\s_a-z]{{0,12}}[=:,]\s*{_NUMBER}", re.IGNORECASE),
+    "step": re.compile(rf"(?<![a-z])(?:step|increment|inc)[\s_a-z]{{0,12}}[=:,]\s*{_NUMBER}", re.IGNORECASE),
+    "stop": re.compile(rf"(?<![a-z])(?:stop|end|finish|max)[\s_a-z]{{0,12}}[=:,]\s*{_NUMBER}", re.IGNORECASE),
+}
+_THREE = re.compile(rf"{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}(?![\d.])")
+MOST_HEADER = 200
+"""Lines among which a start, a step and an end are looked for."""
+
+
+def read_stepped(lines: Sequence[str]) -> Scan | None:
+    """Return the pattern in lines that give the ends of a range and its step, and then as many intensities as it has.
+
+    The ends stand in one line, "start step stop" (Fullprof, DBWS, LHPM), or are named ("*START = 10").
+    """
+    named: dict[str, float] = {}
+    for place, line in enumerate(lines[:MOST_HEADER]):
+        for key, pattern in _KEYS.items():
+            if found := pattern.search(line):
+                named[key] = _float(found[1])
+        three = _THREE.match(line)
+        after = next((text for text in lines[place + 1 : place + 9] if text), "")
+        if len(re.split(r"[\s,]+", after.strip(" ,"))) in (2, 3) or not (three or len(named) == len(_KEYS)):
+            continue
+        ends = [_float(text) for text in three.groups()] if three else [named[key] for key in _KEYS]
+        start, step, stop = ends
+        if not 0 < step < stop - start:
+            continue
+        values = _values(lines[place + 1 :])
+        if values is not None and len(values) == round((stop - start) / step) + 1:
+            remark = (
+                f"The file has intensities alone; their angles are from {start:g} in steps of {step:g} to {stop:g}°, as its "
+                f"header says ({' '.join(line.split())!r})."
+            )
+            return Scan(
+                start + step * np.arange(len(values)),
+                values,
+                axis="two-theta",
+                radiation=radiation_of_lines(lines[: place + 1]),
+                remarks=(remark,),
+            )
+    return None
+
+
+def _float(text: str) -> float:
+    return float(re.sub("[dD]", "e", text))
+
+
+def _values(lines: Sequence[str]) -> Values | None:
+    """Return the numbers of lines that hold nothing else, or None."""
+    texts = re.split(r"[\s,]+", " ".join(line for line in lines if not line.startswith(COMMENTS)).strip(" ,"))
+    try:
+        return np.array(texts, dtype=np.float64)
+    except ValueError:
+        return None
