@@ -24,7 +24,8 @@ PER_NM = re.compile(
 
 TWO_THETA = re.compile(
     r"(?:2|two|zwei|deux|dos|due)[\s_*·-]*(?:theta|thêta|teta|tetha|θ|ϑ|th(?![a-z]))|(?<![a-z])(?:tth|ttheta|2th)(?![a-z])|"
-    r"^(?:scattering |diffraction |bragg )?(?:angles?|winkel|beugungswinkel|ángulo|angulo|angolo|hoek|kąt|угол|角度)(?![a-z])|"
+    r"^(?:scattering |diffraction |bragg )?(?:angles?|winkel|beugungswinkel|ángulo|angulo|angolo|hoek|kąt|угол|角度)"
+    r"(?![a-z])|"
     r"^(?:pos|position)\.?\s*[\[(]?\s*°|^°|^deg(?:rees?)?(?![a-z])"
 )
 Q_NAME = re.compile(
@@ -91,7 +92,7 @@ def axis_of_lines(header: Sequence[str], label: str = "") -> NamedAxis | None:
     """Return the axis that lines of a header name, or None.
 
     Args:
-        header: lines of any kind: a line counts if it begins with an axis and its unit, or with a key such as "x-axis:".
+        header: lines of any kind: a line counts if it begins with an axis and its unit, or a key such as "x-axis:".
         label: a line that is the label of the axis, as in .chi files.
 
     Raises:

@@ -28,8 +28,8 @@ def binned(pattern: Pattern) -> Pattern:
     if together <= 1:
         return pattern
     remark = (
-        f"Of the {len(pattern.intensity):,} points, {together} neighbours each were averaged: {len(coarse.intensity):,} "
-        "resolve the peaks."
+        f"Of the {len(pattern.intensity):,} points, {together} neighbours each were averaged: "
+        f"{len(coarse.intensity):,} resolve the peaks."
     )
     return replace(coarse, remarks=(*pattern.remarks, remark))
 

@@ -16,7 +16,8 @@ COMMENTS = ("#", "!", "%", "'", '"', "/", "*", ";", "<", "$", "@")
 """What comments begin with; a quoted number is none."""
 
 _NUMERIC = re.compile(
-    r"[\"']?[-+]?(?:[.,]?\d|nan\b|inf\b)(?:[-+\d.,;\s\"'’\u00a0\u202f]++|[eEdD][-+]?\d|nan\b|inf(?:inity)?\b)*+$", re.IGNORECASE
+    r"[\"']?[-+]?(?:[.,]?\d|nan\b|inf\b)(?:[-+\d.,;\s\"'’\u00a0\u202f]++|[eEdD][-+]?\d|nan\b|inf(?:inity)?\b)*+$",
+    re.IGNORECASE,
 )
 _SPACES = "[ '’\u00a0\u202f]"
 _GROUPED = {
@@ -27,6 +28,11 @@ _GROUPED = {
 """Numbers whose digits stand in groups of three."""
 
 Row = list[str]
+
+DECIMAL_COMMAS = "Commas were read as decimal points."
+
+FIRST = 100
+"""Lines that show whether decimals have commas."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ def read_table(lines: Sequence[str], path: Path) -> Table:
     body = [lines[place] for place in places]
     plain = _plain(body)
     if plain is not None:
-        _refuse_rest(lines, numeric, (places[0], stop), len(plain), path)
-        return _table(lines, numeric, places[0], "", plain, ())
+        _refuse_rest(lines, numeric, (places[0], stop), len(plain[0]), path)
+        return _table(lines, numeric, places[0], plain[1], plain[0], plain[2])
     rows, between = _rows(body)
     count = Counter(map(len, rows)).most_common(1)[0][0]
     first = next(place for place, row in enumerate(rows) if len(row) == count)
@@ -95,18 +101,33 @@ def _table(
     return Table(told, _names(header, between, len(columns)), columns, remarks)
 
 
-def _plain(body: Sequence[str]) -> tuple[Values, ...] | None:
-    """Return the columns of lines that only hold plain numbers between blanks, as many in each; else None.
+def _plain(body: Sequence[str]) -> tuple[tuple[Values, ...], str, tuple[str, ...]] | None:
+    """Return the columns of lines that are all written alike, what stands between them, and what was assumed.
 
-    It is for speed, and leaves to the slower way whatever may be the halves of numbers with separators of thousands.
+    It is for speed: None leaves to the slower way what is not plain, or may be halves of numbers with separators of
+    thousands.
     """
-    try:
-        columns = np.loadtxt(body, dtype=np.float64, comments=None, ndmin=2).T
-    except ValueError:
+    remarks: tuple[str, ...] = ()
+    columns = _split(body, (None, ",", ";"))
+    decimal_commas = any("," in re.split(r"[;\s]", line)[0] for line in body[:FIRST])
+    if columns is None and decimal_commas and not any("." in line for line in body):
+        columns, remarks = _split([line.replace(",", ".") for line in body], (None, ";")), (DECIMAL_COMMAS,)
+    if columns is None:
         return None
     if any((column < 1000).all() and (column == np.round(column)).all() for column in columns[2:]):
         return None
-    return tuple(columns)
+    between = next((mark for mark in ";," if mark in body[0] and not (mark == "," and remarks)), "")
+    return tuple(columns), between, remarks
+
+
+def _split(body: Sequence[str], marks: tuple[str | None, ...]) -> Values | None:
+    """Return the columns [m, n] of lines whose numbers stand apart by one of some marks; None stands for blanks."""
+    for mark in marks:
+        try:
+            return np.loadtxt(body, dtype=np.float64, comments=None, delimiter=mark, ndmin=2).T
+        except ValueError:
+            continue
+    return None
 
 
 def _longest_run(lines: Sequence[str], numeric: Sequence[bool]) -> tuple[int, int]:
@@ -123,9 +144,7 @@ def _longest_run(lines: Sequence[str], numeric: Sequence[bool]) -> tuple[int, in
     return best[1], best[2]
 
 
-def _refuse_rest(
-    lines: Sequence[str], numeric: Sequence[bool], ends: tuple[int, int], count: int, path: Path
-) -> None:
+def _refuse_rest(lines: Sequence[str], numeric: Sequence[bool], ends: tuple[int, int], count: int, path: Path) -> None:
     """Raise PatternError for what stands after the numbers and is no comment, or before them and may be of them."""
     start, stop = ends
     for place in range(stop, len(lines)):
@@ -201,8 +220,8 @@ def _column(
     commas, points = (any(sign in text for text in column) for sign in ",.")
     if mark == "" and commas and all(_GROUPED[","].match(text) for text in column if "," in text):
         raise PatternError(
-            f"{path}: the commas of column {number} may be of decimals or of thousands. Write its numbers with points for "
-            "decimals and nothing for thousands."
+            f"{path}: the commas of column {number} may be of decimals or of thousands. Write its numbers with points "
+            "for decimals and nothing for thousands."
         )
     mark = mark or ("," if commas else ".")
     if mark == "." and commas:
@@ -210,7 +229,7 @@ def _column(
     elif mark == ",":
         column = _without_groups(column, ".", number, path, remarks) if points else column
         column = [text.replace(",", ".") for text in column]
-        remarks["Commas were read as decimal points."] = None
+        remarks[DECIMAL_COMMAS] = None
     if any(_GROUPED[" "].match(text) for text in column):
         remarks[f"Blanks among the digits of column {number} were read as separators of thousands."] = None
         column = [re.sub(_SPACES, "", text) if _GROUPED[" "].match(text) else text for text in column]
@@ -223,8 +242,8 @@ def _column(
     except ValueError:
         wrong = next(place for place, text in enumerate(plain) if not _is_number(text))
         raise PatternError(
-            f"{path}, line {places[wrong] + 1}: {column[wrong]!r} in column {number} is no number. Remove that line, or "
-            "write the number with a point for decimals and no other mark."
+            f"{path}, line {places[wrong] + 1}: {column[wrong]!r} in column {number} is no number. Remove that line, "
+            "or write the number with a point for decimals and no other mark."
         ) from None
 
 
@@ -242,9 +261,9 @@ def _without_groups(
     if odd is not None or large is not None:
         kind = "comma" if mark == "," else "point"
         raise PatternError(
-            f"{path}: {(odd or large)!r} in column {number} has its {kind} neither for decimals like the first column nor "
-            "for thousands like the others of the column. Write the numbers with points for decimals and nothing for "
-            "thousands."
+            f"{path}: {(odd or large)!r} in column {number} has its {kind} neither for decimals like the first column "
+            "nor for thousands like the others of the column. Write the numbers with points for decimals and nothing "
+            "for thousands."
         )
     kind = "Commas" if mark == "," else "Points"
     remarks[f"{kind} in column {number} were read as separators of thousands."] = None
@@ -256,8 +275,8 @@ def _refuse_broken_groups(texts: Sequence[Sequence[str]], path: Path) -> None:
     for column in texts[2:]:
         if all(re.fullmatch(r"\d{3}", text) for text in column) and any(text.startswith("0") for text in column):
             raise PatternError(
-                f"{path}: a column of three digits each ({column[0]}, ...) seems to be the thousands of the one before it. "
-                "Write the numbers without separators of thousands."
+                f"{path}: a column of three digits each ({column[0]}, ...) seems to be the thousands of the one before "
+                "it. Write the numbers without separators of thousands."
             )
 
 
@@ -281,6 +300,8 @@ def _names(header: Sequence[str], between: str, count: int) -> tuple[str, ...]:
             parts = [part.strip(" \t\"'") for part in parts]
             while parts and not parts[-1]:
                 parts.pop()
-            if len(parts) == count and not any(_NUMERIC.match(part) and not re.search("[a-zθ]", part) for part in parts):
+            if len(parts) == count and not any(
+                _NUMERIC.match(part) and not re.search("[a-zθ]", part) for part in parts
+            ):
                 return tuple(parts)
     return ()

@@ -5,6 +5,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,7 +15,7 @@ import numpy as np
 from xrdscape.errors import PatternError
 from xrdscape.patterns.decoding import decoded, lines_of
 from xrdscape.patterns.pattern import Values
-from xrdscape.patterns.scan import UNKNOWN, FileRadiation, Scan
+from xrdscape.patterns.scan import FileRadiation, Scan
 from xrdscape.patterns.sources import refuse_other_sources
 from xrdscape.patterns.wavelengths import doublet, radiation_of_lines
 
@@ -64,7 +65,8 @@ def read_instrument_file(content: bytes, kind: str, path: Path) -> Scan:
     """
     if kind == "archive":
         raise PatternError(
-            f"{path} is an archive without a pattern: unpack it, and give the file of the pattern that is in it."
+            f"{path} is an archive that holds no pattern, or is damaged: unpack it and give the file of the pattern "
+            "that is in it, or export the pattern again as two columns (.xy)."
         )
     if kind in TEXT_FORMATS:
         content = "\n".join(lines_of(decoded(content, path))).encode()
@@ -73,9 +75,7 @@ def read_instrument_file(content: bytes, kind: str, path: Path) -> Scan:
     if _has_more(content, kind, path):
         remarks.append("The file holds several scans; the first was read.")
     scan = DETAILS[kind](content, Scan(position, intensity, axis="two-theta"), path)
-    return Scan(
-        scan.position, scan.intensity, scan.sigma, scan.axis, scan.radiation, remarks=(*remarks, *scan.remarks)
-    )
+    return Scan(scan.position, scan.intensity, scan.sigma, scan.axis, scan.radiation, remarks=(*remarks, *scan.remarks))
 
 
 def _read(content: bytes, kind: str, index: int, path: Path) -> tuple[Values, Values]:
@@ -152,82 +152,95 @@ def _uxd(content: bytes, scan: Scan, path: Path) -> Scan:
 
 def _ras(content: bytes, scan: Scan, path: Path) -> Scan:
     """Add wavelengths, and multiply by the attenuator's factors, which stand in the third column."""
-    text = content.decode()
-    header = [line for line in lines_of(text.partition("*RAS_INT_START")[0]) if line.startswith("*")]
-    told = {line.split(None, 1)[0]: line.partition(" ")[2].strip('" ') for line in header}
-    body = text.partition("*RAS_INT_START")[2].partition("*RAS_INT_END")[0]
-    unit = told.get("*HW_XG_WAVE_LENGTH_UNIT", "angstrom").lower()
-    scale = 10.0 if unit.startswith("nm") else 1.0
-    alpha = [_float(told.get(f"*HW_XG_WAVE_LENGTH_ALPHA{index}")) for index in (1, 2)]
-    radiation = doublet(
-        *(value * scale if value else None for value in alpha),
+    head, _, rest = content.decode().partition("*RAS_INT_START")
+    pairs = [line.split(None, 1) for line in lines_of(head) if line.startswith("*")]
+    told = {pair[0]: pair[1].strip('" ') for pair in pairs if len(pair) > 1}
+    scale = 10.0 if told.get("*HW_XG_WAVE_LENGTH_UNIT", "").lower().startswith("nm") else 1.0
+    radiation = _tube(
+        [_float(told.get(f"*HW_XG_WAVE_LENGTH_{line}"), scale) for line in ("ALPHA1", "ALPHA2", "BETA")],
         None,
-        "*HW_XG_WAVE_LENGTH_ALPHA1 and 2",
-        told.get("*HW_XG_WAVE_TYPE", "Ka"),
+        "*HW_XG_WAVE_LENGTH",
+        told.get("*MEAS_COND_XG_WAVE_TYPE", "Ka"),
     )
-    scan = _attenuated(scan, body)
-    return _with(scan, radiation, *[CPS] * (told.get("*MEAS_SCAN_UNIT_Y", "").lower() == "cps"))
+    cps = told.get("*MEAS_SCAN_UNIT_Y", "").lower() == "cps"
+    return _with(_attenuated(scan, rest.partition("*RAS_INT_END")[0], cps), radiation, *[CPS] * cps)
 
 
 def _rasx(content: bytes, scan: Scan, path: Path) -> Scan:
     """Add wavelengths, and multiply by the attenuator's factors, which stand in the third column."""
     told = _elements(_member(content, r"Data0/Mea?surementConditions\d*\.xml$"))
-    radiation = doublet(
-        _float(told.get("WavelengthKalpha1")),
-        _float(told.get("WavelengthKalpha2")),
+    radiation = _tube(
+        [_float(told.get(f"WavelengthK{line}")) for line in ("alpha1", "alpha2", "beta")],
         None,
         "WavelengthKalpha1 and 2",
         told.get("WaveType", "Ka"),
     )
-    scan = _attenuated(scan, _member(content, r"Data0/Profile\d*\.txt$"))
-    return _with(scan, radiation, *[CPS] * (told.get("IntensityUnit", "").lower() == "cps"))
+    cps = told.get("IntensityUnit", "").lower() == "cps"
+    return _with(_attenuated(scan, _member(content, r"Data0/Profile\d*\.txt$"), cps), radiation, *[CPS] * cps)
 
 
-def _attenuated(scan: Scan, body: str) -> Scan:
+def _tube(lines: list[float | None], ratio: float | None, source: str, intended: str) -> FileRadiation:
+    """Return the radiation of a tube, of whose lines K-alpha 1, 2 and K-beta, angstrom, one or the doublet is used."""
+    first, second, beta = lines
+    if re.search(r"b(?:eta)?\s*$", intended.strip(), re.IGNORECASE):
+        return doublet(beta, None, None, f"{source} (K-beta)")
+    return doublet(first, second, ratio, source, intended)
+
+
+def _attenuated(scan: Scan, body: str, cps: bool) -> Scan:
     """Return a scan whose intensities are multiplied by the third of its columns, the factors of an attenuator."""
-    rows = [line.replace(",", " ").split() for line in body.splitlines() if line.strip()]
-    factors = [_float(row[2]) if len(row) > 2 else None for row in rows]
-    if len(factors) != len(scan.intensity) or any(factor is None for factor in factors):
+    rows = [line.replace(",", " ").split() for line in body.splitlines() if line.strip("\ufeff \t")]
+    factors = _floats([row[2] for row in rows if len(row) > 2])
+    if factors is None or len(factors) != len(scan.intensity) or not (factors > 0).all() or (factors == 1).all():
         return scan
-    factor = np.array(factors, dtype=np.float64)
-    position = [_float(row[0]) or 0.0 for row in rows]
-    factor = factor[::-1] if position[0] > position[-1] else factor
-    if (factor <= 0).any() or (factor == 1).all():
-        return scan
-    remark = f"Intensities were multiplied by the factors of the attenuator in the third column, up to {factor.max():g}."
-    return Scan(scan.position, scan.intensity * factor, axis=scan.axis, remarks=(*scan.remarks, remark))
+    if float(rows[0][0]) > float(rows[-1][0]):
+        factors = factors[::-1]
+    remark = (
+        f"Intensities were multiplied by the factors of the attenuator in the third column, up to {factors.max():g}."
+    )
+    return replace(
+        scan,
+        intensity=scan.intensity * factors,
+        sigma=None if cps else _counted(scan.intensity, factors),
+        remarks=(*scan.remarks, remark),
+    )
+
+
+def _counted(counts: Values, factor: Values) -> Values:
+    """Return the standard uncertainties of counts that were multiplied by factors [n]."""
+    return factor * np.sqrt(np.maximum(counts, 1))
 
 
 def _brml(content: bytes, scan: Scan, path: Path) -> Scan:
     """Add the wavelengths of the tube."""
     text = "".join(_member(content, name) for name in (r"RawData0\.xml$", r"MeasurementContainer\.xml$"))
-    fields = {}
-    for name in ("Alpha1", "Alpha2", "Ratio"):
-        found = re.search(rf"<(?:\w+:)?WaveLength{name}\b[^>]*?\bValue\s*=\s*\"([^\"]*)\"", text)
-        fields[name] = _float(found[1]) if found else None
-    return _with(scan, doublet(fields["Alpha1"], fields["Alpha2"], fields["Ratio"], "WaveLengthAlpha1 and 2"))
+    told = dict(re.findall(r"<(?:\w+:)?WaveLength(Alpha1|Alpha2|Ratio)\b[^>]*?\bValue\s*=\s*\"([^\"]*)\"", text))
+    first, second, ratio = (_float(told.get(name)) for name in ("Alpha1", "Alpha2", "Ratio"))
+    return _with(scan, doublet(first, second, ratio, "WaveLengthAlpha1 and 2"))
 
 
 def _xrdml(content: bytes, scan: Scan, path: Path) -> Scan:
-    """Add wavelengths; intensities of unequal counting times are brought to their mean."""
+    """Add wavelengths, the uncertainties of attenuated counts, and bring unequal counting times to their mean."""
     told = _elements(content.decode())
-    radiation = doublet(
-        _float(told.get("kAlpha1")),
-        _float(told.get("kAlpha2")),
+    radiation = _tube(
+        [_float(told.get(name)) for name in ("kAlpha1", "kAlpha2", "kBeta")],
         _float(told.get("ratioKAlpha2KAlpha1")),
         "usedWavelength",
         told.get("usedWavelength/intended", "K-Alpha"),
     )
-    if "beta" in told.get("usedWavelength/intended", "").lower():
-        radiation = doublet(_float(told.get("kBeta")), None, None, "usedWavelength (K-beta)")
     remarks = [CPS] if told.get("intensities/unit", "").lower() == "cps" else []
-    times = [_float(text) for text in told.get("countingTimes", "").split()]
-    if len(times) == len(scan.intensity) and all(times) and len(set(times)) > 1:
-        time = np.array(times, dtype=np.float64)
-        scan = Scan(scan.position, scan.intensity * (time.mean() / time), axis=scan.axis)
-        remarks.append(f"Counting times differ, {time.min():g} to {time.max():g} s; intensities were brought to their mean.")
-    if "beamAttenuationFactors" in told and "counts" in told and "intensities" not in told:
+    factors = _floats(told.get("beamAttenuationFactors", "").split())
+    if factors is not None and len(factors) == len(scan.intensity) and "intensities" not in told:
+        scan = replace(scan, sigma=_counted(scan.intensity / factors, factors))
         remarks.append("Counts were multiplied by the factors of the attenuator.")
+    times = _floats(told.get("countingTimes", "").split())
+    if times is not None and len(times) == len(scan.intensity) and (times > 0).all() and np.ptp(times) > 0:
+        factor = times.mean() / times
+        sigma = _counted(scan.intensity, factor) if scan.sigma is None else scan.sigma * factor
+        scan = replace(scan, intensity=scan.intensity * factor, sigma=sigma)
+        remarks.append(
+            f"Counting times differ, {times.min():g} to {times.max():g} s; intensities were brought to their mean."
+        )
     return _with(scan, radiation, *remarks)
 
 
@@ -243,28 +256,28 @@ def _gsas(content: bytes, scan: Scan, path: Path) -> Scan:
         if line.startswith("BANK"):
             break
         body += [line] if line and not line.startswith(("#", "!")) else []
-    style = lines[begin].upper().split()
+    sigma = _gsas_sigma(body, lines[begin].upper().split(), len(scan.intensity))
+    return _with(replace(scan, sigma=sigma), radiation, *remarks)
+
+
+def _gsas_sigma(body: list[str], header: list[str], count: int) -> Values | None:
+    """Return the uncertainties in the lines of a bank, in rising order of angle; None for one without them."""
     sigma = None
-    if "FXYE" in style:
-        sigma = _floats([line.split()[2] for line in body if len(line.split()) > 2])
-    elif "ESD" in style:
-        sigma = _floats(" ".join(body).split()[1::2]) 
-        if sigma is None or len(sigma) < len(scan.intensity):
-            sigma = _floats([line[at : at + 8] for line in body for at in range(8, len(line), 16)])
-    if sigma is not None:
-        sigma = sigma[: len(scan.intensity)]
-    if sigma is None or len(sigma) < len(scan.intensity):
-        return _with(scan, radiation, *remarks)
-    falling = "FXYE" in style and float(body[0].split()[0]) > float(body[-1].split()[0])
-    return _with(
-        Scan(scan.position, scan.intensity, sigma[::-1] if falling else sigma, scan.axis), radiation, *remarks
-    )
+    if "FXYE" in header:
+        rows = [line.split() for line in body]
+        sigma = _floats([row[2] for row in rows])
+        if sigma is not None and len(rows) > 1 and float(rows[0][0]) > float(rows[-1][0]):
+            sigma = sigma[::-1]
+    elif "ESD" in header:
+        # Ten numbers of eight characters in a line, or free.
+        sigma = _floats([line[at : at + 8] for line in body for at in range(8, len(line), 16)])
+        if sigma is None or len(sigma) < count:
+            sigma = _floats(" ".join(body).split()[1::2])
+    return sigma[:count] if sigma is not None and len(sigma) >= count else None
 
 
 def _with(scan: Scan, radiation: FileRadiation, *remarks: str) -> Scan:
-    return Scan(
-        scan.position, scan.intensity, scan.sigma, scan.axis, radiation or UNKNOWN, remarks=(*scan.remarks, *remarks)
-    )
+    return replace(scan, radiation=radiation, remarks=(*scan.remarks, *remarks))
 
 
 def _elements(xml: str) -> dict[str, str]:
@@ -282,15 +295,17 @@ def _elements(xml: str) -> dict[str, str]:
     return told
 
 
-def _float(text: str | None) -> float | None:
+def _float(text: str | None, scale: float = 1.0) -> float | None:
+    """Return a number, times a factor; None for what is none."""
     try:
         value = float((text or "").strip('" '))
     except ValueError:
         return None
-    return value if np.isfinite(value) else None
+    return value * scale if np.isfinite(value) else None
 
 
 def _floats(texts: list[str]) -> Values | None:
+    """Return numbers; None where one of them is none."""
     try:
         return np.array([text.replace("D", "E") for text in texts], dtype=np.float64)
     except ValueError:

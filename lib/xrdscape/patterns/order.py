@@ -49,13 +49,13 @@ def rising(points: Points, name: str) -> Points:
     if len(wrong):
         raise PatternError(
             f"{name}: the angles must rise from line to line, but {points.angle[wrong[0]]:g} is followed by "
-            f"{points.angle[wrong[0] + 1]:g} deg. Check that the first column is 2theta, that decimals have points, and "
-            "that the file holds one scan."
+            f"{points.angle[wrong[0] + 1]:g} deg. Check that the first column is 2theta, that decimals have points, "
+            "and that the file holds one scan."
         )
     if points.angle[-1] >= 180:
         raise PatternError(
-            f"{name} goes from {points.angle[0]:g} to {points.angle[-1]:g}: the first column must be 2theta in degrees, "
-            "0 to 180. If it is Q or d, say so with --axis q-angstrom, q-nm or d (in Python axis=)."
+            f"{name} goes from {points.angle[0]:g} to {points.angle[-1]:g}: the first column must be 2theta in "
+            "degrees, 0 to 180. If it is Q or d, say so with --axis q-angstrom, q-nm or d (in Python axis=)."
         )
     # A zero may have the sign of rounding.
     points = _without_equal(replace(points, angle=points.angle + 0.0))
@@ -80,5 +80,6 @@ def _without_equal(points: Points) -> Points:
     different, place, count = np.unique(angle, return_inverse=True, return_counts=True)
     intensity = np.bincount(place, points.intensity) / count
     sigma = None if points.sigma is None else np.sqrt(np.bincount(place, points.sigma**2)) / count
-    remark = f"Angles that stand more than once, {int((count > 1).sum())}, were taken once, with the mean of the intensities."
+    more = int((count > 1).sum())
+    remark = f"Angles that stand more than once, {more}, were taken once, with the mean of the intensities."
     return Points(different, intensity, sigma, (*points.remarks, remark))

@@ -88,7 +88,9 @@ class Pattern:
             PatternError: too little lies between them.
         """
         if not low_deg < high_deg:
-            raise PatternError(f"a range goes from a smaller angle to a larger one. Received {low_deg:g} to {high_deg:g}.")
+            raise PatternError(
+                f"a range goes from a smaller angle to a larger one. Received {low_deg:g} to {high_deg:g}."
+            )
         inside = (self.two_theta_deg >= low_deg) & (self.two_theta_deg <= high_deg)
         whole = f"{self.name} goes from {self.two_theta_deg[0]:g} to {self.two_theta_deg[-1]:g} deg"
         if inside.sum() < 2 or self.intensity[inside].max() <= 0:
@@ -97,8 +99,8 @@ class Pattern:
             )
         if inside.sum() < FEWEST_POINTS:
             raise PatternError(
-                f"between {low_deg:g} and {high_deg:g} deg there are {inside.sum()} points, too few for a pattern (at least "
-                f"{FEWEST_POINTS}): {whole}. Give a wider range."
+                f"between {low_deg:g} and {high_deg:g} deg there are {inside.sum()} points, too few for a pattern (at "
+                f"least {FEWEST_POINTS}): {whole}. Give a wider range."
             )
         return replace(
             self,
@@ -204,9 +206,7 @@ def checked(pattern: Pattern) -> Pattern:
         sigma = None
         remarks += ("The uncertainties in the file are not all numbers; weights are those of counts instead.",)
     q = pattern.q_inv_angstrom if np.array_equal(angle, pattern.two_theta_deg) else None
-    return replace(
-        pattern, two_theta_deg=angle, intensity=intensity, sigma=sigma, q_inv_angstrom=q, remarks=remarks
-    )
+    return replace(pattern, two_theta_deg=angle, intensity=intensity, sigma=sigma, q_inv_angstrom=q, remarks=remarks)
 
 
 def _refuse_few(pattern: Pattern, count: int) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import NoReturn, cast
 
 import gemmi
 import numpy as np
@@ -12,7 +13,7 @@ from xrdscape.errors import PatternError
 from xrdscape.patterns.pattern import LONGEST_ANGSTROM, SHORTEST_ANGSTROM, Values
 from xrdscape.patterns.scan import UNKNOWN, AxisName, FileRadiation, Scan
 from xrdscape.patterns.sources import refuse_source
-from xrdscape.patterns.wavelengths import doublet
+from xrdscape.patterns.wavelengths import doublet, implausible
 
 # Each in order of preference; totals have the counts that the weights need.
 INTENSITIES = (
@@ -29,7 +30,13 @@ RANGES = ("_pd_meas_2theta_range", "_pd_proc_2theta_range")
 FLIGHT_TIMES = ("_pd_meas_time_of_flight", "_pd_meas_tof")
 WAVELENGTHS = ("_diffrn_radiation_wavelength", "_diffrn_radiation_wavelength_wavelength", "_pd_proc_wavelength")
 WEIGHTS = ("_diffrn_radiation_wavelength_wt", "_diffrn_radiation_wavelength_weight")
-SOURCES = ("_diffrn_radiation_probe", "_diffrn_radiation_type", "_diffrn_source", "_diffrn_source_type", "_diffrn_source_details")
+SOURCES = (
+    "_diffrn_radiation_probe",
+    "_diffrn_radiation_type",
+    "_diffrn_source",
+    "_diffrn_source_type",
+    "_diffrn_source_details",
+)
 OFFSET = "_pd_calib_2theta_offset"
 UNCORRECTED = ("_pd_meas_2theta_scan", "_pd_meas_2theta_range")
 """Angles that the offset is for; corrected ones have it."""
@@ -37,7 +44,10 @@ UNCORRECTED = ("_pd_meas_2theta_scan", "_pd_meas_2theta_range")
 EXCLUDED = "_pd_proc_info_excluded_regions"
 
 _UNCERTAINTY = re.compile(r"^([-+]?)(\d*)\.?(\d*)(?:[eE]([-+]?\d+))?\((\d+)\)$")
-_REGION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:°|deg\w*\.?)?\s*(?:to|-|–|—|until|and|,|\.\.+|<[^<]*<|\s)\s*(\d+(?:\.\d*)?)", re.IGNORECASE)
+_REGION = re.compile(
+    r"(\d+(?:\.\d*)?|\.\d+)\s*(?:°|deg\w*\.?)?\s*(?:to|-|–|—|until|and|,|\.\.+|<[^<]*<|\s)\s*(\d+(?:\.\d*)?)",
+    re.IGNORECASE,
+)
 
 Block = dict[str, list[str]]
 
@@ -55,17 +65,18 @@ def read_pdcif(text: str, path: Path) -> Scan:
             f"{path} is not a CIF that can be read ({error}). Give the pattern as columns of text."
         ) from error
     blocks = {block.name: _items(block) for block in document}
-    found = {name: scan for name, block in blocks.items() if (scan := _scan(block)) is not None}
+    scans = {name: _scan(block) for name, block in blocks.items()}
+    found = [(name, scan) for name, scan in scans.items() if scan is not None]
     if not found:
         _refuse_without_profile(blocks, path)
-    name, scan = next(iter(found.items()))
+    name, scan = found[0]
     # The radiation may stand with the structure, in another block.
     ordered = [blocks[name], *blocks.values()]
-    for block in ordered:
-        for tag in SOURCES:
-            for told in block.get(tag, []):
-                refuse_source(told, path)
-    others = (f"The file holds {len(found)} measured profiles; the first, {name!r}, was read.",) if len(found) > 1 else ()
+    for told in (text for block in ordered for tag in SOURCES for text in block.get(tag, [])):
+        refuse_source(told, path)
+    others = (
+        (f"The file holds {len(found)} measured profiles; the first, {name!r}, was read.",) if len(found) > 1 else ()
+    )
     return Scan(
         scan.position, scan.intensity, scan.sigma, scan.axis, _radiation(ordered), remarks=(*others, *scan.remarks)
     )
@@ -76,20 +87,22 @@ def _items(block: gemmi.cif.Block) -> Block:
     items: Block = {}
     for item in block:
         if item.pair is not None:
-            items[item.pair[0].lower()] = [gemmi.cif.as_string(item.pair[1])]
+            tag, value = cast(tuple[str, str], item.pair)
+            items[tag.lower()] = [gemmi.cif.as_string(value)]
         elif item.loop is not None:
             tags, values = item.loop.tags, item.loop.values
-            for place, tag in enumerate(tags):
-                items[tag.lower()] = [gemmi.cif.as_string(value) for value in values[place :: len(tags)]]
+            for place, name in enumerate(tags):
+                items[name.lower()] = [gemmi.cif.as_string(value) for value in values[place :: len(tags)]]
     return items
 
 
-def _refuse_without_profile(blocks: dict[str, Block], path: Path) -> None:
+def _refuse_without_profile(blocks: dict[str, Block], path: Path) -> NoReturn:
     if any(tag.startswith(FLIGHT_TIMES) for block in blocks.values() for tag in block):
         raise PatternError(f"{path} is over times of flight, of neutrons; only X-ray patterns can be simulated here.")
     raise PatternError(
         f"{path} holds no measured pattern over 2theta, Q or d: looked for {', '.join(INTENSITIES)} in a loop with "
-        f"{' or '.join((*ANGLES, *OTHER_POSITIONS))}, or with {RANGES[0]}_min, _max and _inc. Give it as columns of text instead."
+        f"{' or '.join((*ANGLES, *OTHER_POSITIONS))}, or with {RANGES[0]}_min, _max and _inc. Give it as "
+        "columns of text instead."
     )
 
 
@@ -170,7 +183,9 @@ def _excluded(block: Block, angle: Values, remarks: list[str]) -> NDArray[np.boo
             remarks.append(f"Regions that the file excludes were left out: {shown}.")
         elif re.search(r"\d", text):
             shown = " ".join(text.split())[:80]
-            remarks.append(f"The file excludes regions in words that were not understood ({shown!r}); nothing was left out.")
+            remarks.append(
+                f"The file excludes regions in words that were not understood ({shown!r}); nothing was left out."
+            )
     return excluded
 
 
@@ -220,7 +235,7 @@ def _of_lines(wavelengths: Values, weights: Values | None, name: str) -> FileRad
     """Return the radiation of wavelengths [n], angstrom, with weights [n] or of a doublet without."""
     wrong = wavelengths[~((wavelengths > SHORTEST_ANGSTROM) & (wavelengths < LONGEST_ANGSTROM))]
     if len(wrong):
-        return FileRadiation(trouble=f"{name} gives {wrong[0]:g} angstrom")
+        return FileRadiation(trouble=implausible(name, float(wrong[0])))
     if weights is not None and np.isfinite(weights).all() and (weights >= 0).all() and weights.any():
         pairs = zip(wavelengths, weights, strict=True)
         lines = tuple(EmissionLine(float(line), float(weight)) for line, weight in pairs if weight > 0)

@@ -28,8 +28,8 @@ def read_pattern(path: str | Path, radiation: Radiation | None = None, axis: Axi
     Args:
         path: of the file.
         radiation: instead of that in the file, or because it has none.
-        axis: of the file's positions, instead of what its header says: "two-theta" (degrees), "q-angstrom" (1/angstrom),
-            "q-nm" (1/nm) or "d" (angstrom). Where the header says nothing they are taken for 2theta.
+        axis: of the file's positions, instead of what its header says: "two-theta" (degrees), "q-angstrom"
+            (1/angstrom), "q-nm" (1/nm) or "d" (angstrom). Where the header says nothing they are taken for 2theta.
 
     Raises:
         PatternError: for a file that holds no pattern of X-rays.
@@ -40,8 +40,8 @@ def read_pattern(path: str | Path, radiation: Radiation | None = None, axis: Axi
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise PatternError(
-            f"no pattern file called {str(path)!r}: it {what}. Give the path of a .xy, .xye, .dat, .csv or CIF file, or "
-            "of an instrument's."
+            f"no pattern file called {str(path)!r}: it {what}. Give the path of a .xy, .xye, .dat, .csv or CIF file, "
+            "or of an instrument's."
         )
     try:
         content = path.read_bytes()
@@ -69,8 +69,8 @@ def _pattern(scan: Scan, path: Path, given: Radiation | None, axis: AxisName | N
     told = scan.radiation
     if given is None and told.radiation is None and told.trouble:
         raise PatternError(
-            f"{path}: no wavelength can be taken from the file ({told.trouble}): that is not one of X-ray diffraction, or "
-            "not one alone. Give it with --wavelength-angstrom (in Python as radiation)."
+            f"{path}: no wavelength can be taken from the file, as {told.trouble}. Give it with --wavelength-angstrom "
+            "(in Python as radiation)."
         )
     radiation = given or told.radiation
     remarks = [*_radiation_remarks(told, given), *scan.remarks]

@@ -62,8 +62,8 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
     if count == 1 or (count > 3 and not (any(axes) and intensities)):
         raise PatternError(
             f"{path} has {count} column{'s' * (count > 1)} of numbers in a line"
-            f"{' and no line above them that names 2theta and the intensity' if count > 1 else ''}: keep 2theta, intensity "
-            "and perhaps its uncertainty."
+            f"{' and no line above them that names 2theta and the intensity' if count > 1 else ''}: keep 2theta, "
+            "intensity and perhaps its uncertainty."
         )
     if not any(axes) and not intensities:
         return Roles(third=2 if count == 3 else None)
@@ -72,7 +72,9 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
     observed = sorted(
         (place for place in intensities if place in others), key=lambda place: not _OBSERVED.search(names[place])
     )
-    plain = [place for place in others if not names_uncertainty(names[place]) and not _NOT_OBSERVED.search(names[place])]
+    plain = [
+        place for place in others if not names_uncertainty(names[place]) and not _NOT_OBSERVED.search(names[place])
+    ]
     chosen = [*observed, *plain]
     if not chosen:
         raise PatternError(
@@ -83,9 +85,7 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
     attenuator = next((place for place in left if _ATTENUATOR.search(names[place])), None)
     left = [place for place in left if place != attenuator]
     known = next((place for place in left if names_uncertainty(names[place]) and not _is_other(names[place])), None)
-    rest = tuple(
-        names[place] for place in range(count) if place not in (position, intensity, attenuator, known)
-    )
+    rest = tuple(names[place] for place in range(count) if place not in (position, intensity, attenuator, known))
     return Roles(position, intensity, known, known is not None, attenuator, axes[position], rest)
 
 

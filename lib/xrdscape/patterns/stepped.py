@@ -42,11 +42,11 @@ def read_stepped(lines: Sequence[str]) -> Scan | None:
         values = _values(lines[place + 1 :])
         if values is not None and len(values) == round((stop - start) / step) + 1:
             remark = (
-                f"The file has intensities alone; their angles are from {start:g} in steps of {step:g} to {stop:g}°, as its "
-                f"header says ({' '.join(line.split())!r})."
+                f"The file has intensities alone; their angles are from {start:g} in steps of {step:g} to {stop:g}°, "
+                f"as its header says ({' '.join(line.split())!r})."
             )
             return Scan(
-                start + step * np.arange(len(values)),
+                np.asarray(start + step * np.arange(len(values)), dtype=np.float64),
                 values,
                 axis="two-theta",
                 radiation=radiation_of_lines(lines[: place + 1]),

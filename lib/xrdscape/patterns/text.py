@@ -86,8 +86,8 @@ def _axis(table: Table, roles: Roles, path: Path) -> NamedAxis | None:
         raise PatternError(f"{path}: {error}") from error
     if named is not None and named.name is None:
         raise PatternError(
-            f"{path}: the first column, {named.text.strip()!r}, {named.why}. If it is one of them, say which with --axis "
-            "two-theta, q-angstrom, q-nm or d (in Python axis=)."
+            f"{path}: the first column, {named.text.strip()!r}, {named.why}. If it is one of them, say which with "
+            "--axis two-theta, q-angstrom, q-nm or d (in Python axis=)."
         )
     return named
 
@@ -100,7 +100,9 @@ def _sigma(table: Table, roles: Roles, intensity: Values, path: Path, remarks: l
     if roles.third_is_named:
         return third
     if like_counts(intensity, third):
-        remarks.append("The third column was taken for uncertainties, as it follows the square root of the intensities.")
+        remarks.append(
+            "The third column was taken for uncertainties, as it follows the square root of the intensities."
+        )
         return third
     if path.suffix.lower() in ERROR_SUFFIXES and not like_intensities(intensity, third):
         remarks.append(f"The third column was taken for uncertainties, as in {path.suffix.lower()} files.")
@@ -131,5 +133,3 @@ def _without_titles(table: Table) -> Table:
             remarks=(*table.remarks, remark.replace("were taken", "was taken") if skipped == 1 else remark),
         )
     return table
-
-

@@ -56,7 +56,9 @@ _LABEL = re.compile(
 _BETWEEN = re.compile(
     r"(?:[\s_\-'\"()\[\]{}:=,;|\t]|/(?=\s*(?:å|a|nm|pm|m|kev|ev|ang)\b)|\b(?:used|value|of|is|the|in|x-?rays?|radiation|incident|beam|"
     r"primary|mean|average|avg|averaged|weighted|effective|intended|length|cu|co|mo|ag|fe|cr|synchrotron|source|angstroms?|"
-    r"k|line|lines|ist|der|in|photon|units?|est|de|et|and|was|were|set|to|at|for|with|about|approx)\b|" + _UNIT.format("") + ")*+"
+    r"k|line|lines|ist|der|in|photon|units?|est|de|et|and|was|were|set|to|at|for|with|about|approx)\b|"
+    + _UNIT.format("")
+    + ")*+"
 )
 _NOT_THE_BEAM = re.compile(r"thresh|cut|lower|upper|window|trim|resol|calib|edge|fluor|energy loss|activ|spread")
 
@@ -104,7 +106,7 @@ def doublet(
     first = alpha_1 if alpha_1 and _plausible(alpha_1) else None
     second = alpha_2 if alpha_2 and _plausible(alpha_2) else None
     if first is None:
-        return UNKNOWN if not alpha_1 else FileRadiation(trouble=f"{source} gives {alpha_1:g} angstrom")
+        return UNKNOWN if not alpha_1 else FileRadiation(trouble=implausible(source, alpha_1))
     if re.search(r"1\s*$", intended.strip()) or second is None or ratio == 0:
         return FileRadiation(Radiation.of(first), source)
     return _two_lines(first, second, ratio, source)
@@ -117,6 +119,14 @@ def _two_lines(first: float, second: float, ratio: float | None, source: str) ->
     lines = (EmissionLine(first, 1.0), EmissionLine(second, weight))
     remark = f"The weights of the two lines are 1 : {weight:g}, {how}."
     return FileRadiation(Radiation(lines), source, (remark,))
+
+
+def implausible(source: str, wavelength: float) -> str:
+    """Return a clause on what in a file gives a wavelength, angstrom, that is none of X-ray diffraction."""
+    return (
+        f"{source} gives {wavelength:g} angstrom, which is not one of X-ray diffraction ({SHORTEST_ANGSTROM:g} to "
+        f"{LONGEST_ANGSTROM:g})"
+    )
 
 
 def _plausible(wavelength: float) -> bool:
@@ -171,10 +181,10 @@ def _take(
     shown = " ".join(line.split())
     if not _plausible(value):
         if kind == "plain":
-            wrong.append(f"{shown!r} gives {value:g} angstrom")
+            wrong.append(implausible(f"the line {shown!r}", value))
         return
     if not name and any(abs(10 * value / known - 1) < 2e-3 for tube in TUBES for known in _known(tube)):
-        wrong.append(f"{shown!r} has no unit, and seems to be in nm")
+        wrong.append(f"the line {shown!r} has no unit, and seems to be in nm")
         return
     # `_WL1` and its like are keywords of UXD, in angstrom.
     has_unit = bool(name) or shown.startswith("_WL")
