@@ -112,7 +112,8 @@ def xrdml(intended: str = "K-Alpha", points: str = "", kind: str = "intensities"
 
 
 def uxd(marker: str = "_2THETACOUNTS") -> str:
-    head = f"; (Data for Range number 1)\n_FILEVERSION=2\n_WL1={LINES[0]}\n_WL2={LINES[1]}\n_WLRATIO=0.5\n_START=10\n_STEPSIZE=0.1\n"
+    wavelengths = f"_WL1={LINES[0]}\n_WL2={LINES[1]}\n_WLRATIO=0.5\n"
+    head = f"; (Data for Range number 1)\n_FILEVERSION=2\n{wavelengths}_START=10\n_STEPSIZE=0.1\n"
     body = rows() if marker.startswith("_2THETA") else " ".join(f"{y:.0f}" for y in COUNTS) + "\n"
     return f"{head}{marker}\n{body}"
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,16 @@ def read_table(lines: Sequence[str], path: Path) -> Table:
                 "every line."
             )
     _refuse_rest(lines, numeric, (places[0], stop), count, path)
+    if (
+        between == ","
+        and count > 2
+        and _only_commas(body[first:])
+        and any(row[0] == other[0] for row, other in pairwise(rows))
+    ):
+        raise PatternError(
+            f"{path}, line {places[0] + 1}: commas seem to stand both for decimals and between columns "
+            f"({lines[places[0]]!r}). Write decimals with points, or put semicolons between columns."
+        )
     columns, remarks = _numbers(rows, places, path)
     return _table(lines, numeric, places[0], between, columns, remarks)
 
@@ -114,10 +125,17 @@ def _plain(body: Sequence[str]) -> tuple[tuple[Values, ...], str, tuple[str, ...
         columns, remarks = _split([line.replace(",", ".") for line in body], (None, ";")), (DECIMAL_COMMAS,)
     if columns is None:
         return None
+    if len(columns) > 2 and _only_commas(body):
+        return None
     if any((column < 1000).all() and (column == np.round(column)).all() for column in columns[2:]):
         return None
     between = next((mark for mark in ";," if mark in body[0] and not (mark == "," and remarks)), "")
     return tuple(columns), between, remarks
+
+
+def _only_commas(body: Sequence[str]) -> bool:
+    """Return whether lines have commas, and no number has a point."""
+    return "," in body[0] and not any("." in line for line in body)
 
 
 def _split(body: Sequence[str], marks: tuple[str | None, ...]) -> Values | None:
@@ -292,7 +310,7 @@ def _names(header: Sequence[str], between: str, count: int) -> tuple[str, ...]:
     """Return the names of columns that one of the last lines of a header has, or none."""
     for line in [line for line in reversed(header) if line.strip("#!;%*/ \t-=_'\"")][:3]:
         bare = line.lstrip("#!;%*/ \t" if between != ";" else "#!%*/ \t")
-        for split in (between, None, r"\s{2,}|\t|[;,|]\s*", r"\s+(?![^(\[]*[)\]])", r"\s+"):
+        for split in (between, None, r"\s{2,}|\t|[;,|]\s*", r"\s+(?![(\[]|[^(\[]*[)\]])", r"\s+"):
             if split is None:
                 parts = next(csv.reader([bare], skipinitialspace=True), []) if "," in bare else []
             else:
@@ -300,8 +318,10 @@ def _names(header: Sequence[str], between: str, count: int) -> tuple[str, ...]:
             parts = [part.strip(" \t\"'") for part in parts]
             while parts and not parts[-1]:
                 parts.pop()
-            if len(parts) == count and not any(
-                _NUMERIC.match(part) and not re.search("[a-zθ]", part) for part in parts
+            if (
+                len(parts) == count
+                and not any(part.endswith(":") or "=" in part for part in parts)
+                and not any(_NUMERIC.match(part) and not re.search("[a-zθ]", part) for part in parts)
             ):
                 return tuple(parts)
     return ()

@@ -16,7 +16,8 @@ _KEYS = {
     "step": re.compile(rf"(?<![a-z])(?:step|increment|inc)[\s_a-z]{{0,12}}[=:,]\s*{_NUMBER}", re.IGNORECASE),
     "stop": re.compile(rf"(?<![a-z])(?:stop|end|finish|max)[\s_a-z]{{0,12}}[=:,]\s*{_NUMBER}", re.IGNORECASE),
 }
-_THREE = re.compile(rf"{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}(?![\d.])")
+_THREE = re.compile(rf"{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}(?![\d.])")
+_START = re.compile(_NUMBER)
 MOST_HEADER = 200
 """Lines among which a start, a step and an end are looked for."""
 
@@ -33,26 +34,37 @@ def read_stepped(lines: Sequence[str]) -> Scan | None:
                 named[key] = _float(found[1])
         three = _THREE.match(line)
         after = next((text for text in lines[place + 1 : place + 9] if text), "")
-        if len(re.split(r"[\s,]+", after.strip(" ,"))) in (2, 3) or not (three or len(named) == len(_KEYS)):
+        if not three and not (len(named) == len(_KEYS) and _START.match(after)):
             continue
         ends = [_float(text) for text in three.groups()] if three else [named[key] for key in _KEYS]
-        start, step, stop = ends
-        if not 0 < step < stop - start:
-            continue
-        values = _values(lines[place + 1 :])
-        if values is not None and len(values) == round((stop - start) / step) + 1:
-            remark = (
-                f"The file has intensities alone; their angles are from {start:g} in steps of {step:g} to {stop:g}°, "
-                f"as its header says ({' '.join(line.split())!r})."
-            )
-            return Scan(
-                np.asarray(start + step * np.arange(len(values)), dtype=np.float64),
-                values,
-                axis="two-theta",
-                radiation=radiation_of_lines(lines[: place + 1]),
-                remarks=(remark,),
-            )
+        return _of_range(lines, place, ends, len(re.split(r"[\s,]+", after.strip(" ,"))))
     return None
+
+
+def _of_range(lines: Sequence[str], place: int, ends: Sequence[float], fields: int) -> Scan | None:
+    """Return the pattern whose range, (start, step, stop), a line gives; None if what follows are not its intensities.
+
+    Args:
+        lines: of the file.
+        place: of that line.
+        ends: of the range.
+        fields: of the first line that follows; two or three are columns.
+    """
+    start, step, stop = ends
+    values = _values(lines[place + 1 :]) if fields not in (2, 3) and 0 < step < stop - start else None
+    if values is None or len(values) != round((stop - start) / step) + 1:
+        return None
+    remark = (
+        f"The file has intensities alone; their angles are from {start:g} in steps of {step:g} to {stop:g}°, as its "
+        f"header says ({' '.join(lines[place].split())!r})."
+    )
+    return Scan(
+        np.asarray(start + step * np.arange(len(values)), dtype=np.float64),
+        values,
+        axis="two-theta",
+        radiation=radiation_of_lines(lines[: place + 1]),
+        remarks=(remark,),
+    )
 
 
 def _float(text: str) -> float:
