@@ -333,10 +333,10 @@ def test_order_of_angles(read: Read) -> None:
     assert len(found.two_theta_deg) == len(COUNTS)
     np.testing.assert_allclose(found.two_theta_deg, 10 + 0.05 * np.arange(len(COUNTS)), atol=0.05)
     assert any("are rounded" in remark for remark in found.remarks)
-    twice = read(
-        WAVE + rows("{x:.1f} {y:.0f}\n{x:.1f} {y:.0f}").replace("12.0 100\n12.0 100", "12.0 90\n12.0 110\n12.0 100")
-    )
+    pairs = zip(ANGLES, COUNTS, strict=True)
+    twice = read(WAVE + "".join(f"{2 * x:.1f} {y - 9:.0f}\n{2 * x:.1f} {y + 9:.0f}\n" for x, y in pairs))
     np.testing.assert_allclose(twice.intensity, COUNTS)
+    assert any("were taken once, with the mean" in remark for remark in twice.remarks)
     negative = read(WAVE + "".join(f"{x - 15:.1f} {y:.0f}\n" for x, y in zip(ANGLES, COUNTS, strict=True)))
     assert negative.two_theta_deg[0] == 0
     assert any("Angles below 0, at 50 points" in remark for remark in negative.remarks)

@@ -1,5 +1,6 @@
 """Angles in rising order, each once, from 0 to 180 degrees."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,7 +75,8 @@ def _without_equal(points: Points) -> Points:
         return points
     digit = float(steps[steps > 0].min()) if (steps > 0).any() else 0.0
     even = np.linspace(angle[0], angle[-1], len(angle))
-    if digit and np.abs(even - angle).max() <= ROUNDED * digit and steps.max() <= 2.01 * digit:
+    is_decimal = digit > 0 and abs(math.log10(digit) - round(math.log10(digit))) < 1e-3
+    if is_decimal and np.abs(even - angle).max() <= ROUNDED * digit and steps.max() <= 2.01 * digit:
         remark = f"The angles are rounded to {digit:.3g}°, so that some are equal; they were spaced evenly."
         return Points(even, points.intensity, points.sigma, (*points.remarks, remark))
     different, place, count = np.unique(angle, return_inverse=True, return_counts=True)

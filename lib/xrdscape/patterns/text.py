@@ -25,7 +25,7 @@ MOST_TITLES = 5
 """Lines of numbers before a pattern that may be titles."""
 
 ODD_STEP = 20.0
-"""Steps of the pattern that a title's number stands away from it at least."""
+"""A title's number stands away from the pattern by so many of its largest steps at least, or in the wrong direction."""
 
 
 def read_text(text: str, path: Path, axis: AxisName | None = None) -> Scan:
@@ -119,11 +119,10 @@ def _without_titles(table: Table) -> Table:
     position = table.columns[0]
     for skipped in range(1, min(MOST_TITLES, len(position) - 3) + 1):
         steps = np.diff(position[skipped:])
-        usual = float(np.median(np.abs(steps)))
-        jump = float(position[skipped] - position[skipped - 1])
-        if not ((steps >= 0).all() or (steps <= 0).all()) or usual == 0:
+        if not ((steps >= 0).all() or (steps <= 0).all()):
             continue
-        if abs(jump) <= ODD_STEP * max(usual, float(np.abs(steps).max())) and jump * steps[0] > 0:
+        jump, largest = float(position[skipped] - position[skipped - 1]), float(np.abs(steps).max())
+        if abs(jump) <= ODD_STEP * largest and jump * (position[-1] - position[skipped]) >= 0:
             return table
         shown = "; ".join(" ".join(f"{column[place]:g}" for column in table.columns) for place in range(skipped))
         remark = f"The first line{'s' * (skipped > 1)} of numbers ({shown}) stood apart and were taken for a title."
