@@ -20,7 +20,8 @@ SOON = settings(deadline=timedelta(seconds=5))
 SOUND = [
     content if isinstance(content, bytes) else content.encode()
     for content in (
-        ras(5.0), rasx(2.0), brml(), raw3(), raw4(), xrdml(), uxd(), uxd("_COUNTS"), gsas("STD"), gsas("ESD"), gsas("FXYE"),
+        ras(5.0), rasx(2.0), brml(), raw3(), raw4(), xrdml(), uxd(), uxd("_COUNTS"), gsas("STD"), gsas("ESD"),
+        gsas("FXYE"),
         archive({"Data0/Profile0.txt": rows()}), f"# wavelength = 0.15406 nm\n# 2theta I\n{rows()}",
         f"data_p\n_pd_calib_2theta_offset 0.1\nloop_\n_pd_meas_2theta_scan\n_pd_meas_counts_total\n{rows()}",
         "10 0.1 20\n" + rows("{y:.0f}"), "a\n2-Theta (deg)\nI\n101\n" + rows(),
@@ -57,11 +58,10 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 WORDS = st.sampled_from(
-    ["wavelength", "λ", "lambda", "K-Alpha1", "Kα2", "ratio", "energy", "keV", "nm", "Å", "A", "m", "=", ":", "/", "(", ")", "[",
-     "]", "1.5406", "0.15406", "1,5406", "1.5444", "0.5", "8.05", "2.5", "mm", "scan", "2theta", "2-Theta", "q", "Q", "1/nm", "^-1",
-     "d", "I", "intensity", "esd", "counts", "theta", "TOF", "x-axis", "start", "step", "stop", "10", "0.1", "20", "neutron",
-     "source", "\t", ";", ",", "angstrom"]
-)  # fmt: skip
+    "wavelength λ lambda K-Alpha1 Kα2 ratio energy keV nm Å A m = : / ( ) [ ] 1.5406 0.15406 1,5406 1.5444 0.5 8.05 2.5 mm "
+    "scan 2theta 2-Theta q Q 1/nm ^-1 d I intensity esd counts theta TOF x-axis start step stop 10 0.1 20 neutron source "
+    "; , angstrom".split()
+)
 HEADER = st.lists(st.lists(WORDS, max_size=8).map(" ".join), max_size=5)
 MARKS = st.sampled_from(["", "# ", "; ", "! ", "* "])
 BETWEEN = st.sampled_from([" ", "\t", ",", ";", ", ", " ; ", "  ", "\t "])

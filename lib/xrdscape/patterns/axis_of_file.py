@@ -41,6 +41,15 @@ OTHER = re.compile(
     r"^radial|^radius|^r[\s_]*[\[(]?mm|^energ|^kev|^(?:theta|thêta|θ|omega|ω|phi|φ|chi|χ|psi|theta_)(?![a-z])|^d\*|"
     r"^(?:2[\s_*-]*)?th(?:eta)?[\s_]*[\[(]?rad|(?:theta|θ|th|angle)[\s_]*[\[(]?rad|^sin|^q\s*(?:\^\s*2|²|\*\*\s*2)|^q2(?![a-z])"
 )
+FOREIGN = re.compile(r"[\[(/]\s*(?:mm|cm|[uµμ]m|kev|ev|ms|[uµμ]s|s|sec|m?rad|k|min|px|pixels?)\s*[\])]?\s*$")
+"""Units that no axis of a powder pattern has, at the end of a name."""
+
+NONE_OF_THEM = "is none of 2theta in degrees, Q and d"
+
+_Q_WITH_UNIT = re.compile(
+    r"(?<![a-z])(?:q|scattering vector|momentum transfer)[\s_(\[/,=:]*(?:in\s+)?"
+    rf"(?:{PER_NM.pattern}|{PER_ANGSTROM.pattern})"
+)
 _KEY = re.compile(
     r"^(?:x[\s_-]*(?:axis|label|units?|title|name)?|axis|units?|abscissa|scan[\s_-]*axis|columns?|fields?|l)[\s_]*[:=,]\s*"
 )
@@ -74,7 +83,7 @@ def axis_of_name(text: str) -> NamedAxis | None:
     """
     plain = text.strip(_MARKS + "]>").lower()
     if OTHER.search(plain):
-        return NamedAxis(None, text, why="is none of 2theta in degrees, Q and d")
+        return NamedAxis(None, text, why=NONE_OF_THEM)
     if TWO_THETA.search(plain):
         return NamedAxis("two-theta", text)
     if Q_NAME.search(plain):
@@ -85,6 +94,8 @@ def axis_of_name(text: str) -> NamedAxis | None:
         return NamedAxis(None, text, why="has no unit")
     if D_NAME.search(plain):
         return NamedAxis("d", text, 10.0 if re.search(r"(?<![a-z])nm(?![a-z])", plain) else 1.0)
+    if PER_NM.search(plain) or PER_ANGSTROM.search(plain) or FOREIGN.search(plain):
+        return NamedAxis(None, text, why=NONE_OF_THEM)
     return None
 
 
@@ -106,11 +117,14 @@ def axis_of_lines(header: Sequence[str], label: str = "") -> NamedAxis | None:
         if named is not None and (key or (named.name is not None and _begins_with_axis(plain))):
             found.append(named)
     known = [axis for axis in found if axis is not None]
+    if not known:
+        spoken = next((line for line in header if _Q_WITH_UNIT.search(line.lower())), None)
+        return None if spoken is None else NamedAxis(None, spoken, why="speaks of Q, and no name of a column does")
     names = {axis.name for axis in known}
     if len(names) > 1:
         told = "; ".join(repr(axis.text) for axis in known)
         raise PatternError(f"the header names several axes ({told}): say which it is with --axis (in Python axis=).")
-    return known[0] if known else None
+    return known[0]
 
 
 def _begins_with_axis(plain: str) -> bool:

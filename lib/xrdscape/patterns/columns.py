@@ -93,6 +93,8 @@ def read_table(lines: Sequence[str], path: Path) -> Table:
             f"{path}, line {places[0] + 1}: commas seem to stand both for decimals and between columns "
             f"({lines[places[0]]!r}). Write decimals with points, or put semicolons between columns."
         )
+    if not _names(lines[: places[0]], between, count):
+        _refuse_broken_groups(rows, between, path)
     columns, remarks = _numbers(rows, places, path)
     return _table(lines, numeric, places[0], between, columns, remarks)
 
@@ -215,7 +217,6 @@ def _numbers(rows: Sequence[Row], places: Sequence[int], path: Path) -> tuple[tu
     marks = {mark for mark in ".," if any(mark in text for text in texts[0])}
     if len(marks) > 1:
         raise PatternError(f"{path}: the first column has points and commas. Write its numbers with points alone.")
-    _refuse_broken_groups(texts, path)
     remarks: dict[str, None] = {}
     return tuple(
         _column(column, places, "".join(marks), number, path, remarks) for number, column in enumerate(texts, 1)
@@ -288,13 +289,15 @@ def _without_groups(
     return [text.replace(mark, "") for text in column]
 
 
-def _refuse_broken_groups(texts: Sequence[Sequence[str]], path: Path) -> None:
-    """Raise PatternError for columns that are the two halves of numbers with separators of thousands."""
-    for column in texts[2:]:
-        if all(re.fullmatch(r"\d{3}", text) for text in column) and any(text.startswith("0") for text in column):
+def _refuse_broken_groups(rows: Sequence[Row], between: str, path: Path) -> None:
+    """Raise PatternError for rows of which two fields are the halves of numbers with separators of thousands."""
+    for place in range(2, len(rows[0])):
+        three = all(re.fullmatch(r"\d{3}", row[place]) for row in rows)
+        short = between == "," and all(re.fullmatch(r"\d{1,3}", row[place - 1]) for row in rows)
+        if three and (short or any(row[place].startswith("0") for row in rows)):
             raise PatternError(
-                f"{path}: a column of three digits each ({column[0]}, ...) seems to be the thousands of the one before "
-                "it. Write the numbers without separators of thousands."
+                f"{path}: a column of three digits each ({rows[0][place]}, ...) seems to be the thousands of the one "
+                "before it. Write the numbers without separators of thousands, or name the columns."
             )
 
 

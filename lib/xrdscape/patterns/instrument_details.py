@@ -13,7 +13,7 @@ import numpy as np
 
 from xrdscape.patterns.decoding import lines_of
 from xrdscape.patterns.pattern import Values
-from xrdscape.patterns.scan import FileRadiation, Scan
+from xrdscape.patterns.scan import CPS, FileRadiation, Scan
 from xrdscape.patterns.sources import refuse_other_sources
 from xrdscape.patterns.wavelengths import doublet, radiation_of_lines
 
@@ -22,8 +22,6 @@ BANK = re.compile(r"^BANK\s+\d+\s+\d+\s+\d+\s+\w+", re.MULTILINE)
 
 LARGEST_MEMBER = 2**28
 """Bytes of a file inside an archive, unpacked, that are read at most."""
-
-CPS = "Intensities are counts per second; their weights are those of counts but for a factor."
 
 
 def _member(content: bytes, pattern: str) -> str:

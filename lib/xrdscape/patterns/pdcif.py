@@ -28,10 +28,18 @@ OTHER_POSITIONS: dict[str, AxisName] = {"_pd_proc_recip_len_q": "q-angstrom", "_
 # Not `_pd_proc_ls_weight`: some programs write weights there, and others uncertainties.
 RANGES = ("_pd_meas_2theta_range", "_pd_proc_2theta_range")
 FLIGHT_TIMES = ("_pd_meas_time_of_flight", "_pd_meas_tof")
-WAVELENGTHS = ("_diffrn_radiation_wavelength", "_diffrn_radiation_wavelength_wavelength", "_pd_proc_wavelength")
+WAVELENGTHS = (
+    "_diffrn_radiation_wavelength",
+    "_diffrn_radiation_wavelength_value",
+    "_diffrn_radiation_wavelength_wavelength",
+    "_pd_proc_wavelength",
+)
 WEIGHTS = ("_diffrn_radiation_wavelength_wt", "_diffrn_radiation_wavelength_weight")
 SOURCES = (
     "_diffrn_radiation_probe",
+    "_diffrn_radiation_source",
+    "_diffrn_measurement_device",
+    "_diffrn_measurement_device_type",
     "_diffrn_radiation_type",
     "_diffrn_source",
     "_diffrn_source_type",
@@ -72,7 +80,8 @@ def read_pdcif(text: str, path: Path) -> Scan:
     name, scan = found[0]
     # The radiation may stand with the structure, in another block.
     ordered = [blocks[name], *blocks.values()]
-    for told in (text for block in ordered for tag in SOURCES for text in block.get(tag, [])):
+    own = any(tag in blocks[name] for tag in SOURCES)
+    for told in (text for block in ordered[: 1 if own else None] for tag in SOURCES for text in block.get(tag, [])):
         refuse_source(told, path)
     others = (
         (f"The file holds {len(found)} measured profiles; the first, {name!r}, was read.",) if len(found) > 1 else ()
@@ -88,12 +97,17 @@ def _items(block: gemmi.cif.Block) -> Block:
     for item in block:
         if item.pair is not None:
             tag, value = cast(tuple[str, str], item.pair)
-            items[tag.lower()] = [gemmi.cif.as_string(value)]
+            items[_plain(tag)] = [gemmi.cif.as_string(value)]
         elif item.loop is not None:
             tags, values = item.loop.tags, item.loop.values
             for place, name in enumerate(tags):
-                items[name.lower()] = [gemmi.cif.as_string(value) for value in values[place :: len(tags)]]
+                items[_plain(name)] = [gemmi.cif.as_string(value) for value in values[place :: len(tags)]]
     return items
+
+
+def _plain(tag: str) -> str:
+    """Return a tag in small letters, and as it was before dictionaries put a point in it."""
+    return tag.lower().replace(".", "_")
 
 
 def _refuse_without_profile(blocks: dict[str, Block], path: Path) -> NoReturn:

@@ -37,8 +37,8 @@ def read_pattern(path: str | Path, radiation: Radiation | None = None, axis: Axi
     path = Path(path)
     if axis is not None and axis not in AXES:
         raise PatternError(f"unknown axis {axis!r}: give one of {', '.join(AXES)}.")
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+    what = _fault(path)
+    if what:
         raise PatternError(
             f"no pattern file called {str(path)!r}: it {what}. Give the path of a .xy, .xye, .dat, .csv or CIF file, "
             "or of an instrument's."
@@ -48,6 +48,16 @@ def read_pattern(path: str | Path, radiation: Radiation | None = None, axis: Axi
     except OSError as error:
         raise PatternError(f"{path} cannot be read: {error}.") from error
     return _pattern(_scan(content, path, axis), path, radiation, axis)
+
+
+def _fault(path: Path) -> str:
+    """Return what is wrong with a path of a file, in words; nothing if it can be tried."""
+    try:
+        if path.is_file():
+            return ""
+        return "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
+    except OSError as error:
+        return f"cannot be looked up ({error.strerror})"
 
 
 def _scan(content: bytes, path: Path, axis: AxisName | None) -> Scan:

@@ -67,9 +67,12 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
         )
     if not any(axes) and not intensities:
         return Roles(third=2 if count == 3 else None)
-    if names and all(axis is not None and axis.name == "two-theta" for axis in axes):
+    known = [axis for axis in axes if axis is not None]
+    if len(known) == count and len({axis.name for axis in known} - {None}) <= 1:
         # The words of one label, as "2-theta angle".
-        return Roles(third=2 if count == 3 else None, axis=axes[0])
+        return Roles(
+            third=2 if count == 3 else None, axis=next((axis for axis in known if axis.name is None), known[0])
+        )
     position = _position(axes, axis)
     others = [place for place in range(count) if place != position and axes[place] is None]
     observed = sorted(

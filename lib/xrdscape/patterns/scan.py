@@ -12,6 +12,9 @@ AXES: tuple[AxisName, ...] = ("two-theta", "q-angstrom", "q-nm", "d")
 """Axes that a file may have: 2theta in degrees, Q = 2 pi / d in 1/angstrom or 1/nm, d in angstrom."""
 
 
+CPS = "Intensities are counts per second; their weights are those of counts but for a factor."
+
+
 @dataclass(frozen=True)
 class FileRadiation:
     """The radiation that a file tells of.

@@ -1,5 +1,6 @@
 """Patterns in columns of text: positions, intensities and, where a column is one, their uncertainties."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from xrdscape.patterns.decoding import lines_of
 from xrdscape.patterns.own_text import own_header
 from xrdscape.patterns.pattern import Values
 from xrdscape.patterns.roles import Roles, roles_of
-from xrdscape.patterns.scan import AxisName, FileRadiation, Scan
+from xrdscape.patterns.scan import CPS, AxisName, FileRadiation, Scan
 from xrdscape.patterns.sources import refuse_other_sources
 from xrdscape.patterns.stepped import read_stepped
 from xrdscape.patterns.uncertainties import like_counts, like_intensities
@@ -53,6 +54,8 @@ def read_text(text: str, path: Path, axis: AxisName | None = None) -> Scan:
         remarks.append(f"Intensities were multiplied by the column {table.names[roles.attenuator]!r}.")
     if roles.rest:
         remarks.append(f"Columns that were left out: {', '.join(map(repr, roles.rest))}.")
+    if table.names and re.search(r"(?<![a-z])cps|counts?\s*/\s*s|/\s*sec", table.names[roles.intensity], re.IGNORECASE):
+        remarks.append(CPS)
     sigma = _sigma(table, roles, intensity, path, remarks)
     own = own_header([line.lstrip("# ") for line in table.header], path)
     scan = Scan(
@@ -86,7 +89,7 @@ def _axis(table: Table, roles: Roles, path: Path) -> NamedAxis | None:
         raise PatternError(f"{path}: {error}") from error
     if named is not None and named.name is None:
         raise PatternError(
-            f"{path}: the first column, {named.text.strip()!r}, {named.why}. If it is one of them, say which with "
+            f"{path}: the axis {named.text.strip()!r} {named.why}. If it is one of them, say which with "
             "--axis two-theta, q-angstrom, q-nm or d (in Python axis=)."
         )
     return named
@@ -109,7 +112,7 @@ def _sigma(table: Table, roles: Roles, intensity: Values, path: Path, remarks: l
         return third
     remarks.append(
         "The third column was left out: nothing names it an uncertainty, and it does not follow the square root of the "
-        "intensities."
+        "intensities. If it holds factors of an attenuator, name it so."
     )
     return None
 

@@ -147,7 +147,8 @@ def _read_line(line: str, told: list[_Told], ratios: list[float], wrong: list[st
             if not _BETWEEN.fullmatch(segment.strip("/& ")):
                 pending = []
             continue
-        if any(match["ratio"] for match in pending):
+        indices = {match["index"] or match["alpha_index"] for match in pending}
+        if any(match["ratio"] for match in pending) or {"1", "2"} <= indices:
             ratios.append(float(number["number"].replace(",", ".")))
         elif _BETWEEN.fullmatch(segment[: number.start()]) and not any(match["beta"] for match in pending):
             kind = _kind(pending)
@@ -177,7 +178,10 @@ def _take(
         return
     if kind == "energy" and name not in ("kev", "ev"):
         return
-    value = _in_angstrom(float(number["number"].replace(",", ".")), name)
+    value = float(number["number"].replace(",", "."))
+    if not name and kind != "energy" and _plausible(1e10 * value):
+        name = "m"
+    value = _in_angstrom(value, name)
     shown = " ".join(line.split())
     if not _plausible(value):
         if kind == "plain":
