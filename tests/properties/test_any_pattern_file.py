@@ -58,9 +58,10 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 WORDS = st.sampled_from(
-    [*"Am=:/()[];,dIqQλÅ", "wavelength", "lambda", "K-Alpha1", "Kα2", "ratio", "energy", "keV", "nm", "1.5406", "0.15406",
-     "1,5406", "1.5444", "0.5", "8.05", "2.5", "mm", "scan", "2theta", "2-Theta", "1/nm", "^-1", "intensity", "esd", "counts",
-     "theta", "TOF", "x-axis", "start", "step", "stop", "10", "0.1", "20", "neutron", "source", "angstrom", "\t"]
+    [*"Am=:/()[];,dIqQλÅ", "wavelength", "lambda", "K-Alpha1", "Kα2", "ratio", "energy", "keV", "nm", "1.5406",
+     "0.15406", "1,5406", "1.5444", "0.5", "8.05", "2.5", "mm", "scan", "2theta", "2-Theta", "1/nm", "^-1",
+     "intensity", "esd", "counts", "theta", "TOF", "x-axis", "start", "step", "stop", "10", "0.1", "20",
+     "neutron", "source", "angstrom", "\t"]
 )  # fmt: skip
 HEADER = st.lists(st.lists(WORDS, max_size=8).map(" ".join), max_size=5)
 MARKS = st.sampled_from(["", "# ", "; ", "! ", "* "])

@@ -28,6 +28,9 @@ TWO_THETA = re.compile(
     r"(?![a-z])|"
     r"^(?:pos|position)\.?\s*[\[(]?\s*°|^°|^deg(?:rees?)?(?![a-z])"
 )
+COUPLED = re.compile(r"^(?:theta|θ|omega|ω)\s*[-–/:]\s*(?:2|two)")
+"""Names of scans over 2theta that begin with another angle."""
+
 Q_NAME = re.compile(
     r"^\|?q\|?(?![a-z])|^(?:modulus of )?(?:the )?(?:scattering|wave|momentum transfer|diffraction)[\s_-]*vector|"
     r"^momentum transfer|^streuvektor|^vecteur de diffusion"
@@ -37,7 +40,7 @@ D_NAME = re.compile(
     r"^netzebenenabstand|^distance interr[ée]ticulaire"
 )
 OTHER = re.compile(
-    r"time[\s_-]*of[\s_-]*flight|(?<![a-z])t\.?o\.?f(?![a-z])|^(?:micro|µ|μ|u)s(?:ec)?(?![a-z])|^channels?(?![a-z])|^kanal|^pixels?|"
+    r"time[\s_-]*of[\s_-]*flight|(?<![a-z])t\.?o\.?f(?![a-z])|^(?:micro|µ|μ|u)s(?:ec)?(?![a-z])|^channels?(?![a-z])|^(?:no|nr|index|points?|steps?|#)\.?$|^kanal|^pixels?|"
     r"^radial|^radius|^r[\s_]*[\[(]?mm|^energ|^kev|^(?:theta|thêta|θ|omega|ω|phi|φ|chi|χ|psi|theta_)(?![a-z])|^d\*|"
     r"^(?:2[\s_*-]*)?th(?:eta)?[\s_]*[\[(]?rad|(?:theta|θ|th|angle)[\s_]*[\[(]?rad|^sin|^q\s*(?:\^\s*2|²|\*\*\s*2)|^q2(?![a-z])"
 )
@@ -82,7 +85,7 @@ def axis_of_name(text: str) -> NamedAxis | None:
     (True, 'has no unit')
     """
     plain = text.strip(_MARKS + "]>").lower()
-    if OTHER.search(plain):
+    if OTHER.search(plain) and not COUPLED.search(plain):
         return NamedAxis(None, text, why=NONE_OF_THEM)
     if TWO_THETA.search(plain):
         return NamedAxis("two-theta", text)

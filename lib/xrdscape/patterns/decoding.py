@@ -18,8 +18,8 @@ MARKS = (
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 """Characters of no text; files of DOS end in 1A."""
 
-HEAD = 4096
-"""Bytes that show whether every other one is zero."""
+HEAD, MOST = 4096, 0.8
+"""Bytes that show whether every other one is zero, and how many of those must be."""
 
 
 def decoded(content: bytes, path: Path) -> str:
@@ -43,7 +43,7 @@ def _decoded(content: bytes) -> str:
             return content[len(mark) :].decode(encoding, errors="replace")
     even, odd = content[:HEAD:2], content[1:HEAD:2]
     for zeros, others, encoding in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
-        if len(zeros) > 1 and not any(zeros) and all(others):
+        if zeros.count(0) > MOST * len(zeros) and others.count(0) < (1 - MOST) * len(others):
             return content.decode(encoding, errors="replace")
     try:
         return content.decode("utf-8")

@@ -73,7 +73,7 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
         return Roles(
             third=2 if count == 3 else None, axis=next((axis for axis in known if axis.name is None), known[0])
         )
-    position = _position(axes, axis)
+    position = _position(names, axes, axis)
     others = [place for place in range(count) if place != position and axes[place] is None]
     observed = sorted(
         (place for place in intensities if place in others), key=lambda place: not _OBSERVED.search(names[place])
@@ -95,13 +95,13 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
     return Roles(position, intensity, known, known is not None, attenuator, axes[position], rest)
 
 
-def _position(axes: Sequence[NamedAxis | None], wanted: AxisName | None) -> int:
-    """Return the column of the axis that is asked for, else of 2theta, of Q, of d, of whatever is first."""
+def _position(names: Sequence[str], axes: Sequence[NamedAxis | None], wanted: AxisName | None) -> int:
+    """Return the column of the axis that is asked for, else of 2theta, of Q, of d, of x, of whatever is first."""
     found = {axis.name: place for place, axis in reversed(list(enumerate(axes))) if axis is not None}
     for name in (wanted, "two-theta", "q-angstrom", "q-nm", "d"):
         if name is not None and name in found:
             return found[name]
-    return found.get(None, 0)
+    return 0 if names[0].strip().lower() == "x" else found.get(None, 0)
 
 
 def _is_intensity(name: str) -> bool:

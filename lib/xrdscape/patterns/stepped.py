@@ -54,10 +54,7 @@ def _of_range(lines: Sequence[str], place: int, ends: Sequence[float], fields: i
     values = _values(lines[place + 1 :]) if fields not in (2, 3) and 0 < step < stop - start else None
     if values is None or len(values) != round((stop - start) / step) + 1:
         return None
-    remark = (
-        f"The file has intensities alone; their angles are from {start:g} in steps of {step:g} to {stop:g}°, as its "
-        f"header says ({' '.join(lines[place].split())!r})."
-    )
+    remark = f"The file has intensities alone; its header says from {start:g} in steps of {step:g} to {stop:g}°."
     return Scan(
         np.asarray(start + step * np.arange(len(values)), dtype=np.float64),
         values,

@@ -69,12 +69,24 @@ _FOREIGN = re.compile(r"\s*(?:mm|cm|um|µm|μm|km|s|sec|min|deg|°|%|hz|k|v|kv|m
 
 @dataclass(frozen=True)
 class _Told:
-    """A wavelength, angstrom, as a line labels it: of K-alpha 1, of K-alpha 2, of an energy, or without more words."""
+    """A wavelength, angstrom, as a line labels it: of K-alpha 1, of K-alpha 2, of an energy, or without more words.
+
+    `assumed` is the unit that was taken for one that the line does not name.
+    """
 
     kind: str
     wavelength: float
     line: str
-    has_unit: bool
+    assumed: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What lines tell: wavelengths, weights of K-alpha 2 by K-alpha 1, and clauses on values that cannot be taken."""
+
+    told: list[_Told]
+    ratios: list[float]
+    wrong: list[str]
 
 
 def radiation_of_lines(lines: Sequence[str]) -> FileRadiation:
@@ -84,12 +96,10 @@ def radiation_of_lines(lines: Sequence[str]) -> FileRadiation:
     >>> found.radiation.lines[0].wavelength_angstrom, found.source
     (1.5406, "the line 'wavelength = 0.15406 nm'")
     """
-    told: list[_Told] = []
-    ratios: list[float] = []
-    wrong: list[str] = []
+    found = _Found([], [], [])
     for line in lines[:MOST_LINES]:
-        _read_line(line[:MOST_CHARACTERS], told, ratios, wrong)
-    return _decided(told, ratios, wrong)
+        _read_line(line[:MOST_CHARACTERS], found)
+    return _decided(found.told, found.ratios, found.wrong)
 
 
 def doublet(
@@ -133,8 +143,8 @@ def _plausible(wavelength: float) -> bool:
     return SHORTEST_ANGSTROM < wavelength < LONGEST_ANGSTROM
 
 
-def _read_line(line: str, told: list[_Told], ratios: list[float], wrong: list[str]) -> None:
-    """Add what a line tells to wavelengths, ratios of the lines of a doublet, and values that cannot be taken."""
+def _read_line(line: str, found: _Found) -> None:
+    """Add what a line tells to what was found before."""
     text = line.lower().replace("ångström", "angstrom")
     labels = list(_LABEL.finditer(text))
     pending: list[re.Match[str]] = []
@@ -149,11 +159,11 @@ def _read_line(line: str, told: list[_Told], ratios: list[float], wrong: list[st
             continue
         indices = {match["index"] or match["alpha_index"] for match in pending}
         if any(match["ratio"] for match in pending) or {"1", "2"} <= indices:
-            ratios.append(float(number["number"].replace(",", ".")))
+            found.ratios.append(float(number["number"].replace(",", ".")))
         elif _BETWEEN.fullmatch(segment[: number.start()]) and not any(match["beta"] for match in pending):
             kind = _kind(pending)
             if not (kind == "energy" and _NOT_THE_BEAM.search(text)):
-                _take(kind, segment, number, line, told, ratios, wrong)
+                _take(kind, segment, number, line, found)
         pending = []
 
 
@@ -166,9 +176,7 @@ def _kind(labels: Sequence[re.Match[str]]) -> str:
     return "energy" if all(label["energy"] for label in labels) else "plain"
 
 
-def _take(
-    kind: str, segment: str, number: re.Match[str], line: str, told: list[_Told], ratios: list[float], wrong: list[str]
-) -> None:
+def _take(kind: str, segment: str, number: re.Match[str], line: str, found: _Found) -> None:
     """Add the number of a segment of a line, and a second and a third that follow it without a label."""
     rest = segment[number.end() :]
     unit = re.match(r"[\s\"'_]*[(\[]?\s*" + _UNIT.format("_after"), rest)
@@ -179,27 +187,27 @@ def _take(
     if kind == "energy" and name not in ("kev", "ev"):
         return
     value = float(number["number"].replace(",", "."))
-    if not name and kind != "energy" and _plausible(1e10 * value):
-        name = "m"
-    value = _in_angstrom(value, name)
+    # A number of 1e-10 can only be in m.
+    assumed = "" if name else "m" if _plausible(1e10 * value) else "angstrom"
+    value = _in_angstrom(value, name or assumed)
     shown = " ".join(line.split())
     if not _plausible(value):
-        if kind == "plain":
-            wrong.append(implausible(f"the line {shown!r}", value))
+        if kind == "plain" and (name or re.search("[.,=:]", segment)):
+            found.wrong.append(implausible(f"the line {shown!r}", value))
         return
     if not name and any(abs(10 * value / known - 1) < 2e-3 for tube in TUBES for known in _known(tube)):
-        wrong.append(f"the line {shown!r} has no unit, and seems to be in nm")
+        found.wrong.append(f"the line {shown!r} has no unit, and seems to be in nm")
         return
     # `_WL1` and its like are keywords of UXD, in angstrom.
-    has_unit = bool(name) or shown.startswith("_WL")
-    told.append(_Told(kind, value, shown, has_unit))
+    assumed = "" if shown.startswith("_WL") else assumed
+    found.told.append(_Told(kind, value, shown, assumed))
     if kind == "plain":
         more = [float(text.replace(",", ".")) for text in re.findall(r"(?<![\w.])\d*[.,]\d+(?![\w.])", rest)]
         following = [_in_angstrom(other, name) for other in more[:1]]
         if following and SAME < following[0] / value - 1 < PAIR:
-            told[-1] = _Told("1", value, shown, has_unit)
-            told.append(_Told("2", following[0], shown, has_unit))
-            ratios += [other for other in more[1:2] if 0 <= other <= 1]
+            found.told[-1] = _Told("1", value, shown, assumed)
+            found.told.append(_Told("2", following[0], shown, assumed))
+            found.ratios.extend(other for other in more[1:2] if 0 <= other <= 1)
 
 
 def _known(tube: Radiation) -> tuple[float, ...]:
@@ -236,7 +244,9 @@ def _decided(told: Sequence[_Told], ratios: Sequence[float], wrong: Sequence[str
         if seconds[0].line != first.line:
             source = f"the lines {first.line!r} and {seconds[0].line!r}"
         return _two_lines(first.wavelength, seconds[0].wavelength, ratio, source)
-    remarks = () if first.has_unit else ("The file gives the wavelength without a unit; it was taken for angstrom.",)
+    remarks = (
+        (f"The file gives the wavelength without a unit; it was taken for {first.assumed}.",) if first.assumed else ()
+    )
     return FileRadiation(Radiation.of(first.wavelength), source, remarks)
 
 
