@@ -67,12 +67,11 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
         )
     if not any(axes) and not intensities:
         return Roles(third=2 if count == 3 else None)
-    known = [axis for axis in axes if axis is not None]
-    if len(known) == count and len({axis.name for axis in known} - {None}) <= 1:
+    words = [axis for axis in axes if axis is not None]
+    if len(words) == count and len({axis.name for axis in words} - {None}) <= 1:
         # The words of one label, as "2-theta angle".
-        return Roles(
-            third=2 if count == 3 else None, axis=next((axis for axis in known if axis.name is None), known[0])
-        )
+        label = next((axis for axis in words if axis.name is None), words[0])
+        return Roles(third=2 if count == 3 else None, axis=label)
     position = _position(names, axes, axis)
     others = [place for place in range(count) if place != position and axes[place] is None]
     observed = sorted(
