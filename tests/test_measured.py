@@ -223,8 +223,9 @@ def test_a_counted_pattern_gives_the_cell_back(counted_pattern: Pattern) -> None
     misfit = (prepared.intensity - fit.background - fit.peaks) / prepared.sigma
     assert np.sqrt((misfit**2).mean()) == pytest.approx(1, abs=0.15)
     assert done.warnings == []
-    assert messages[0].startswith("The cell was kept tetragonal")
-    assert "cosine" in messages[1]
+    assert "The weights are those of counts, 1/intensity." in messages
+    assert messages[-2].startswith("The cell was kept tetragonal")
+    assert "cosine" in messages[-1]
 
 
 def test_coordinates_come_back_with_the_symmetry_of_the_start(counted_pattern: Pattern) -> None:

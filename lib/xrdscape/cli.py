@@ -265,8 +265,6 @@ def snap(
     use_threads(1)
     given = _given({"family": FREE if free else family, **settings})
     measured = _measured(pattern, wavelengths, axis, two_theta_range, background == "none", caglioti)
-    for remark in measured.remarks:
-        click.echo(remark, err=True)
     progress = sys.stderr.isatty()
     done = refine(file, measured, say=lambda message: click.echo(message, err=True), progress=progress, **given)
     done.write(name, force)

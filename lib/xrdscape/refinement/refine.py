@@ -115,7 +115,7 @@ def refine(
         blur_deg: full width of the first blur of both patterns.
         restarts: further descents at most, from strained copies, if that from the start explains too little.
         seed: of the strains.
-        say: receives messages on how it goes.
+        say: receives messages on what is assumed and how it goes.
         progress: show a bar for each descent.
 
     Raises:
@@ -129,7 +129,8 @@ def refine(
     prepared = prepare(pattern if isinstance(pattern, Pattern) else read_pattern(pattern))
     _refuse_blind(crystal, prepared)
     kept, remark = chosen_family(crystal, settings.family)
-    say(remark)
+    for told in (*prepared.remarks, remark):
+        say(told)
     task = _Task(crystal, prepared, kept, settings, progress)
     best, descents = _searched(task, say)
     remarks = [*prepared.remarks, remark]
