@@ -552,13 +552,14 @@ def test_the_first_of_several_profiles_is_read_with_a_word(read: Read) -> None:
 def test_ranges() -> None:
     pattern = Pattern(ANGLES, COUNTS, radiation=CU)
     for ends, words in [
-        ((11.0, 11.2), "there are 3 points, too few for a pattern"),
         ((30.0, 40.0), "there is no pattern"),
         ((15.0, 11.0), "from a smaller angle to a larger one"),
         ((math.nan, 11.0), "from a smaller angle to a larger one"),
     ]:
         with pytest.raises(PatternError, match=words):
             pattern.between(*ends)
+    with pytest.raises(PatternError, match=r"has 3 points, too few for a pattern \(at least 50\): .* or a wider range"):
+        prepare(pattern.between(11.0, 11.2))
 
 
 def many(points: int) -> Pattern:

@@ -32,6 +32,12 @@ Row = list[str]
 
 DECIMAL_COMMAS = "Commas were read as decimal points."
 
+MOST_LINES, LONGEST_LINE = 2000, 1000
+"""Of a header that are kept."""
+
+LONGEST_ROW = 5000
+"""Characters of a line of numbers."""
+
 FIRST = 100
 """Lines that show whether decimals have commas."""
 
@@ -62,7 +68,7 @@ def read_table(lines: Sequence[str], path: Path) -> Table:
     Raises:
         PatternError: for a text without numbers, or lines among and after them that are none.
     """
-    numeric = [bool(_NUMERIC.match(line)) for line in lines]
+    numeric = [len(line) <= LONGEST_ROW and bool(_NUMERIC.match(line)) for line in lines]
     start, stop = _longest_run(lines, numeric)
     if start == stop:
         raise PatternError(f"{path} holds no numbers: a pattern is a line 'two_theta intensity' for each angle.")
@@ -91,7 +97,7 @@ def read_table(lines: Sequence[str], path: Path) -> Table:
     ):
         raise PatternError(
             f"{path}, line {places[0] + 1}: commas seem to stand both for decimals and between columns "
-            f"({lines[places[0]]!r}). Write decimals with points, or put semicolons between columns."
+            f"({_short(lines[places[0]])!r}). Write decimals with points, or put semicolons between columns."
         )
     if not _names(lines[: places[0]], between, count):
         _refuse_broken_groups(rows, between, path)
@@ -108,10 +114,9 @@ def _table(
     remarks: tuple[str, ...],
 ) -> Table:
     """Return columns of numbers, which begin in a line, with the header before it and comments after it."""
-    header = lines[:start]
     comments = [line for place, line in enumerate(lines[start:], start) if not numeric[place]]
-    told = tuple(line for line in (*header, *comments) if line)
-    return Table(told, _names(header, between, len(columns)), columns, remarks)
+    told = [line[:LONGEST_LINE] for line in (*lines[:start], *comments) if line]
+    return Table(tuple(told[:MOST_LINES]), _names(lines[:start], between, len(columns)), columns, remarks)
 
 
 def _plain(body: Sequence[str]) -> tuple[tuple[Values, ...], str, tuple[str, ...]] | None:
@@ -178,10 +183,13 @@ def _refuse_rest(lines: Sequence[str], numeric: Sequence[bool], ends: tuple[int,
                 _refuse_line(lines[place], place, path)
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:40] + " ..."
+
+
 def _refuse_line(line: str, place: int, path: Path) -> None:
-    shown = line if len(line) <= 40 else line[:40] + " ..."
     raise PatternError(
-        f"{path}, line {place + 1}: expected 2theta, intensity and perhaps its uncertainty, received {shown!r}. "
+        f"{path}, line {place + 1}: expected 2theta, intensity and perhaps its uncertainty, received {_short(line)!r}. "
         "Keep these columns of one scan only, and begin comments with #."
     )
 
@@ -261,8 +269,8 @@ def _column(
     except ValueError:
         wrong = next(place for place, text in enumerate(plain) if not _is_number(text))
         raise PatternError(
-            f"{path}, line {places[wrong] + 1}: {column[wrong]!r} in column {number} is no number. Remove that line, "
-            "or write the number with a point for decimals and no other mark."
+            f"{path}, line {places[wrong] + 1}: {_short(column[wrong])!r} in column {number} is no number. Remove that "
+            "line, or write the number with a point for decimals and no other mark."
         ) from None
 
 
@@ -280,9 +288,9 @@ def _without_groups(
     if odd is not None or large is not None:
         kind = "comma" if mark == "," else "point"
         raise PatternError(
-            f"{path}: {(odd or large)!r} in column {number} has its {kind} neither for decimals like the first column "
-            "nor for thousands like the others of the column. Write the numbers with points for decimals and nothing "
-            "for thousands."
+            f"{path}: {_short(odd or large or '')!r} in column {number} has its {kind} neither for decimals like the "
+            "first column nor for thousands like the others of the column. Write the numbers with points for decimals "
+            "and nothing for thousands."
         )
     kind = "Commas" if mark == "," else "Points"
     remarks[f"{kind} in column {number} were read as separators of thousands."] = None
@@ -312,7 +320,7 @@ def _is_number(text: str) -> bool:
 def _names(header: Sequence[str], between: str, count: int) -> tuple[str, ...]:
     """Return the names of columns that one of the last lines of a header has, or none."""
     for line in [line for line in reversed(header) if line.strip("#!;%*/ \t-=_'\"")][:3]:
-        bare = line.lstrip("#!;%*/ \t" if between != ";" else "#!%*/ \t")
+        bare = line[:LONGEST_LINE].lstrip("#!;%*/ \t" if between != ";" else "#!%*/ \t")
         for split in (between, None, r"\s{2,}|\t|[;,|]\s*", r"\s+(?![(\[]|[^(\[]*[)\]])", r"\s+"):
             if split is None:
                 parts = next(csv.reader([bare], skipinitialspace=True), []) if "," in bare else []

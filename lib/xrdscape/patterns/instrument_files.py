@@ -16,7 +16,7 @@ from xrdscape.patterns.scan import Scan
 
 TEXT_FORMATS = {
     "xrdml": re.compile(r"<(?:\w+:)?xrdMeasurements\b"),
-    "ras": re.compile(r"^\s*\*RAS_(?:DATA|INT|HEADER)_START", re.MULTILINE),
+    "ras": re.compile(r"^[ \t]*\*RAS_(?:DATA|INT|HEADER)_START", re.MULTILINE),
     "uxd": re.compile(r"^_(?:2THETA)?(?:COUNTS|CPS)\s*$", re.MULTILINE),
     "gsas": BANK,
 }

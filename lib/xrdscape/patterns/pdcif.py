@@ -51,9 +51,12 @@ UNCORRECTED = ("_pd_meas_2theta_scan", "_pd_meas_2theta_range")
 
 EXCLUDED = "_pd_proc_info_excluded_regions"
 
-_UNCERTAINTY = re.compile(r"^([-+]?)(\d*)\.?(\d*)(?:[eE]([-+]?\d+))?\((\d+)\)$")
+LONGEST_TEXT = 2000
+"""Characters of a text on excluded regions that are read."""
+
+_UNCERTAINTY = re.compile(r"^([-+]?)(\d*+)\.?(\d*+)(?:[eE]([-+]?\d{1,3}))?\((\d{1,20})\)$")
 _REGION = re.compile(
-    r"(\d+(?:\.\d*)?|\.\d+)\s*(?:°|deg\w*\.?)?\s*(?:to|-|–|—|until|and|,|\.\.+|<[^<]*<|\s)\s*(\d+(?:\.\d*)?)",
+    r"(\d+(?:\.\d*)?|\.\d+)\s*(?:°|deg\w*\.?)?\s*(?:to|-|–|—|until|and|,|\.\.+|\s)\s*(\d+(?:\.\d*)?)",
     re.IGNORECASE,
 )
 
@@ -189,7 +192,8 @@ def _excluded(block: Block, angle: Values, remarks: list[str]) -> NDArray[np.boo
     """Return whether each angle [n] is in a region that the file excludes."""
     excluded = np.zeros(len(angle), dtype=bool)
     for text in block.get(EXCLUDED, []):
-        regions = [(float(low), float(high)) for low, high in _REGION.findall(text) if float(low) < float(high) <= 180]
+        pairs = _REGION.findall(" ".join(text[:LONGEST_TEXT].split()))
+        regions = [(float(low), float(high)) for low, high in pairs if float(low) < float(high) <= 180]
         for low, high in regions:
             excluded |= (angle >= low) & (angle <= high)
         if regions:

@@ -12,6 +12,9 @@ OTHER_SOURCES = re.compile(
 )
 """Words on a source that is none of X-rays; electrons in a storage ring make X-rays."""
 
+MOST_LINES, LONGEST_LINE = 2000, 300
+"""Of a header that are searched."""
+
 _LABELLED = re.compile(
     r"(?:radiation|source|probe|beam|instrument|type|strahlung|strahlenquelle|rayonnement|quelle)[\s_a-z]{0,20}[:=,;\t]\s*(?P<what>.+)",
     re.IGNORECASE,
@@ -28,7 +31,7 @@ def refuse_source(told: str, path: Path) -> None:
 
 def refuse_other_sources(header: Sequence[str], path: Path) -> None:
     """Raise PatternError for a line of a header that names such a source, or a diffractometer of neutrons."""
-    for line in header[:2000]:
+    for line in (line[:LONGEST_LINE] for line in header[:MOST_LINES]):
         found = _LABELLED.search(line)
         if found:
             refuse_source(found["what"], path)

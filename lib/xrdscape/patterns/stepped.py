@@ -10,7 +10,7 @@ from xrdscape.patterns.pattern import Values
 from xrdscape.patterns.scan import Scan
 from xrdscape.patterns.wavelengths import radiation_of_lines
 
-_NUMBER = r"([-+]?\d*\.?\d+(?:[eEdD][-+]?\d+)?)"
+_NUMBER = r"([-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eEdD][-+]?\d++)?)"
 _KEYS = {
     "start": re.compile(rf"(?<![a-z])(?:start|begin|min)[\s_a-z]{{0,12}}[=:,]\s*{_NUMBER}", re.IGNORECASE),
     "step": re.compile(rf"(?<![a-z])(?:step|increment|inc)[\s_a-z]{{0,12}}[=:,]\s*{_NUMBER}", re.IGNORECASE),
