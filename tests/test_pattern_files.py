@@ -266,6 +266,7 @@ def test_encodings(read: Read, encoding: str) -> None:
         (rows("{x:.1f} {y:.0f}").replace("10.5 ", "10,5 "), "points and commas"),
         (rows("{x:.1f} 1 2 {y:.0f}"), "4 columns of numbers in a line and no line above them that names"),
         (rows("{y:.0f}"), "1 column of numbers"),
+        (rows("{n} {x:.1f} {y:.0f}"), "the second column rises or falls all the way"),
         (rows() + "scan 2\n" + rows(), "line 103: expected 2theta, intensity"),
         (rows() + rows(), "the angles must rise from line to line"),
         ("10.0 5\n10.1 6\nbroken line\n" + rows(), "line 4: expected 2theta, intensity"),
@@ -281,7 +282,7 @@ def test_numbers_of_a_title_are_no_pattern(read: Read) -> None:
     for title in ("2023 05\n", "1 1\n2023 05\n", "101\n", "5 2023\n"):
         found = read(title + WAVE + rows()) if title == "101\n" else read(title + rows(), radiation=CU)
         assert_same(found)
-    assert any("stood apart and was taken for a title" in remark for remark in found.remarks)
+    assert any("stood apart; it was taken for a title" in remark for remark in found.remarks)
 
 
 def test_columns_by_name(read: Read) -> None:

@@ -76,8 +76,9 @@ def read_table(lines: Sequence[str], path: Path) -> Table:
     body = [lines[place] for place in places]
     plain = _plain(body)
     if plain is not None:
-        _refuse_rest(lines, numeric, (places[0], stop), len(plain[0]), path)
-        return _table(lines, numeric, places[0], plain[1], plain[0], plain[2])
+        columns, between, remarks = plain
+        _refuse_rest(lines, numeric, (places[0], stop), len(columns), path)
+        return _table(lines, numeric, places[0], between, columns, remarks)
     rows, between = _rows(body)
     count = Counter(map(len, rows)).most_common(1)[0][0]
     first = next(place for place, row in enumerate(rows) if len(row) == count)

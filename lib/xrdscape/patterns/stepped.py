@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from xrdscape.patterns.columns import COMMENTS
 from xrdscape.patterns.pattern import Values
 from xrdscape.patterns.scan import Scan
+from xrdscape.patterns.sources import refuse_other_sources
 from xrdscape.patterns.wavelengths import radiation_of_lines
 
 _NUMBER = r"([-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eEdD][-+]?\d++)?)"
@@ -22,7 +24,7 @@ MOST_HEADER = 200
 """Lines among which a start, a step and an end are looked for."""
 
 
-def read_stepped(lines: Sequence[str]) -> Scan | None:
+def read_stepped(lines: Sequence[str], path: Path) -> Scan | None:
     """Return the pattern in lines that give the ends of a range and its step, and then as many intensities as it has.
 
     The ends stand in one line, "start step stop" (Fullprof, DBWS, LHPM), or are named ("*START = 10").
@@ -37,7 +39,10 @@ def read_stepped(lines: Sequence[str]) -> Scan | None:
         if not three and not (len(named) == len(_KEYS) and _START.match(after)):
             continue
         ends = [_float(text) for text in three.groups()] if three else [named[key] for key in _KEYS]
-        return _of_range(lines, place, ends, len(re.split(r"[\s,]+", after.strip(" ,"))))
+        scan = _of_range(lines, place, ends, len(re.split(r"[\s,]+", after.strip(" ,"))))
+        if scan is not None:
+            refuse_other_sources(lines[: place + 1], path)
+        return scan
     return None
 
 

@@ -41,7 +41,7 @@ def read_text(text: str, path: Path, axis: AxisName | None = None) -> Scan:
         PatternError: for a text that is no pattern in columns.
     """
     lines = lines_of(text)
-    stepped = read_stepped(lines)
+    stepped = read_stepped(lines, path)
     if stepped is not None:
         return stepped
     table = _without_titles(read_table(lines, path))
@@ -49,6 +49,7 @@ def read_text(text: str, path: Path, axis: AxisName | None = None) -> Scan:
     roles = roles_of(table.names, len(table.columns), axis, path)
     named = None if axis else _axis(table, roles, path)
     intensity, remarks = table.columns[roles.intensity], list(table.remarks)
+    _refuse_slope(intensity, table, path)
     if roles.attenuator is not None:
         intensity = intensity * table.columns[roles.attenuator]
         remarks.append(f"Intensities were multiplied by the column {table.names[roles.attenuator]!r}.")
@@ -74,6 +75,16 @@ def read_text(text: str, path: Path, axis: AxisName | None = None) -> Scan:
         profile=own.profile,
         has_background=own.has_background,
     )
+
+
+def _refuse_slope(intensity: Values, table: Table, path: Path) -> None:
+    """Raise PatternError for a column that rises or falls all the way: d or an angle, which no name tells."""
+    steps = np.diff(intensity)
+    if not table.names and len(steps) > 1 and ((steps > 0).all() or (steps < 0).all()):
+        raise PatternError(
+            f"{path}: the second column rises or falls all the way, as d or an angle does, and no pattern. Keep 2theta, "
+            "intensity and perhaps its uncertainty, or name the columns in a line above them."
+        )
 
 
 def _axis(table: Table, roles: Roles, path: Path) -> NamedAxis | None:
@@ -118,7 +129,12 @@ def _sigma(table: Table, roles: Roles, intensity: Values, path: Path, remarks: l
 
 
 def _without_titles(table: Table) -> Table:
-    """Return a table without lines of numbers at its begin that are out of line with all that follow."""
+    """Return a table without lines of numbers at its begin that are out of line with all that follow.
+
+    Where columns have names, nothing but their numbers follows.
+    """
+    if table.names:
+        return table
     position = table.columns[0]
     for skipped in range(1, min(MOST_TITLES, len(position) - 3) + 1):
         steps = np.diff(position[skipped:])
@@ -128,10 +144,11 @@ def _without_titles(table: Table) -> Table:
         if abs(jump) <= ODD_STEP * largest and jump * (position[-1] - position[skipped]) >= 0:
             return table
         shown = "; ".join(" ".join(f"{column[place]:g}" for column in table.columns) for place in range(skipped))
-        remark = f"The first line{'s' * (skipped > 1)} of numbers ({shown}) stood apart and were taken for a title."
+        which = "line of numbers" if skipped == 1 else f"{skipped} lines of numbers"
+        remark = f"The first {which}, {shown}, stood apart; it was taken for a title."
         return replace(
             table,
             columns=tuple(column[skipped:] for column in table.columns),
-            remarks=(*table.remarks, remark.replace("were taken", "was taken") if skipped == 1 else remark),
+            remarks=(*table.remarks, remark),
         )
     return table
