@@ -363,6 +363,7 @@ def test_intensities_alone_with_a_start_a_step_and_an_end(read: Read) -> None:
         (archive({"x": "y"}), "a.zip", "is an archive that holds no pattern"),
         (rasx()[:300], "a.rasx", "is an archive that holds no pattern, or is damaged"),
         (ras(axis="Omega"), "a.ras", "cannot be read as a Rigaku RAS file"),
+        (ras(5.0).replace(" 5.0000", " x", 1), "a.ras", "does not hold a factor above 0 for each point"),
         (gsas("FXYE").replace("CONST 1000.0 10.0 0 0", "SLOG 1000.0 10.0 0"), "a.gsas", "SLOG"),
         ("<html><body>Not found</body></html>", "a.xy", "holds no numbers"),
         ("# 2theta I\n", "a.xy", "holds no numbers"),

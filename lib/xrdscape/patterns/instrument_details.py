@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from xrdscape.errors import PatternError
 from xrdscape.patterns.decoding import lines_of
 from xrdscape.patterns.pattern import Values
 from xrdscape.patterns.scan import CPS, FileRadiation, Scan
@@ -72,7 +73,8 @@ def _uxd(content: bytes, scan: Scan, path: Path) -> Scan:
 
 def _ras(content: bytes, scan: Scan, path: Path) -> Scan:
     """Add wavelengths, and multiply by the attenuator's factors, which stand in the third column."""
-    head, _, rest = content.decode().partition("*RAS_INT_START")
+    parts = re.split(r"^[ \t]*\*RAS_INT_START[ \t]*$", content.decode(), maxsplit=1, flags=re.MULTILINE)
+    head, rest = parts if len(parts) == 2 else (parts[0], "")
     pairs = [line.split(None, 1) for line in lines_of(head) if line.startswith("*")]
     told = {pair[0]: pair[1].strip('" ') for pair in pairs if len(pair) > 1}
     scale = 10.0 if told.get("*HW_XG_WAVE_LENGTH_UNIT", "").lower().startswith("nm") else 1.0
@@ -83,7 +85,7 @@ def _ras(content: bytes, scan: Scan, path: Path) -> Scan:
         told.get("*MEAS_COND_XG_WAVE_TYPE", "Ka"),
     )
     cps = told.get("*MEAS_SCAN_UNIT_Y", "").lower() == "cps"
-    return _with(_attenuated(scan, rest.partition("*RAS_INT_END")[0], cps), radiation, *[CPS] * cps)
+    return _with(_attenuated(scan, rest.partition("*RAS_INT_END")[0], cps, path), radiation, *[CPS] * cps)
 
 
 def _rasx(content: bytes, scan: Scan, path: Path) -> Scan:
@@ -96,7 +98,7 @@ def _rasx(content: bytes, scan: Scan, path: Path) -> Scan:
         told.get("WaveType", "Ka"),
     )
     cps = told.get("IntensityUnit", "").lower() == "cps"
-    return _with(_attenuated(scan, _member(content, r"Data0/Profile\d*\.txt$"), cps), radiation, *[CPS] * cps)
+    return _with(_attenuated(scan, _member(content, r"Data0/Profile\d*\.txt$"), cps, path), radiation, *[CPS] * cps)
 
 
 def _tube(lines: list[float | None], ratio: float | None, source: str, intended: str) -> FileRadiation:
@@ -107,17 +109,27 @@ def _tube(lines: list[float | None], ratio: float | None, source: str, intended:
     return doublet(first, second, ratio, source, intended)
 
 
-def _attenuated(scan: Scan, body: str, cps: bool) -> Scan:
-    """Return a scan whose intensities are multiplied by the third of its columns, the factors of an attenuator."""
+def _attenuated(scan: Scan, body: str, cps: bool, path: Path) -> Scan:
+    """Return a scan whose intensities are multiplied by the third of its columns, the factors of an attenuator.
+
+    Raises:
+        PatternError: for a third column that does not hold a factor for each point.
+    """
     rows = [line.replace(",", " ").split() for line in body.splitlines() if line.strip("\ufeff \t")]
-    factors = _floats([row[2] for row in rows if len(row) > 2])
-    if factors is None or len(factors) != len(scan.intensity) or not (factors > 0).all() or (factors == 1).all():
+    if all(len(row) < 3 for row in rows):
         return scan
-    if float(rows[0][0]) > float(rows[-1][0]):
+    position, factors = (_floats([row[place] for row in rows if len(row) > 2]) for place in (0, 2))
+    if position is None or factors is None or len(factors) != len(scan.intensity) or not (factors > 0).all():
+        raise PatternError(
+            f"{path}: the third column, of the attenuator, does not hold a factor above 0 for each point. Export the "
+            "pattern again, or as two columns (.xy)."
+        )
+    if (factors == 1).all():
+        return scan
+    if position[0] > position[-1]:
         factors = factors[::-1]
-    remark = (
-        f"Intensities were multiplied by the factors of the attenuator in the third column, up to {factors.max():g}."
-    )
+    most = f"up to {factors.max():g}"
+    remark = f"Intensities were multiplied by the factors of the attenuator in the third column, {most}."
     return replace(
         scan,
         intensity=scan.intensity * factors,
@@ -184,9 +196,9 @@ def _gsas_sigma(body: list[str], header: list[str], count: int) -> Values | None
     """Return the uncertainties in the lines of a bank, in rising order of angle; None for one without them."""
     sigma = None
     if "FXYE" in header:
-        rows = [line.split() for line in body]
-        sigma = _floats([row[2] for row in rows])
-        if sigma is not None and len(rows) > 1 and float(rows[0][0]) > float(rows[-1][0]):
+        rows = [row for line in body if len(row := line.split()) > 2]
+        position, sigma = (_floats([row[place] for row in rows]) for place in (0, 2))
+        if position is not None and sigma is not None and len(sigma) and position[0] > position[-1]:
             sigma = sigma[::-1]
     elif "ESD" in header:
         # Ten numbers of eight characters in a line, or free.

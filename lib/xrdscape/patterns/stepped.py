@@ -20,6 +20,9 @@ _KEYS = {
 }
 _THREE = re.compile(rf"{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}(?![\d.])")
 _START = re.compile(_NUMBER)
+ROUNDING = 0.1
+"""Steps that the end of a range may stray by from the last point."""
+
 MOST_HEADER = 200
 """Lines among which a start, a step and an end are looked for."""
 
@@ -57,7 +60,7 @@ def _of_range(lines: Sequence[str], place: int, ends: Sequence[float], fields: i
     """
     start, step, stop = ends
     values = _values(lines[place + 1 :]) if fields not in (2, 3) and 0 < step < stop - start else None
-    if values is None or len(values) != round((stop - start) / step) + 1:
+    if values is None or abs((stop - start) / step + 1 - len(values)) > ROUNDING:
         return None
     remark = f"The file has intensities alone; its header says from {start:g} in steps of {step:g} to {stop:g}°."
     return Scan(

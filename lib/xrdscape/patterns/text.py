@@ -82,8 +82,8 @@ def _refuse_slope(intensity: Values, table: Table, path: Path) -> None:
     steps = np.diff(intensity)
     if not table.names and len(steps) > 1 and ((steps > 0).all() or (steps < 0).all()):
         raise PatternError(
-            f"{path}: the second column rises or falls all the way, as d or an angle does, and no pattern. Keep 2theta, "
-            "intensity and perhaps its uncertainty, or name the columns in a line above them."
+            f"{path}: the second column rises or falls all the way, as d or an angle does, and no pattern. Keep "
+            "2theta, intensity and perhaps its uncertainty, or name the columns in a line above them."
         )
 
 
