@@ -51,10 +51,10 @@ def _averaged(pattern: Pattern, together: int) -> Pattern:
 
 
 def _resolves(pattern: Pattern) -> bool:
-    """Return whether the peaks are wide enough in steps of the pattern."""
+    """Return whether the peaks are wide enough in steps of the pattern, if there are any."""
     angle, intensity = pattern.two_theta_deg, pattern.intensity
     step = float(angle[-1] - angle[0]) / (len(angle) - 1)
     grid = np.linspace(angle[0], angle[-1], len(angle))
     even = np.interp(grid, angle, intensity)
     width = peak_width(even - background(grid, even) if pattern.has_background else even, step)
-    return width is not None and width >= STEPS_A_WIDTH * step
+    return width is None or width >= STEPS_A_WIDTH * step
