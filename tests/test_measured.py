@@ -124,7 +124,7 @@ TEXT = rows("{x} {y}")
             rows("{x} {y}").replace("1100.000", "nan"),
             "1 intensities that are not finite numbers, the first at 15 deg",
         ),
-        ("a.xy", "# wavelength 15.406\n" + TEXT, "15.406 angstrom, is not one of X-ray diffraction"),
+        ("a.xy", "# wavelength 15.406\n" + TEXT, "15.406 angstrom, which is not one of X-ray diffraction"),
         ("a.xy", "\0" + TEXT, "a.xy is not text"),
         ("a.cif", "data_x\n_cell_length_a 4\n", "a.cif holds no measured pattern over 2theta"),
         ("a.cif", powder_cif("_pd_meas_2theta_scan\n_pd_calc_intensity_total", "{x} {y}"), "no measured pattern"),
@@ -223,8 +223,9 @@ def test_a_counted_pattern_gives_the_cell_back(counted_pattern: Pattern) -> None
     misfit = (prepared.intensity - fit.background - fit.peaks) / prepared.sigma
     assert np.sqrt((misfit**2).mean()) == pytest.approx(1, abs=0.15)
     assert done.warnings == []
-    assert messages[0].startswith("The cell was kept tetragonal")
-    assert "cosine" in messages[1]
+    assert "The weights are those of counts, 1/intensity." in messages
+    assert messages[-2].startswith("The cell was kept tetragonal")
+    assert "cosine" in messages[-1]
 
 
 def test_coordinates_come_back_with_the_symmetry_of_the_start(counted_pattern: Pattern) -> None:

@@ -64,6 +64,22 @@ def test_a_powder_cif_is_both_start_and_pattern(tmp_path: Path) -> None:
     assert "The crystal explains the pattern" in result.stdout
 
 
+def test_axis_and_range_are_options_and_what_is_assumed_is_printed(tmp_path: Path) -> None:
+    """Over Q in 1/nm, from below 0."""
+    simulated, pattern = tmp_path / "p.xy", tmp_path / "q.xy"
+    assert call("simulate", "U2Ti", "-o", simulated).exit_code == 0
+    angle, intensity = np.loadtxt(simulated).T
+    q = 40 * np.pi / 1.5406 * np.sin(np.radians(angle) / 2)
+    rows = np.column_stack([np.concatenate([-q[100:0:-1], q]), np.concatenate([intensity[100:0:-1], intensity])])
+    np.savetxt(pattern, rows, fmt="%.8f", header="wavelength 0.15406 nm")
+    options = ["--axis", "q-nm", "--two-theta-range", "5", "85", "--restarts", "0", "--background", "none"]
+    result = call("snap", "U2Ti", pattern, "-o", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    assert "The crystal explains the pattern" in result.stdout
+    for remark in ("from the line '# wavelength 0.15406 nm'", "Q in 1/nm, as asked", "Angles below 0, at 100 points"):
+        assert remark in result.stderr
+
+
 def test_the_start_is_not_overwritten(tmp_path: Path) -> None:
     crystal = tmp_path / "u.cif"
     load_structure("U2Ti").to(crystal)
@@ -104,6 +120,8 @@ def test_mistakes_are_one_message(tmp_path: Path) -> None:
     pattern, bare, broken = tmp_path / "p.xy", tmp_path / "bare.xy", tmp_path / "broken.cif"
     assert call("simulate", "U2Ti", "-o", pattern).exit_code == 0
     bare.write_text("\n".join(line for line in pattern.read_text().splitlines() if not line.startswith("#")))
+    neutrons = tmp_path / "n.xy"
+    neutrons.write_text(f"# source: neutrons\n{bare.read_text()}")
     broken.write_text("data_x\n_cell_length_a banana\n")
     stem = tmp_path / "out"
     for words, message in [
@@ -112,6 +130,11 @@ def test_mistakes_are_one_message(tmp_path: Path) -> None:
         (["snap", "U2Ti", tmp_path / "none.xy"], "no pattern file"),
         (["snap", "U2Ti", bare], "does not tell its wavelength: give it with --wavelength-angstrom"),
         (["snap", "U2Ti", pattern, "--wavelength-angstrom", "99"], "is not one of X-ray diffraction"),
+        (["snap", "U2Ti", pattern, "--two-theta-range", "31", "31.1"], "points, too few for a pattern (at least 50)"),
+        (["snap", "U2Ti", pattern, "--two-theta-range", "8", "2"], "from a smaller angle to a larger one"),
+        (["snap", "U2Ti", bare, "--axis", "q-nm"], "2theta needs the wavelength: give it with --wavelength-angstrom"),
+        (["snap", "U2Ti", neutrons], "was measured with neutrons; only X-ray patterns can be simulated here"),
+        (["snap", "U2Ti", tmp_path], "it is a folder"),
         (["snap", "U2Ti", pattern, "--two-theta-range", "2", "8"], "no reflection of the start falls between 2"),
         (["snap", "U2Ti", pattern, "--family", "round"], "unknown crystal family 'round'"),
         (["snap", "U2Ti", pattern, "--family", "cubic", "--free"], "--family and --free exclude each other"),

@@ -18,6 +18,7 @@ from xrdscape.runtime.outputs import writable, writable_set
 if TYPE_CHECKING:
     from xrdscape.crystal.reading import Crystal
     from xrdscape.patterns.pattern import Pattern
+    from xrdscape.patterns.scan import AxisName
 
 PICTURES, REPORTS = (".png", ".svg", ".pdf"), (".cif", ".html", ".json")
 
@@ -217,6 +218,9 @@ def simulate(
 @click.option("--force", is_flag=True, help="Replace outputs that exist.")
 @click.option("--wavelength-angstrom", "wavelengths", type=float, multiple=True, show_default="that in the file",
               help="X-ray wavelength; give K-alpha 1 and 2 where both are in the beam.")  # fmt: skip
+@click.option("--axis", type=click.Choice(["two-theta", "q-angstrom", "q-nm", "d"]),
+              show_default="as the file says, else two-theta",
+              help="What PATTERN is over: 2theta in deg, Q in 1/angstrom or 1/nm, d in angstrom.")  # fmt: skip
 @click.option("--two-theta-range", type=(float, float), metavar="MIN MAX", help="The part of the pattern to use, deg.")
 @click.option("--background", type=click.Choice(["auto", "none"]), default="auto", help="What to subtract.")
 @click.option("--caglioti", type=(float, float, float), metavar="U V W", show_default="estimated, then fitted",
@@ -239,6 +243,7 @@ def snap(
     plot: Path | None,
     force: bool,
     wavelengths: tuple[float, ...],
+    axis: "AxisName | None",
     two_theta_range: tuple[float, float] | None,
     background: str,
     caglioti: tuple[float, float, float] | None,
@@ -248,8 +253,8 @@ def snap(
 ) -> None:
     """Refine a starting crystal against a measured PATTERN: its cell and, if asked, its coordinates.
 
-    FILE is a CIF or POSCAR, or the name of a reference structure; PATTERN is text in two or three columns (.xy, .xye,
-    .dat, .csv) or a powder CIF.
+    FILE is a CIF or POSCAR, or the name of a reference structure; PATTERN is a file of an instrument (.raw, .brml,
+    .uxd, .ras, .rasx, .xrdml), of GSAS, a powder CIF, or text in two or three columns (.xy, .xye, .chi, .dat, .csv).
     """
     if free and family:
         raise XrdscapeError("--family and --free exclude each other: give one of them")
@@ -268,7 +273,7 @@ def snap(
     given = _given({"family": FREE if free else family, **settings})
     crystal = read_crystal(file)
     _tell_crystal(crystal)
-    measured = _measured(pattern, wavelengths, two_theta_range, background == "none", caglioti)
+    measured = _measured(pattern, wavelengths, axis, two_theta_range, background == "none", caglioti)
     progress = sys.stderr.isatty()
     done = refine(crystal, measured, say=lambda message: click.echo(message, err=True), progress=progress, **given)
     done.write(name, force)
@@ -293,6 +298,7 @@ def _tell_crystal(crystal: "Crystal") -> None:
 def _measured(
     path: Path,
     wavelengths: tuple[float, ...],
+    axis: "AxisName | None",
     between_deg: tuple[float, float] | None,
     no_background: bool,
     caglioti: tuple[float, float, float] | None,
@@ -304,7 +310,8 @@ def _measured(
     from xrdscape.patterns.reading import read_pattern
     from xrdscape.refinement.prepared import ETA
 
-    pattern = read_pattern(path, Radiation.of(*wavelengths) if wavelengths else None)
+    # K-alpha 1, the stronger one, is the shorter.
+    pattern = read_pattern(path, Radiation.of(*sorted(wavelengths)) if wavelengths else None, axis)
     if between_deg:
         pattern = pattern.between(*between_deg)
     if caglioti:

@@ -97,7 +97,8 @@ def test_columns_of_text(
         rows = [row.replace(".", ",") for row in rows]
     rows = rows[::-1] if falling else rows
     rows.insert(3, "# a remark")
-    path.write_text("\n".join([f"Sample 7, wavelength = {wavelength:.6f} A", *rows, ""]))
+    names = between.join(["2theta", "intensity", "esd"][: len(table)])
+    path.write_text("\n".join([f"Sample 7, wavelength = {wavelength:.6f} A", names, *rows, ""]))
     assert_read(path, table, wavelength)
 
 

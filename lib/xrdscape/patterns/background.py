@@ -1,4 +1,4 @@
-"""What lies under the peaks, and how wide the peaks are: estimates from a pattern alone."""
+"""Background and peak widths: estimates from a pattern alone."""
 
 import math
 
@@ -28,7 +28,7 @@ MOST_POINTS = 2000
 
 
 def background(two_theta_deg: Values, intensity: Values) -> Values:
-    """A smooth curve beneath the peaks, through the middle of the noise between them.
+    """Return a smooth curve beneath the peaks, through the middle of the noise between them.
 
     Args:
         two_theta_deg: evenly spaced angles [n].
@@ -48,7 +48,8 @@ def background(two_theta_deg: Values, intensity: Values) -> Values:
 
 
 def _beneath(root: Values, wave: float) -> Values:
-    """Penalised least squares in which points above the curve count ever less, and those far below it somewhat less.
+    """Return a curve by penalised least squares in which points above the curve count ever less, and those far below it
+    somewhat less.
 
     Args:
         root: of the intensities [n].
@@ -73,12 +74,12 @@ def _beneath(root: Values, wave: float) -> Values:
 
 
 def noise_level(intensity: Values) -> float:
-    """Standard deviation of the noise of a pattern, from differences of neighbours; robust against peaks."""
+    """Return the standard deviation of the noise of a pattern, from differences of neighbours; robust against peaks."""
     return float(np.median(np.abs(np.diff(intensity)))) / (0.6745 * math.sqrt(2))
 
 
 def peak_width(net: Values, step_deg: float) -> float | None:
-    """Full width at half maximum of the well-resolved peaks, deg; None where no peak stands out.
+    """Return the full width at half maximum of the well-resolved peaks, deg; None where no peak stands out.
 
     Args:
         net: intensities without background [n].

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from xrdscape.diffraction.profile import PeakProfile
 from xrdscape.diffraction.radiation import Radiation
 from xrdscape.errors import PatternError
+from xrdscape.patterns.order import Points, rising
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +78,7 @@ class Pattern:
 
     @property
     def name(self) -> str:
-        """What messages call the pattern."""
+        """Name of the pattern in messages."""
         return self.origin or "the pattern"
 
     def between(self, low_deg: float, high_deg: float) -> "Pattern":
@@ -86,6 +87,10 @@ class Pattern:
         Raises:
             PatternError: nothing lies between them.
         """
+        if not low_deg < high_deg:
+            raise PatternError(
+                f"a range goes from a smaller angle to a larger one. Received {low_deg:g} to {high_deg:g}."
+            )
         inside = (self.two_theta_deg >= low_deg) & (self.two_theta_deg <= high_deg)
         if inside.sum() < 2 or self.intensity[inside].max() <= 0:
             raise PatternError(
@@ -129,7 +134,7 @@ class Pattern:
         Raises:
             XrdscapeError: for a path that may not be written to.
         """
-        from xrdscape.patterns.text import xy_text
+        from xrdscape.patterns.own_text import xy_text
         from xrdscape.runtime.checkpoint import replace_file
         from xrdscape.runtime.outputs import writable
 
@@ -177,7 +182,10 @@ def checked(pattern: Pattern) -> Pattern:
                 f"the wavelength of {pattern.name}, {line.wavelength_angstrom:g} angstrom, is not one of X-ray "
                 f"diffraction ({SHORTEST_ANGSTROM:g} to {LONGEST_ANGSTROM:g}). Give it in angstrom."
             )
-    angle, intensity, sigma = _ordered(pattern)
+    _refuse_few(pattern, len(pattern.two_theta_deg))
+    points = rising(Points(pattern.two_theta_deg, pattern.intensity, pattern.sigma), pattern.name)
+    angle, intensity, sigma = points.angle, points.intensity, points.sigma
+    _refuse_few(pattern, len(angle))
     strange = angle[~np.isfinite(intensity)]
     if len(strange):
         raise PatternError(
@@ -188,33 +196,17 @@ def checked(pattern: Pattern) -> Pattern:
         raise PatternError(
             f"{pattern.name} shows no peak: every intensity is {intensity.max():g}, or none is above zero."
         )
-    remarks = pattern.remarks
+    remarks = (*pattern.remarks, *points.remarks)
     if sigma is not None and not (np.isfinite(sigma).all() and (sigma > 0).any()):
         sigma = None
         remarks += ("The uncertainties in the file are not all numbers; weights are those of counts instead.",)
-    return replace(pattern, two_theta_deg=angle, intensity=intensity, sigma=sigma, remarks=remarks)
+    q = pattern.q_inv_angstrom if np.array_equal(angle, pattern.two_theta_deg) else None
+    return replace(pattern, two_theta_deg=angle, intensity=intensity, sigma=sigma, q_inv_angstrom=q, remarks=remarks)
 
 
-def _ordered(pattern: Pattern) -> tuple[Values, Values, Values | None]:
-    """Return angles that rise, with the intensities and uncertainties that belong to them."""
-    angle, intensity, sigma = pattern.two_theta_deg, pattern.intensity, pattern.sigma
-    if len(angle) < FEWEST_POINTS:
+def _refuse_few(pattern: Pattern, count: int) -> None:
+    if count < FEWEST_POINTS:
         raise PatternError(
-            f"{pattern.name} has {len(angle)} points, too few for a pattern (at least {FEWEST_POINTS}): give the whole "
-            "profile, angle by angle, not a list of peaks."
+            f"{pattern.name} has {count} points, too few for a pattern (at least {FEWEST_POINTS}): give the whole "
+            "profile, angle by angle, not a list of peaks, or a wider range."
         )
-    if angle[0] > angle[-1]:
-        angle, intensity, sigma = angle[::-1], intensity[::-1], None if sigma is None else sigma[::-1]
-    wrong = np.flatnonzero(~(np.diff(angle) > 0))
-    if len(wrong):
-        raise PatternError(
-            f"{pattern.name}: the angles must rise from line to line, but {angle[wrong[0]]:g} is followed by "
-            f"{angle[wrong[0] + 1]:g} deg. Check that the first column is 2theta, that decimals have points, and "
-            "that the file holds one scan."
-        )
-    if angle[0] < 0 or angle[-1] >= 180:
-        raise PatternError(
-            f"{pattern.name} goes from {angle[0]:g} to {angle[-1]:g}: the first column must be 2theta in degrees, "
-            "0 to 180."
-        )
-    return angle, intensity, sigma

@@ -1,4 +1,4 @@
-"""How alike two patterns are."""
+"""Likeness of two patterns."""
 
 from typing import Literal
 

@@ -1,129 +1,154 @@
-"""Patterns in two or three columns of text: 2theta, intensity and, where a third stands, its uncertainty."""
+"""Patterns in columns of text: positions, intensities and, where a column is one, their uncertainties."""
 
 import re
-from collections.abc import Sequence
-from itertools import takewhile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from xrdscape import __version__
-from xrdscape.diffraction.profile import PeakProfile
-from xrdscape.diffraction.radiation import EmissionLine, Radiation
-from xrdscape.diffraction.widths import CagliotiWidth, SizeWidth
 from xrdscape.errors import PatternError
-from xrdscape.patterns.pattern import Pattern
+from xrdscape.patterns.axis_of_file import NamedAxis, axis_of_lines
+from xrdscape.patterns.columns import Table, read_table
+from xrdscape.patterns.decoding import lines_of
+from xrdscape.patterns.own_text import own_header
+from xrdscape.patterns.pattern import Values
+from xrdscape.patterns.roles import Roles, roles_of
+from xrdscape.patterns.scan import CPS, AxisName, FileRadiation, Scan
+from xrdscape.patterns.sources import refuse_other_sources
+from xrdscape.patterns.stepped import read_stepped
+from xrdscape.patterns.uncertainties import like_counts, like_intensities
+from xrdscape.patterns.wavelengths import radiation_of_lines
 
-COMMENTS = ("#", "!", "%", "'", '"', "/", "*")
-OURS, RADIATION, PROFILE, NO_BACKGROUND = "xrdscape ", "radiation:", "profile:", "background: none"
-"""What lines of the header begin with that `xy_text` writes and `read_text` understands."""
-MONOCHROMATOR = "monochromator_two_theta_deg"
-_WAVELENGTH = re.compile(r"(?:wave ?length|lambda)[^\n.]{0,25}?(\d+\.\d+)", re.IGNORECASE)
-_SETTING = re.compile(r"(\w+)=([-+.\deE]+)")
+ERROR_SUFFIXES = (".xye", ".fxye", ".xyd3")
+"""Endings of files whose format has uncertainties in the third column."""
 
+MOST_TITLES = 5
+"""Lines of numbers before a pattern that may be titles."""
 
-def xy_text(pattern: Pattern) -> str:
-    """Return a pattern as columns of text, with all else that is known of it in a header."""
-    header = [f"{OURS}{__version__}", *([f"from: {pattern.origin}"] if pattern.origin else []), *pattern.remarks]
-    if pattern.radiation is not None:
-        header.append(f"{RADIATION} {_radiation_text(pattern.radiation)}")
-    if pattern.profile is not None:
-        header.append(f"{PROFILE} {_settings(**vars(pattern.profile.width), eta=pattern.profile.eta)}")
-    if not pattern.has_background:
-        header.append(NO_BACKGROUND)
-    columns = [pattern.two_theta_deg, pattern.intensity, *([] if pattern.sigma is None else [pattern.sigma])]
-    header.append("two_theta_deg intensity" + ("" if pattern.sigma is None else " sigma"))
-    rows = [f"{angle:.8g} " + " ".join(f"{y:.8g}" for y in values) for angle, *values in zip(*columns, strict=True)]
-    return "\n".join([*(f"# {line}" for line in header), *rows]) + "\n"
+ODD_STEP = 20.0
+"""A title's number stands away from the pattern by so many of its largest steps at least, or in the wrong direction."""
 
 
-def _settings(**values: float) -> str:
-    return ", ".join(f"{name}={value:.10g}" for name, value in values.items())
+def read_text(text: str, path: Path, axis: AxisName | None = None) -> Scan:
+    """Return the pattern in a text.
 
-
-def _radiation_text(radiation: Radiation) -> str:
-    lines = [_settings(**vars(line)) for line in radiation.lines]
-    angle = radiation.monochromator_two_theta_deg
-    return "; ".join([*lines, *([] if angle is None else [_settings(**{MONOCHROMATOR: angle})])])
-
-
-def read_text(text: str, path: Path) -> Pattern:
-    """Parse a pattern in columns, apart by spaces, tabs, commas or semicolons (then decimals may have commas).
-
-    Lines before the numbers that hold no numbers, and comments anywhere, are a header; a wavelength is taken from it,
-    and all that `xy_text` writes.
+    Args:
+        text: of the file.
+        path: of the file.
+        axis: that the user says the positions are on.
 
     Raises:
-        PatternError: for a line that is not two or three numbers.
+        PatternError: for a text that is no pattern in columns.
     """
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
-    lines = [(number, line) for number, line in lines if line]
-    header = [line.lstrip("# ") for _, line in takewhile(lambda item: _numbers(item[1]) is None, lines)]
-    body = [item for item in lines[len(header) :] if not item[1].startswith(COMMENTS)]
-    rows = [_row(number, line, path) for number, line in body]
-    if not rows:
-        raise PatternError(f"{path} holds no numbers: a pattern is a line 'two_theta intensity' for each angle.")
-    if len({len(row) for row in rows}) > 1:
-        odd = next(number for (number, _), row in zip(body, rows, strict=True) if len(row) != len(rows[0]))
-        raise PatternError(f"{path}, line {odd}: the number of columns changes. Give two or three in every line.")
-    columns = np.array(rows, dtype=np.float64).T
-    radiation, profile = _known(header, path)
-    return Pattern(
-        columns[0],
-        columns[1],
-        sigma=columns[2] if len(columns) == 3 else None,
-        radiation=radiation,
-        profile=profile,
-        has_background=NO_BACKGROUND not in header,
-        origin=str(path),
+    lines = lines_of(text)
+    stepped = read_stepped(lines, path)
+    if stepped is not None:
+        return stepped
+    table = _without_titles(read_table(lines, path))
+    refuse_other_sources(table.header, path)
+    roles = roles_of(table.names, len(table.columns), axis, path)
+    named = None if axis else _axis(table, roles, path)
+    intensity, remarks = table.columns[roles.intensity], list(table.remarks)
+    _refuse_slope(intensity, table, path)
+    if roles.attenuator is not None:
+        intensity = intensity * table.columns[roles.attenuator]
+        remarks.append(f"Intensities were multiplied by the column {table.names[roles.attenuator]!r}.")
+    if roles.rest:
+        remarks.append(f"Columns that were left out: {', '.join(map(repr, roles.rest))}.")
+    if table.names and re.search(r"(?<![a-z])cps|counts?\s*/\s*s|/\s*sec", table.names[roles.intensity], re.IGNORECASE):
+        remarks.append(CPS)
+    sigma = _sigma(table, roles, intensity, path, remarks)
+    own = own_header([line.lstrip("# ") for line in table.header], path)
+    scan = Scan(
+        table.columns[roles.position] * (named.factor if named else 1.0),
+        intensity,
+        sigma,
+        named.name if named else None,
+        radiation_of_lines(table.header),
+        remarks=tuple(remarks),
+    )
+    if own is None:
+        return scan
+    return replace(
+        scan,
+        radiation=FileRadiation(own.radiation, "its header"),
+        profile=own.profile,
+        has_background=own.has_background,
     )
 
 
-def _numbers(line: str) -> list[float] | None:
-    fields = [part.replace(",", ".") for part in line.split(";")] if ";" in line else re.split(r"[\s,]+", line)
-    try:
-        return [float(part) for part in fields if part.strip()]
-    except ValueError:
-        return None
-
-
-def _row(number: int, line: str, path: Path) -> list[float]:
-    values = _numbers(line)
-    if values is None or len(values) not in (2, 3):
-        shown = line if len(line) <= 40 else line[:40] + " ..."
+def _refuse_slope(intensity: Values, table: Table, path: Path) -> None:
+    """Raise PatternError for a column that rises or falls all the way: d or an angle, which no name tells."""
+    steps = np.diff(intensity)
+    if not table.names and len(steps) > 1 and ((steps > 0).all() or (steps < 0).all()):
         raise PatternError(
-            f"{path}, line {number}: expected 2theta, intensity and perhaps its uncertainty, received {shown!r}. "
-            "Keep these columns only, and begin comments with #."
+            f"{path}: the second column rises or falls all the way, as d or an angle does, and no pattern. Keep "
+            "2theta, intensity and perhaps its uncertainty, or name the columns in a line above them."
         )
-    return values
 
 
-def _known(header: Sequence[str], path: Path) -> tuple[Radiation | None, PeakProfile | None]:
-    """Return radiation and profile as `xy_text` writes them or, in a file from elsewhere, as far as they are named."""
-    if header and header[0].startswith(OURS):
-        try:
-            return _radiation(_after(RADIATION, header)), _profile(_after(PROFILE, header))
-        except (KeyError, TypeError, ValueError) as error:
-            raise PatternError(f"{path}: radiation or profile in the header make no sense ({error}).") from error
-    found = _WAVELENGTH.search("\n".join(header))
-    return (Radiation.of(float(found[1])) if found else None), None
+def _axis(table: Table, roles: Roles, path: Path) -> NamedAxis | None:
+    """Return the axis that the name of the column or a line of the header tells.
+
+    Raises:
+        PatternError: for one that no pattern can be read over.
+    """
+    chi = path.suffix.lower() == ".chi" and len(table.header) > 1
+    try:
+        named = roles.axis or axis_of_lines(table.header[:100], table.header[1] if chi else "")
+    except PatternError as error:
+        raise PatternError(f"{path}: {error}") from error
+    if named is not None and named.name is None:
+        raise PatternError(
+            f"{path}: the axis {named.text.strip()!r} {named.why}. If it is one of them, say which with "
+            "--axis two-theta, q-angstrom, q-nm or d (in Python axis=)."
+        )
+    return named
 
 
-def _radiation(told: str | None) -> Radiation | None:
-    if told is None:
+def _sigma(table: Table, roles: Roles, intensity: Values, path: Path, remarks: list[str]) -> Values | None:
+    """Return the column of uncertainties, if there is one, and say why another one is none."""
+    if roles.third is None:
         return None
-    parts = [{name: float(value) for name, value in _SETTING.findall(part)} for part in told.split(";")]
-    lines = tuple(EmissionLine(**part) for part in parts if MONOCHROMATOR not in part)
-    return Radiation(lines, next((part[MONOCHROMATOR] for part in parts if MONOCHROMATOR in part), None))
+    third = table.columns[roles.third]
+    if roles.third_is_named:
+        return third
+    if like_counts(intensity, third):
+        remarks.append(
+            "The third column was taken for uncertainties, as it follows the square root of the intensities."
+        )
+        return third
+    if path.suffix.lower() in ERROR_SUFFIXES and not like_intensities(intensity, third):
+        remarks.append(f"The third column was taken for uncertainties, as in {path.suffix.lower()} files.")
+        return third
+    remarks.append(
+        "The third column was left out: nothing names it an uncertainty, and it does not follow the square root of the "
+        "intensities. If it holds factors of an attenuator, name it so."
+    )
+    return None
 
 
-def _profile(told: str | None) -> PeakProfile | None:
-    if told is None:
-        return None
-    settings = {name: float(value) for name, value in _SETTING.findall(told)}
-    eta = settings.pop("eta")
-    return PeakProfile(SizeWidth(**settings) if "size_angstrom" in settings else CagliotiWidth(**settings), eta)
+def _without_titles(table: Table) -> Table:
+    """Return a table without lines of numbers at its begin that are out of line with all that follow.
 
-
-def _after(start: str, header: Sequence[str]) -> str | None:
-    return next((line.removeprefix(start) for line in header if line.startswith(start)), None)
+    Where columns have names, nothing but their numbers follows.
+    """
+    if table.names:
+        return table
+    position = table.columns[0]
+    for skipped in range(1, min(MOST_TITLES, len(position) - 3) + 1):
+        steps = np.diff(position[skipped:])
+        if not ((steps >= 0).all() or (steps <= 0).all()):
+            continue
+        jump, largest = float(position[skipped] - position[skipped - 1]), float(np.abs(steps).max())
+        if abs(jump) <= ODD_STEP * largest and jump * (position[-1] - position[skipped]) >= 0:
+            return table
+        shown = "; ".join(" ".join(f"{column[place]:g}" for column in table.columns) for place in range(skipped))
+        which = "line of numbers" if skipped == 1 else f"{skipped} lines of numbers"
+        remark = f"The first {which}, {shown}, stood apart; it was taken for a title."
+        return replace(
+            table,
+            columns=tuple(column[skipped:] for column in table.columns),
+            remarks=(*table.remarks, remark),
+        )
+    return table

@@ -10,10 +10,17 @@ from xrdscape.diffraction.profile import PeakProfile
 from xrdscape.diffraction.widths import CagliotiWidth
 from xrdscape.errors import PatternError
 from xrdscape.patterns.background import background, peak_width
+from xrdscape.patterns.binning import binned
 from xrdscape.patterns.pattern import Pattern, Values, checked
 
-MOST_POINTS = 20_000
-"""A finer grid gains nothing and costs time."""
+GAP = 10.0
+"""Times that a step is larger than the steps beside it from which on nothing was measured within it."""
+
+UNKNOWN = 1e6
+"""Uncertainty of what lies in a gap, in units of the highest intensity: it has no weight."""
+
+FINEST = 4
+"""Points of an even grid for each one of a pattern with uneven steps, at most."""
 
 EVEN = 0.1
 """Angles that stray from even ones by less than this share of a step are even but for rounding in the file."""
@@ -66,7 +73,7 @@ def prepare(pattern: Pattern) -> Prepared:
     Raises:
         PatternError: for a pattern of unknown wavelength, or one without peaks.
     """
-    pattern = checked(pattern)
+    pattern = binned(checked(pattern))
     if pattern.radiation is None:
         raise PatternError(
             f"{pattern.name} does not tell its wavelength: give it with --wavelength-angstrom (in Python as "
@@ -134,13 +141,19 @@ def _gridded(pattern: Pattern, remarks: list[str]) -> tuple[Values, Values, Valu
     """Return angles, intensities and uncertainties on an even grid."""
     angle, intensity, sigma = pattern.two_theta_deg, pattern.intensity, _sigma(pattern, remarks)
     steps = np.diff(angle)
-    step = max(float(np.median(steps)), (angle[-1] - angle[0]) / MOST_POINTS)
+    step = max(float(np.median(steps)), (angle[-1] - angle[0]) / (FINEST * len(angle)))
     grid = angle[0] + step * np.arange(int((angle[-1] - angle[0]) / step + 1e-6) + 1)
     drift = np.abs(angle - np.linspace(angle[0], angle[-1], len(angle))).max()
     if drift <= EVEN * step:
         return np.linspace(angle[0], angle[-1], len(angle)), intensity, sigma
     remarks.append(f"The steps of the pattern are uneven; it was interpolated onto steps of {step:.4g}°.")
-    return grid, np.interp(grid, angle, intensity), np.interp(grid, angle, sigma)
+    uncertainty = np.interp(grid, angle, sigma)
+    around = np.maximum(np.append(steps[1:], steps[-2]), np.insert(steps[:-1], 0, steps[1]))
+    for place in np.flatnonzero(steps > GAP * around):
+        low, high = angle[place], angle[place + 1]
+        uncertainty[(grid > low) & (grid < high)] = UNKNOWN * float(intensity.max())
+        remarks.append(f"Between {low:g} and {high:g}° nothing was measured; nothing there has any weight in the fit.")
+    return grid, np.interp(grid, angle, intensity), uncertainty
 
 
 def _sigma(pattern: Pattern, remarks: list[str]) -> Values:

@@ -117,7 +117,7 @@ def refine(
         restarts: further descents at most, from strained copies, if that from the start explains too little.
         seed: of the strains.
         anomalous: add the anomalous dispersion f' and f'' of each element at the strongest emission line.
-        say: receives messages on how it goes.
+        say: receives messages on what is assumed and how it goes.
         progress: show a bar for each descent.
 
     Raises:
@@ -133,7 +133,8 @@ def refine(
     prepared = replace(prepared, instrument=replace(prepared.instrument, anomalous=anomalous))
     _refuse_blind(crystal, prepared)
     kept, remark = chosen_family(crystal, settings.family)
-    say(remark)
+    for told in (*prepared.remarks, remark):
+        say(told)
     task = _Task(crystal, prepared, kept, settings, progress)
     best, descents = _searched(task, say)
     remarks = [f"The start: {read.summary}.", *read.remarks, *prepared.remarks, remark]
