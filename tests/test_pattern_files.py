@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from pattern_files import ANGLES, COUNTS, LINES, archive, brml, gsas, ras, rasx, raw3, raw4, rows, uxd, xrdml
 
+from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.radiation import Radiation
 from xrdscape.errors import PatternError
 from xrdscape.patterns.pattern import Pattern
 from xrdscape.patterns.reading import read_pattern
+from xrdscape.patterns.simulated import simulate
 from xrdscape.refinement.prepared import prepare
+from xrdscape.refinement.refine import refine
 
 Read = Callable[..., Pattern]
 CU = Radiation.of(1.5406)
@@ -597,3 +601,18 @@ def test_what_was_not_measured_has_no_weight() -> None:
     assert (prepared.sigma[inside] > 1e6).all()
     assert (prepared.sigma[~inside] < 1e3).sum() > 4000
     assert any("nothing was measured" in remark for remark in prepared.remarks)
+
+
+@pytest.mark.parametrize("atoms", [False, True])
+def test_a_cell_is_found_past_a_gap(atoms: bool) -> None:
+    """Its strongest line is missing, and two thirds of the way along so is a sixth of the range."""
+    reference = load_structure("BPO4")
+    whole = simulate(reference, Instrument(two_theta_min_deg=15, step_deg=0.02, U=0.01, V=0.0, W=0.01))
+    angle, strongest = whole.two_theta_deg, whole.two_theta_deg[whole.intensity.argmax()]
+    kept = (abs(angle - strongest) > 1) & ~((angle > 60) & (angle < 72))
+    pattern = Pattern(angle[kept], whole.intensity[kept], radiation=CU, has_background=False)
+    assert prepare(pattern).weights is not None
+    start = reference.copy()
+    start.apply_strain([0.02, 0.02, -0.02])
+    done = refine(start, pattern, restarts=0, atoms=atoms)
+    np.testing.assert_allclose(done.refined.lattice.abc, reference.lattice.abc, rtol=1e-4)

@@ -65,6 +65,12 @@ class Prepared:
         """Intensities without background [n]."""
         return self.intensity - self.background
 
+    @property
+    def weights(self) -> Values | None:
+        """Weights of the points in a descent, 0 where nothing was measured [n]; None where all count."""
+        measured = self.sigma < UNKNOWN * self.intensity.max()
+        return None if measured.all() else measured.astype(float)
+
 
 def prepare(pattern: Pattern) -> Prepared:
     """Return a pattern on an even grid, with estimates of its background, if it may have one, and of its peak width, if
@@ -152,7 +158,7 @@ def _gridded(pattern: Pattern, remarks: list[str]) -> tuple[Values, Values, Valu
     for place in np.flatnonzero(steps > GAP * around):
         low, high = angle[place], angle[place + 1]
         uncertainty[(grid > low) & (grid < high)] = UNKNOWN * float(intensity.max())
-        remarks.append(f"Between {low:g} and {high:g}° nothing was measured; nothing there has any weight in the fit.")
+        remarks.append(f"Between {low:g} and {high:g}° nothing was measured; nothing there has any weight.")
     return grid, np.interp(grid, angle, intensity), uncertainty
 
 

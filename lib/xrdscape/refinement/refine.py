@@ -235,7 +235,8 @@ def _best_of(starts: Sequence[Structure], task: _Task) -> _Candidate:
     """Descend from all models, take the end of least loss, and fit its profile."""
     prepared, settings = task.prepared, task.settings
     instrument = prepared.instrument.at_mean_wavelength()
-    problem = Problem(torch.tensor(prepared.net), instrument, Contents.of(task.start))
+    weights = None if prepared.weights is None else torch.tensor(prepared.weights)
+    problem = Problem(torch.tensor(prepared.net), instrument, Contents.of(task.start), weights)
     result = graduated(
         problem,
         *to_tensors(starts),
@@ -269,6 +270,9 @@ def _with_sites(found: _Candidate, task: _Task) -> _Candidate:
     prepared, fit = task.prepared, found.fit
     simulator = Simulator(found.crystal, fit.instrument, b_iso=fit.b_iso)
     stage = Stage(simulator, torch.tensor(prepared.intensity - fit.background))
+    if prepared.weights is not None:
+        weights = torch.tensor(prepared.weights)
+        stage = replace(stage, target=stage.target * weights, weights=weights)
     descent = Descent(constant(stage), OBJECTIVES["cosine"], SITES_SCHEDULE)
     sites = SymmetricCoordinates.around(found.crystal, LOOSE_ANGSTROM)
     result = run_descent(descent, sites, *to_tensors([found.crystal]), progress=task.progress)
