@@ -11,6 +11,7 @@ import xrdscape
 PACKAGE = Path(xrdscape.__file__).parent
 
 ROOMS = [
+    "version",
     "errors",
     "paths",
     "style",

@@ -6,6 +6,8 @@ The names below are what most work needs. Each is imported when it is first used
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from xrdscape.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from xrdscape import errors
     from xrdscape.crystal.structures import load_structure
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from xrdscape.patterns.simulated import simulate
     from xrdscape.refinement.refine import refine
     from xrdscape.refinement.refinement import Refinement
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Instrument",

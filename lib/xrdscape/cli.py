@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xrdscape import __version__
 from xrdscape.errors import XrdscapeError
 from xrdscape.paths import crystal_path
 from xrdscape.runtime.extras import needs
 from xrdscape.runtime.outputs import writable, writable_set
+from xrdscape.version import __version__
 
 if TYPE_CHECKING:
     from xrdscape.crystal.reading import Crystal

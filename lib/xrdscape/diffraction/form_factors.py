@@ -33,14 +33,14 @@ class FormFactorTable(NamedTuple):
         decay: d of all elements' terms together [terms, 1].
         coefficient: c [elements, terms]: an element's are 0 for the terms of the others.
         gaussian: whether the second form holds.
-        absorbed: f'' of anomalous dispersion [elements, 1], whose f' is in z; None without it.
+        f_double_prime: f'' of anomalous dispersion [elements, 1], whose f' is in z; None without it.
     """
 
     z: Float[Tensor, "elements 1"]
     decay: Float[Tensor, "terms 1"]
     coefficient: Float[Tensor, "elements terms"]
     gaussian: bool
-    absorbed: Float[Tensor, "elements 1"] | None = None
+    f_double_prime: Float[Tensor, "elements 1"] | None = None
 
 
 @cache
@@ -71,7 +71,7 @@ def form_factor_table(
         torch.as_tensor(part, dtype=dtype, device=device)[:, None]
         for part in resonance(elements, resonance_wavelength_angstrom)
     )
-    return table._replace(z=table.z + real, absorbed=imaginary)
+    return table._replace(z=table.z + real, f_double_prime=imaginary)
 
 
 def _gaussian(

@@ -34,14 +34,14 @@ class CellFactors(NamedTuple):
             90 deg, and peaks have steep flanks.
         strength: all of its height but |F|^2 [B, lines * M]; 0 for those outside the range.
         form_factors: of each element at each reflection, electrons [B, elements, M].
-        absorbed: their f'' of anomalous dispersion [B, elements, M]; None without it.
+        f_double_prime: their f'' of anomalous dispersion [B, elements, M]; None without it.
         fwhm: of each peak in the axis's unit [B, lines * M].
     """
 
     centre: Tensor
     strength: Tensor
     form_factors: Tensor
-    absorbed: Tensor | None
+    f_double_prime: Tensor | None
     fwhm: Tensor
 
 
@@ -97,9 +97,11 @@ def cell_factors(
     factors = form_factors(s_squared, table)
     if b_iso != 0:
         factors = factors * debye_waller(s_squared, b_iso)[:, None]
-    absorbed = None if table.absorbed is None else table.absorbed * debye_waller(s_squared, b_iso)[:, None]
+    f_double_prime = (
+        None if table.f_double_prime is None else table.f_double_prime * debye_waller(s_squared, b_iso)[:, None]
+    )
     centre, fwhm = _on_axis(angle, exact, sine_squared, ratio, instrument)
-    return CellFactors(centre.flatten(1), strength.flatten(1), factors, absorbed, fwhm.flatten(1))
+    return CellFactors(centre.flatten(1), strength.flatten(1), factors, f_double_prime, fwhm.flatten(1))
 
 
 def _on_axis(
@@ -118,7 +120,7 @@ def _on_axis(
 
 def reflection_peaks(factors: CellFactors, geometrical: GeometricalFactors) -> Peaks:
     """Return the peaks of cells whose coordinates give these geometrical structure factors."""
-    square = structure_factor_squared(factors.form_factors, geometrical, factors.absorbed)
+    square = structure_factor_squared(factors.form_factors, geometrical, factors.f_double_prime)
     lines = factors.strength.shape[1] // square.shape[1]
     height = factors.strength * (square if lines == 1 else square.repeat(1, lines))
     return Peaks(factors.centre, height, factors.fwhm)
@@ -170,7 +172,9 @@ def form_factor_arrays(table: FormFactorTable) -> FormFactors:
         decay=table.decay.cpu().numpy(),
         coefficient=table.coefficient.cpu().numpy(),
         gaussian=table.gaussian,
-        absorbed=(table.z.new_empty(0) if table.absorbed is None else table.absorbed[:, 0]).cpu().numpy(),
+        f_double_prime=(table.z.new_empty(0) if table.f_double_prime is None else table.f_double_prime[:, 0])
+        .cpu()
+        .numpy(),
     )
 
 

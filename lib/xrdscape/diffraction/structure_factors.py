@@ -32,7 +32,7 @@ def geometrical_structure_factors(
 def structure_factor_squared(
     factors: Float[Tensor, "#batch elements reflections"],
     geometrical: tuple[Float[Tensor, "batch elements reflections"], Float[Tensor, "batch elements reflections"]],
-    absorbed: Float[Tensor, "#batch elements reflections"] | None = None,
+    f_double_prime: Float[Tensor, "#batch elements reflections"] | None = None,
 ) -> Float[Tensor, "batch reflections"]:
     """Return |F|^2 with F = sum_e f_e T_e, electrons^2; kinematic, without absorption.
 
@@ -42,13 +42,13 @@ def structure_factor_squared(
     Args:
         factors: atomic form factors f_e with f', electrons; with the Debye-Waller factor in them, it is in |F|^2, too.
         geometrical: T_e of `geometrical_structure_factors`.
-        absorbed: f'' of the elements, with the same factor in them; None without anomalous dispersion.
+        f_double_prime: f'' of the elements, with the same factor in them; None without anomalous dispersion.
 
     Source: SI 1.2; eq:structure-factor of the simulator chapter.
     """
     real, imaginary = ((factors * part).sum(-2) for part in geometrical)
     square = real * real + imaginary * imaginary
-    return square if absorbed is None else square + structure_factor_squared(absorbed, geometrical)
+    return square if f_double_prime is None else square + structure_factor_squared(f_double_prime, geometrical)
 
 
 def debye_waller(s_squared: Float[Tensor, "*shape"], b_iso: float) -> Float[Tensor, "*shape"]:

@@ -259,9 +259,9 @@ def _prepared(simulator: Simulator, lattice: Float[Tensor, "1 6"]) -> tuple[Fixe
     ]
     hkl = reflections.hkl[0, counts].double().T.contiguous()
     weight = (simulator.occupancy @ factors.form_factors[0, :, counts]).contiguous()
-    if factors.absorbed is not None:
+    if factors.f_double_prime is not None:
         # |F|^2 is the sum of two squares: a reflection counts twice, once with f'' for the form factors.
-        absorbed = simulator.occupancy @ factors.absorbed[0, :, counts]
-        hkl, weight = torch.cat([hkl, hkl], 1), torch.cat([weight, absorbed], 1)
+        f_double_prime = simulator.occupancy @ factors.f_double_prime[0, :, counts]
+        hkl, weight = torch.cat([hkl, hkl], 1), torch.cat([weight, f_double_prime], 1)
         strength, group = strength.repeat(2), group.repeat(2)
     return FixedCell(hkl, weight, strength, group, torch.cat(profiles)), peaks

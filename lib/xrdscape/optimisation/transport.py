@@ -1,7 +1,7 @@
 """Objectives for peaks that stand apart: optimal transport, and the cross-correlation with a triangular weight.
 
 Where peaks do not overlap, the cosine is flat; these still tell how far a peak is from its place. They are descended
-like those of `similarity`, but are no columns of the study's records.
+like those of `objectives`, but are no columns of the study's records.
 """
 
 from typing import Any

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xrdscape import __version__
 from xrdscape.diffraction.profile import PeakProfile
 from xrdscape.diffraction.radiation import EmissionLine, Radiation
 from xrdscape.diffraction.widths import CagliotiWidth, SizeWidth
 from xrdscape.errors import PatternError
 from xrdscape.patterns.pattern import Pattern
+from xrdscape.version import __version__
 
 OURS, RADIATION, PROFILE, NO_BACKGROUND = "xrdscape ", "radiation:", "profile:", "background: none"
 """Beginnings of lines of the header that `xy_text` writes and `own_header` understands."""

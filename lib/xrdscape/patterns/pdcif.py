@@ -1,4 +1,4 @@
-"""Patterns in the powder CIF format."""
+"""Patterns in the powder CIF format; crystals in CIFs are read by `crystal.cif`."""
 
 import re
 from pathlib import Path

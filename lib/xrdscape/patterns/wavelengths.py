@@ -1,4 +1,5 @@
-"""The wavelength that a file tells of: only from a labelled, plausible value whose unit is known or can only be one."""
+"""The wavelength that the lines of a header tell of: only from a labelled, plausible value whose unit is known or can
+only be one. Powder CIFs (`pdcif`) and files of instruments (`instrument_details`) have fields of their own for it."""
 
 import re
 from collections.abc import Sequence

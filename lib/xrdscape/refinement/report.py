@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xrdscape import __version__
 from xrdscape.crystal import writing
 from xrdscape.refinement.figures import path_figure, refinement_figure
 from xrdscape.refinement.refinement import Refinement
 from xrdscape.runtime.checkpoint import replace_file
 from xrdscape.runtime.provenance import provenance
 from xrdscape.style import styled
+from xrdscape.version import __version__
 
 ENDINGS = (".cif", ".html", ".json")
 

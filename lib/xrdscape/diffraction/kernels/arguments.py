@@ -41,13 +41,13 @@ class Lists(NamedTuple):
 class FormFactors(NamedTuple):
     """Atomic form factors: what the sums are added to z [elements, 1], decays [terms, 1], coefficients [elements,
     terms], whether the sums are added as they are (`gaussian`) or times (sin(theta) / lambda)^2, and f'' of
-    anomalous dispersion `absorbed` [elements], or of length 0 without it."""
+    anomalous dispersion `f_double_prime` [elements], or of length 0 without it."""
 
     z: Array
     decay: Array
     coefficient: Array
     gaussian: bool
-    absorbed: Array
+    f_double_prime: Array
 
 
 class SiteReflections(NamedTuple):

@@ -51,7 +51,7 @@ def _scattering(
     y: Exact, form_factors: FormFactors, real: Array, imaginary: Array, square: Exact, slope: Exact
 ) -> None:
     """Write |F|^2 [M] and its slope in y = (sin(theta) / lambda)^2."""
-    z, decay, coefficient, gaussian, absorbed = form_factors
+    z, decay, coefficient, gaussian, f_double_prime = form_factors
     terms, count = decay.shape[0] // z.shape[0], y.shape[0]
     geometrical = np.zeros((4, count))
     f_real, f_imaginary, d_real, d_imaginary = geometrical[0], geometrical[1], geometrical[2], geometrical[3]
@@ -89,11 +89,11 @@ def _scattering(
     for m in range(count):
         square[m] = f_real[m] * f_real[m] + f_imaginary[m] * f_imaginary[m]
         slope[m] = 2 * (f_real[m] * d_real[m] + f_imaginary[m] * d_imaginary[m])
-    if absorbed.shape[0] > 0:
+    if f_double_prime.shape[0] > 0:
         f_real[:] = 0.0
         f_imaginary[:] = 0.0
-        for e in range(absorbed.shape[0]):
-            f = float(absorbed[e])
+        for e in range(f_double_prime.shape[0]):
+            f = float(f_double_prime[e])
             for m in range(count):
                 f_real[m] += f * real[e, m]
                 f_imaginary[m] += f * imaginary[e, m]

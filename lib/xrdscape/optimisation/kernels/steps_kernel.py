@@ -38,7 +38,8 @@ from xrdscape.runtime.compiled import kept
 
 @njit(nogil=True)
 def _note(b: int, steps: Steps, state: DescentArrays, total: float) -> None:
-    """Keep the best of sample b and test it for convergence; `total` tells whether loss and slopes are finite."""
+    """Keep the best of sample b and test it for convergence, as `stopping.tested`; `total` tells whether loss and
+    slopes are finite."""
     loss, best_loss, mark, status, at = state.loss, state.best_loss, state.mark, state.status, state.done[b]
     if not math.isfinite(total):
         status[b] = steps.not_finite
