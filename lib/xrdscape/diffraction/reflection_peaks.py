@@ -97,9 +97,9 @@ def cell_factors(
     factors = form_factors(s_squared, table)
     if b_iso != 0:
         factors = factors * debye_waller(s_squared, b_iso)[:, None]
-    f_double_prime = (
-        None if table.f_double_prime is None else table.f_double_prime * debye_waller(s_squared, b_iso)[:, None]
-    )
+    f_double_prime = table.f_double_prime
+    if f_double_prime is not None:
+        f_double_prime = f_double_prime * debye_waller(s_squared, b_iso)[:, None]
     centre, fwhm = _on_axis(angle, exact, sine_squared, ratio, instrument)
     return CellFactors(centre.flatten(1), strength.flatten(1), factors, f_double_prime, fwhm.flatten(1))
 
@@ -172,9 +172,7 @@ def form_factor_arrays(table: FormFactorTable) -> FormFactors:
         decay=table.decay.cpu().numpy(),
         coefficient=table.coefficient.cpu().numpy(),
         gaussian=table.gaussian,
-        f_double_prime=(table.z.new_empty(0) if table.f_double_prime is None else table.f_double_prime[:, 0])
-        .cpu()
-        .numpy(),
+        f_double_prime=(table.z[:0] if table.f_double_prime is None else table.f_double_prime)[:, 0].cpu().numpy(),
     )
 
 
