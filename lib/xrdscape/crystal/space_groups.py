@@ -15,7 +15,9 @@ _EXTENSIONS = {"1": "1", "2": "2", "h": "H", "r": "R", "s": "1", "z": "2", "o1":
 _NUMBERED = re.compile(r"[(\[,#]?\s*(?:no\.?\s*|#\s*|\()(\d{1,3})\s*[)\]]?\s*$", re.IGNORECASE)
 _MARKED = re.compile(r":\s*(-?[a-z0-9][a-z0-9-]*)\s*$|\s(o[12]|[hrsz])\s*$|(?<=[a-z0-9])([hrsz])\s*$", re.IGNORECASE)
 _SPOKEN = re.compile(
-    r"[,(]?\s*(?:origin\s*(?:choice)?\s*(?P<origin>[12])|(?P<axes>[hr])(?:hombohedral|exagonal)(?:\s+(?:axes|setting))?)\s*\)?$",
+    r"[,(]?\s*(?:origin\s*(?:choice)?\s*(?P<origin>[12])|"
+    r"(?P<axes>[hr])(?:hombohedral|exagonal|hombo?h?\.?|ex\.?)(?:\s+(?:axes|setting))?|"
+    r"unique(?:\s+axis)?\s*(?P<unique>[abc])|(?P<axis>[abc])[\s-]*(?:axis\s+)?unique)\s*\)?$",
     re.IGNORECASE,
 )
 
@@ -40,7 +42,7 @@ class Symbol:
 
     Args:
         name: without spaces and mark, in lower case.
-        mark: of an origin or of axes, as gemmi's `ext`: "1", "2", "H", "R"; or a qualifier such as "b2"; or empty.
+        mark: of an origin or of axes, as gemmi's `ext`: "1", "2", "H", "R"; or a qualifier as "b2" or "b"; or empty.
         number: that of International Tables, where the text carries it.
     """
 
@@ -63,7 +65,8 @@ def parsed_symbol(text: str) -> Symbol:
     if found := _NUMBERED.search(text):
         number, text = int(found[1]), text[: found.start()].strip()
     if found := _SPOKEN.search(text):
-        mark, text = found["origin"] or found["axes"].upper(), text[: found.start()].strip()
+        said = next(part for part in found.groups() if part)
+        mark, text = said.upper() if found["axes"] else said.lower(), text[: found.start()].strip()
     elif found := _MARKED.search(text):
         said = next(part for part in found.groups() if part).lower()
         mark, text = _EXTENSIONS.get(said, said), text[: found.start()].strip()
@@ -87,7 +90,9 @@ def _short(name: str) -> str:
 def settings(symbol: Symbol) -> tuple[gemmi.SpaceGroup, ...]:
     """Return the settings that a symbol can mean: those of both origins or of other axes where it leaves them open."""
     named = _by_name().get(symbol.name, ())
-    if symbol.mark and (any(map(extension, named)) or symbol.mark not in "12HR"):
+    if symbol.mark in ("a", "b", "c"):
+        named = tuple(group for group in named if unique_axis(group) == symbol.mark)
+    elif symbol.mark and (any(map(extension, named)) or symbol.mark not in "12HR"):
         named = tuple(group for group in named if symbol.mark in (extension(group), group.qualifier))
     if symbol.number:
         named = tuple(group for group in named if group.number == symbol.number)
