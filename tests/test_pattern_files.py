@@ -487,6 +487,14 @@ def test_attenuators_and_times_of_xrdml(read: Read) -> None:
     assert any("Counting times differ, 1 to 3 s" in remark for remark in found.remarks)
 
 
+def test_wavelengths_of_xrdml_in_nm(read: Read) -> None:
+    text = xrdml()
+    for line in LINES:
+        text = text.replace(str(line), f"{line / 10:.7f}")
+    assert "seems to be in nm" in message(read, text, "a.xrdml")
+    assert lines(read(text.replace('unit="Angstrom"', 'unit="nm"'), "a.xrdml")) == DOUBLET
+
+
 def test_the_first_of_several_scans_is_read_with_a_word(read: Read) -> None:
     found = read(ras() + ras(), "a.ras")
     assert_same(found)

@@ -291,6 +291,12 @@ def test_rows_left_out_are_named() -> None:
     assert [text.split(":")[0] for text in crystal.remarks[:3]] == ["Site V1", "Site Q1", "Site Cl1"]
 
 
+def test_alternatives_that_are_all_full_are_said() -> None:
+    sites = ["Na1 Na 0 0 0 .", "Cl1 Cl 0.5 0.5 0.2 1", "Cl2 Cl 0.5 0.5 0.8 2"]
+    crystal = crystal_of_cif(cif(sites, columns="label type_symbol fract_x fract_y fract_z disorder_group"))
+    assert "The disorder groups 1, 2 are alternatives, but all their sites are given as full." in crystal.remarks
+
+
 def test_a_mixture_of_the_pauling_file() -> None:
     row = "Nb,Zr '0.8Nb + 0.2Zr' 0 0 0 1"
     assert formula(crystal_of_cif(cif(row))) == "Zr0.2 Nb0.8"

@@ -131,6 +131,12 @@ def test_axes_are_told_by_the_cell() -> None:
         crystal_of_cif(cif(sites[0], named("R -3 c:H"), rhombohedral))
 
 
+@pytest.mark.parametrize(("text", "number"), [("D2h.16", 62), ("D_2h^16", 62), ("C2h^5", 14), ("O_h^5", 225)])
+def test_a_schoenflies_symbol_is_a_number(text: str, number: int) -> None:
+    group = gemmi.find_spacegroup_by_number(number)
+    assert_is(cif(row(), f"_space_group_name_Schoenflies '{text}'", cell_of(group)), group)
+
+
 @pytest.mark.parametrize("angles", [(101, 90, 90), (90, 101, 90), (90, 90, 101)])
 def test_the_unique_axis_is_told_by_the_cell(angles: tuple[float, ...]) -> None:
     axis = "abc"[angles.index(101)]

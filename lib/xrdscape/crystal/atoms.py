@@ -88,8 +88,9 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
         raise StructureError(too_many_sites(count))
     columns = {
         name: _column(block, f"_atom_site_{name}", count)
-        for name in ("label", "type_symbol", "occupancy", "calc_flag", "attached_hydrogens")
+        for name in ("label", "type_symbol", "occupancy", "calc_flag", "attached_hydrogens", "disorder_group")
     }
+    groups: dict[str, list[Fraction]] = {}
     rows, notes = [], _Notes()
     for place in range(count):
         said = {name: column[place] for name, column in columns.items()}
@@ -103,6 +104,8 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
             if amounts:
                 notes.add("left out: its occupancy is 0", label)
             continue
+        if (number(said["disorder_group"]) or 0) > 0:
+            groups.setdefault(str(said["disorder_group"]), []).append(occupancy)
         if (number(said["attached_hydrogens"]) or 0) > 0:
             notes.add("used without the hydrogen atoms that the file attaches to it", label)
         position = tuple(_coordinate(column[place], axis, label) for column, axis in zip(coords, "xyz", strict=True))
@@ -110,7 +113,10 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
         rows.append(AtomRow(label, scaled, (position[0], position[1], position[2])))
     if not rows:
         raise StructureError("has no atom that scatters: every row of its atom table is a vacancy, empty or a dummy.")
-    return rows, notes.sentences()
+    told = notes.sentences()
+    if len(groups) > 1 and all(occupancy == 1 for group in groups.values() for occupancy in group):
+        told.append(f"The disorder groups {', '.join(groups)} are alternatives, but all their sites are given as full.")
+    return rows, told
 
 
 def too_many_sites(count: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import gemmi
+import spglib
 
 DOUBLE_GLIDES = {39: 2, 41: 2, 64: 3, 67: 3, 68: 3}
 """Space groups whose symbol has an `e` since 1992, and how many planes or axes it names."""
@@ -105,6 +106,25 @@ def settings_of_number(number: int) -> tuple[gemmi.SpaceGroup, ...]:
     if 2 < number < 16:
         return tuple(next(group for group in groups if unique_axis(group) == axis) for axis in "bca")
     return tuple(group for group in groups if group.hm == groups[0].hm)
+
+
+@cache
+def _schoenflies() -> dict[str, int]:
+    types = [spglib.get_spacegroup_type(hall) for hall in range(1, 531)]
+    return {_letters(found.schoenflies): int(found.number) for found in types if found is not None}
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def number_of_schoenflies(text: str) -> int | None:
+    """Return the number of the space group that a Schoenflies symbol names, or None.
+
+    >>> number_of_schoenflies("D_2h^16"), number_of_schoenflies("Oh.5"), number_of_schoenflies("x")
+    (62, 225, None)
+    """
+    return _schoenflies().get(_letters(text))
 
 
 def unique_axis(group: gemmi.SpaceGroup) -> str:

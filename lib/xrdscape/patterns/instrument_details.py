@@ -158,8 +158,9 @@ def _brml(content: bytes, scan: Scan, path: Path) -> Scan:
 def _xrdml(content: bytes, scan: Scan, path: Path) -> Scan:
     """Add wavelengths, the uncertainties of attenuated counts, and bring unequal counting times to their mean."""
     told = _elements(content.decode())
+    scale = 10.0 if told.get("kAlpha1/unit", "").lower().startswith("n") else 1.0
     radiation = _tube(
-        [_float(told.get(name)) for name in ("kAlpha1", "kAlpha2", "kBeta")],
+        [_float(told.get(name), scale) for name in ("kAlpha1", "kAlpha2", "kBeta")],
         _float(told.get("ratioKAlpha2KAlpha1")),
         "usedWavelength",
         told.get("usedWavelength/intended", "K-Alpha"),
@@ -274,7 +275,7 @@ def _float(text: str | None, scale: float = 1.0) -> float | None:
         value = float((text or "").strip('" '))
     except ValueError:
         return None
-    return value * scale if np.isfinite(value) else None
+    return float(f"{value * scale:.12g}") if np.isfinite(value) else None
 
 
 def _floats(texts: list[str]) -> Values | None:

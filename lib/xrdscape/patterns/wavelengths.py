@@ -57,7 +57,7 @@ _LABEL = re.compile(
     r"(?P<energy>(?:photon |beam |x-?ray )?energ(?:y|ie|ía|ia)(?![a-z])|énergie|(?<![a-z])e(?=\s*[=:]))",
 )
 _BETWEEN = re.compile(
-    r"(?:[\s_\-'\"()\[\]{}:=,;|\t~≈]|/(?=\s*(?:å|a|nm|pm|m|kev|ev|ang)\b)|(?<![^\W_])(?:used|value|of|is|the|in|x-?rays?|radiation|incident|beam|"
+    r"(?:[\s_\-'\"()\[\]{}:=,;|\t~≈<>]|/(?=\s*(?:å|a|nm|pm|m|kev|ev|ang)\b)|(?<![^\W_])(?:used|value|of|is|the|in|x-?rays?|radiation|incident|beam|"
     r"primary|mean|average|avg|averaged|weighted|effective|intended|length|cu|co|mo|ag|fe|cr|synchrotron|source|angstroms?|"
     r"k|line|lines|ist|der|in|photon|units?|est|de|et|and|was|were|set|to|at|for|with|about|approx)(?![^\W\d_])|"
     + _UNIT.format("")
@@ -66,7 +66,8 @@ _BETWEEN = re.compile(
 _NOT_THE_BEAM = re.compile(r"thresh|cut|lower|upper|window|trim|resol|calib|edge|fluor|energy loss|activ|spread")
 _OF_A_BEAM = re.compile(
     r"(?:^|[^a-zäöüàéèíóß\s_-]|(?<![a-z])(?:photon|beam|x-?rays?|r[öo�]ntgen|incident|incoming|primary|radiation|mono\w*|mean|"
-    r"average|synchrotron|source|nominal|calibrated|used|at|the|with|and))[\s_-]*$"
+    r"average|synchrotron|source|nominal|calibrated|dcm|beamline|undulator|working|operating|set|exact|used|at|the|with|and)|"
+    r"^\W*\w\s)[\s_-]*$"
 )
 """Text before the word energy that lets it be one of the beam."""
 _OTHER_LIGHT = re.compile(
@@ -131,6 +132,8 @@ def doublet(
     second = alpha_2 if alpha_2 and _plausible(alpha_2) else None
     if first is None:
         return UNKNOWN if not alpha_1 else FileRadiation(trouble=implausible(source, alpha_1))
+    if seems_nanometres(first):
+        return FileRadiation(trouble=f"{source} gives {first:g} as angstrom, which seems to be in nm")
     if re.search(r"1\s*$", intended.strip()) or second is None or ratio == 0:
         return FileRadiation(Radiation.of(first), source)
     return _two_lines(first, second, ratio, source)
