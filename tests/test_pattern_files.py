@@ -438,6 +438,15 @@ def test_what_cannot_be_read_is_one_message(read: Read, content: str | bytes, na
     assert words in message(read, content, name)
 
 
+def test_a_quote_that_nothing_closes_is_one_message(read: Read) -> None:
+    text = rows("{x:.1f};{y:.0f}").replace("15.0;", '"15.0;')
+    assert "is no number" in message(read, WAVE + text) or "number of columns changes" in message(read, WAVE + text)
+
+
+def test_an_unknown_encoding_of_xrdml(read: Read) -> None:
+    assert_same(read(xrdml().replace("UTF-8", "UTF-x"), "a.xrdml"))
+
+
 def test_a_folder_is_no_pattern(tmp_path: Path) -> None:
     with pytest.raises(PatternError, match="it is a folder"):
         read_pattern(tmp_path)

@@ -212,7 +212,7 @@ def _of_symbol(symbol: str, notes: _Notes, label: str) -> str | None:
         return _hydrogen(notes, label)
     if (isotope := _MASS_NUMBER.fullmatch(plain)) and _has_mass(isotope[2], int(isotope[1])):
         notes.add(f"the isotope {plain}, which scatters X-rays as {isotope[2]} does", label)
-        return isotope[2]
+        return _neutral(isotope[2], notes, label)
     charged = _CHARGED.fullmatch(plain)
     letters = charged[1] if charged else "".join(takewhile(str.isalpha, plain))
     rest = plain[len(letters) :]

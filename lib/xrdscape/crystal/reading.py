@@ -323,7 +323,10 @@ def _poscar(text: str) -> tuple[Structure, list[str]]:
 
 def _refuse_other_counts(lines: Sequence[str]) -> None:
     """Refuse a POSCAR whose elements, numbers of atoms and lines of coordinates do not go together."""
-    names, counts = lines[5].split(), [int(count) for count in lines[6].split()]
+    names, texts = lines[5].split(), lines[6].split()
+    if not all(text.isdecimal() for text in texts):
+        raise StructureError(f"gives {lines[6].strip()[:40]!r} as the numbers of its atoms. Mend the line.")
+    counts = [int(text) for text in texts]
     if len(names) != len(counts):
         raise StructureError(
             f"names {len(names)} elements ({' '.join(names)}) but gives {len(counts)} numbers of atoms "

@@ -221,7 +221,8 @@ def _rows(lines: Sequence[str]) -> tuple[list[Row], str]:
     if not between:
         return [[field.strip("\"'") for field in line.split()] for line in lines], between
     if any('"' in line for line in lines):
-        rows = [[field.strip() for field in row] for row in csv.reader(lines, delimiter=between)]
+        # Each line for itself: a quote that nothing closes would swallow those after it.
+        rows = [[field.strip() for field in next(csv.reader([line], delimiter=between), [])] for line in lines]
     else:
         rows = [[field.strip("' ") for field in line.split(between)] for line in lines]
     while rows and all(not row[-1] for row in rows if row):

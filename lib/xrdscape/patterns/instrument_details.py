@@ -210,7 +210,7 @@ def gsas_lines(text: str, path: Path) -> list[str]:
     """
     lines = lines_of(text, in_columns=True)
     begin = next((place for place, line in enumerate(lines) if BANK.match(line)), len(lines))
-    if begin == len(lines) or "STD" not in lines[begin].upper().split():
+    if begin == len(lines) or not {"CONST", "STD"} <= set(lines[begin].upper().split()):
         return lines
     body = [line for line in lines[begin + 1 :] if line.strip() and not line.startswith(("BANK", "#", "!"))]
     fields = [line[at : at + 8] for line in body for at in range(0, len(line), 8)]
@@ -259,7 +259,7 @@ def _elements(xml: str) -> dict[str, str]:
     told: dict[str, str] = {}
     try:
         root = ElementTree.fromstring(xml.encode() if xml.lstrip().startswith("<?xml") else xml)
-    except (ElementTree.ParseError, ValueError):
+    except (ElementTree.ParseError, ValueError, LookupError):
         return told
     for element in root.iter():
         name = element.tag.rpartition("}")[2]
