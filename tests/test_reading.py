@@ -436,6 +436,7 @@ def test_poscar_needs_its_elements(tmp_path: Path) -> None:
         (".5 .5 .5\n", ".5 .5 .5\n.2 .2 .2\n", "lists more coordinates than the 2 atoms"),
         (".5 .5 .5\n", ".5 .5 .5 Na\n", "names an atom Na where its numbers of atoms say Cl"),
         ("\n1.0\n", "\n0.0\n", "has a cell without volume"),
+        ("1 1\n", "1 999999999\n", "has 999999999 sites in its cell"),
         ("1 1\n", "1 1#x\n", "gives '1 1#x' as the numbers of its atoms"),
     ],
 )

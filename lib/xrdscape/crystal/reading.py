@@ -11,7 +11,7 @@ import numpy as np
 from pymatgen.core import Composition, DummySpecies, Element, Lattice, Structure
 
 from xrdscape.crystal.accounts import Account, account_of, named_elements, refuse_density
-from xrdscape.crystal.atoms import AtomRow, atom_rows
+from xrdscape.crystal.atoms import LARGEST_CELL_SITES, AtomRow, atom_rows, too_many_sites
 from xrdscape.crystal.cif import CifBlock, cif_blocks, file_text, looks_like_cif, number
 from xrdscape.crystal.expansion import expanded
 from xrdscape.crystal.given_symmetry import GivenSymmetry, Reading, given_symmetry, symbol_of
@@ -306,6 +306,10 @@ def _poscar(text: str) -> tuple[Structure, list[str]]:
         raise StructureError(f"is not a POSCAR: it has {len(lines)} lines of at least 8. {_FORMATS}")
     # Comments may follow the values of the first lines.
     lines[1:8] = [re.sub(r"\s[!#].*", "", line) for line in lines[1:8]]
+    # The parser makes room for all atoms that the line of the numbers asks for, which may be anywhere.
+    asked = max((int(text[:20]) for line in lines[5:7] for text in re.findall(r"\d+", line)), default=0)
+    if asked > LARGEST_CELL_SITES:
+        raise StructureError(too_many_sites(asked))
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
