@@ -451,6 +451,7 @@ def test_poscars_that_contradict_themselves(old: str, new: str, message: str, tm
     ("old", "new"),
     [
         ("Na Cl\n1 1\n", "Na_pv Cl_h\n1 1\n"),
+        ("Na Cl\n1 1\n", "Na/12345678 Cl/8b234567\n1 1\n"),
         ("Na Cl\n1 1\n", "Na Cl ! elements\n1 1 # atoms\n"),
         (".5 .5 .5\n", ".5 .5 .5 Cl\n\n0 0 0\n0 0 0\n"),
         ("Direct\n0 0 0\n.5 .5 .5", "Selective dynamics\nDirect\n0 0 0 T T F\n.5 .5 .5 F F F"),

@@ -307,7 +307,7 @@ def _poscar(text: str) -> tuple[Structure, list[str]]:
     # Comments may follow the values of the first lines.
     lines[1:8] = [re.sub(r"\s[!#].*", "", line) for line in lines[1:8]]
     # The parser makes room for all atoms that the line of the numbers asks for, which may be anywhere.
-    asked = max((int(text[:20]) for line in lines[5:7] for text in re.findall(r"\d+", line)), default=0)
+    asked = max((int(text[:20]) for line in lines[5:7] for text in line.split() if text.isdecimal()), default=0)
     if asked > LARGEST_CELL_SITES:
         raise StructureError(too_many_sites(asked))
     try:
