@@ -73,6 +73,10 @@ DOUBLET = [(LINES[0], 0.6667), (LINES[1], 0.3333)]
         ("Wavelength: Cu Kα1 1.5406 Å", 1.5406),
         ("Cu Kα radiation (λ = 1.5418 Å)", 1.5418),
         ("# Monochromator wavelength in A = 0.82", 0.82),
+        ("# lambda_mean: 1.5418 A", 1.5418),
+        ("# wavelength ≈ 1.5406 Å", 1.5406),
+        ("# Wavelength 1.5374 kX", 1.54059),
+        ("# Raman laser 532 nm; X-ray wavelength 1.5406 A", 1.5406),
     ],
 )
 def test_a_labelled_wavelength_is_read_with_its_unit(read: Read, header: str, wavelength: float) -> None:
@@ -93,6 +97,9 @@ def test_a_labelled_wavelength_is_read_with_its_unit(read: Read, header: str, wa
         "alpha phase 1.5 %",
         "# a = 4.05 alpha = 90.0",
         "# detector distance 1.5406 m",
+        "# deposition energy 10 keV",
+        "# thermal conductivity lambda = 1.5",
+        "# laser wavelength: 532 nm",
     ],
 )
 def test_numbers_that_are_no_wavelength_are_not_taken_for_one(read: Read, header: str) -> None:
@@ -125,6 +132,10 @@ def test_a_wavelength_that_makes_no_sense_is_refused_unless_it_is_given(read: Re
         ("# wavelength: 1.540593, 1.544414", (0.6667, 0.3333)),
         ("# KAlpha1 = 1.540593 KAlpha2 = 1.544414 KBeta = 1.39222", (0.6667, 0.3333)),
         ("# lambda 1.540593 1.544414 0.5", (0.6667, 0.3333)),
+        ("# lambda 1.544414 1.540593", (0.6667, 0.3333)),
+        ("_WL1=1.544414\n_WL2=1.540593\n_WLRATIO=0.5", (0.6667, 0.3333)),
+        ("# lambda1 = 1.540593, lambda2 = 1.544414, ratio 25 %", (0.8, 0.2)),
+        ("# lambda1 = 1.540593, lambda2 = 1.544414, I2/I1 = 0.25", (0.8, 0.2)),
     ],
 )
 def test_doublets_in_a_header(read: Read, header: str, weights: tuple[float, float]) -> None:
@@ -160,6 +171,10 @@ def table(head: str, axis: str, text: str = "{p:.7f} {y:.0f}\n") -> str:
         ("d  I\n", "d"),
         ("d-spacing (Å)  Intensity\n", "d"),
         ("d [nm]  Intensity\n", "d_nm"),
+        ("d in nm\n", "d_nm"),
+        ("# Q in nm-1\n", "q_nm"),
+        ("# q: 1/A\n", "q"),
+        ("# q (nm$^{-1}$) I\n", "q_nm"),
     ],
 )
 def test_axes_of_the_header(read: Read, head: str, axis: str) -> None:
@@ -196,6 +211,10 @@ def test_an_axis_that_there_is_not_is_refused(read: Read) -> None:
         ("Time-of-flight I\n", "is none of 2theta"),
         ("# 2th_rad I\n", "is none of 2theta"),
         ("# r_mm I\n", "is none of 2theta"),
+        *((f"# {name} I\n", "is none of 2theta") for name in ("2θ/rad", "th", "s", "1/d", "d*", "time", "r")),
+        ("Angle (theta)  I\n", "is none of 2theta"),
+        ("Bragg angle,I\n", "is none of 2theta"),
+        ("two theta in radians,I\n", "is none of 2theta"),
         ("# x-axis: Q (1/A)\n# x-axis: d (A)\n", "names several axes"),
     ],
 )
@@ -204,6 +223,20 @@ def test_other_axes_are_refused(read: Read, head: str, words: str) -> None:
     told = message(read, WAVE + head + body)
     assert words in told
     assert "--axis" in told
+
+
+@pytest.mark.parametrize(
+    ("axis", "words"),
+    [("q", "too coarse for a powder pattern"), ("q_nm", "even if it is Q in 1/nm"), ("d", "even if it is d")],
+)
+def test_what_cannot_be_two_theta_is_not_taken_for_it(read: Read, axis: str, words: str) -> None:
+    told = message(read, WAVE + table("", axis))
+    assert words in told
+    assert "--axis" in told
+
+
+def test_a_line_on_the_scan_names_no_columns(read: Read) -> None:
+    assert_same(read(f"{WAVE}# Scan axis,2Theta-Omega\n{rows()}"))
 
 
 def test_q_beyond_the_wavelength_is_refused(read: Read) -> None:
@@ -282,6 +315,16 @@ def test_columns_that_could_be_misread_are_refused(read: Read, text: str, words:
     assert words in message(read, WAVE + text)
 
 
+def test_points_that_may_be_of_thousands_are_refused(read: Read) -> None:
+    text = "".join(f"{x:.1f} {y:,.0f}\n".replace(" 1,", " 1.") for x, y in zip(ANGLES, COUNTS, strict=True))
+    assert "the point of '1.100' in column 2" in message(read, text)
+    assert "may be of decimals or of thousands" in message(read, text)
+
+
+def test_a_title_of_numbers_one_step_off(read: Read) -> None:
+    assert_same(read(f"{WAVE}9 7777\n{rows()}"))
+
+
 def test_numbers_of_a_title_are_no_pattern(read: Read) -> None:
     for title in ("2023 05\n", "1 1\n2023 05\n", "101\n", "5 2023\n"):
         found = read(title + WAVE + rows()) if title == "101\n" else read(title + rows(), radiation=CU)
@@ -329,7 +372,23 @@ def test_other_third_columns_are_left_out_with_a_word(read: Read, text: str) -> 
     assert found.sigma is None
     assert_same(found)
     assert any("The third column was left out" in remark for remark in found.remarks)
-    assert read(WAVE + rows("{x:.1f} {y:.0f} {y:.1f}"), "a.xye").sigma is None
+
+
+@pytest.mark.parametrize(
+    "third",
+    [COUNTS, 1 / COUNTS, ANGLES, np.where(COUNTS > 500, 10, 1), 1.5406 / 2 / np.sin(np.radians(ANGLES) / 2)],
+    ids=["calculated", "weights", "rising", "attenuator", "falling"],
+)
+def test_third_columns_of_xye_files_that_are_no_uncertainties(read: Read, third: np.ndarray) -> None:
+    text = "".join(f"{x:.1f} {y:.0f} {z:.7g}\n" for x, y, z in zip(ANGLES, COUNTS, third, strict=True))
+    assert read(WAVE + text, "a.xye").sigma is None
+
+
+@pytest.mark.parametrize("name", ["sigma^2", "error (%)", "rel. esd", "σ²"])
+def test_squares_and_shares_are_no_uncertainties(read: Read, name: str) -> None:
+    found = read(f"{WAVE}2theta\tI\t{name}\n" + rows("{x:.1f}\t{y:.0f}\t2.5"))
+    assert found.sigma is None
+    assert f"Columns that were left out: {name!r}." in found.remarks
 
 
 def test_order_of_angles(read: Read) -> None:
@@ -377,6 +436,15 @@ def test_intensities_alone_with_a_start_a_step_and_an_end(read: Read) -> None:
 )
 def test_what_cannot_be_read_is_one_message(read: Read, content: str | bytes, name: str, words: str) -> None:
     assert words in message(read, content, name)
+
+
+def test_a_quote_that_nothing_closes_is_one_message(read: Read) -> None:
+    text = rows("{x:.1f};{y:.0f}").replace("15.0;", '"15.0;')
+    assert "is no number" in message(read, WAVE + text) or "number of columns changes" in message(read, WAVE + text)
+
+
+def test_an_unknown_encoding_of_xrdml(read: Read) -> None:
+    assert_same(read(xrdml().replace("UTF-8", "UTF-x"), "a.xrdml"))
 
 
 def test_a_folder_is_no_pattern(tmp_path: Path) -> None:
@@ -428,10 +496,34 @@ def test_attenuators_and_times_of_xrdml(read: Read) -> None:
     assert any("Counting times differ, 1 to 3 s" in remark for remark in found.remarks)
 
 
+def test_wavelengths_of_xrdml_in_nm(read: Read) -> None:
+    text = xrdml()
+    for line in LINES:
+        text = text.replace(str(line), f"{line / 10:.7f}")
+    assert "seems to be in nm" in message(read, text, "a.xrdml")
+    assert lines(read(text.replace('unit="Angstrom"', 'unit="nm"'), "a.xrdml")) == DOUBLET
+
+
 def test_the_first_of_several_scans_is_read_with_a_word(read: Read) -> None:
     found = read(ras() + ras(), "a.ras")
     assert_same(found)
     assert "The file holds several scans; the first was read." in found.remarks
+
+
+@pytest.mark.parametrize("start", ["", " 1"])
+def test_counters_of_gsas(read: Read, start: str) -> None:
+    fields = [f"{start:2s}{y:6.0f}" for y in COUNTS]
+    body = "\n".join("".join(fields[place : place + 10]) for place in range(0, len(fields), 10))
+    head = f"a sample\nBANK 1 {len(COUNTS)} 11 CONST 1000.0 10.0 0 0 STD\n"
+    assert_same(read(f"{head}{body}\n", "a.gsa"))
+    if start:
+        joined = body.replace(" 1  ", " 199")
+        assert "counts alone, or of counters" in message(read, f"{head}{joined}\n", "a.gsa")
+
+
+def test_a_bank_of_gsas_in_degrees_is_refused(read: Read) -> None:
+    text = gsas("FXYE").replace("CONST 1000.0", "CONST 10.0")
+    assert "begins at 0.1 deg, and the points at 10" in message(read, text, "a.gsa")
 
 
 @pytest.mark.parametrize("style", ["STD", "ESD", "FXYE"])
@@ -498,6 +590,8 @@ def test_wavelengths_of_a_powder_cif(read: Read, more: str, expected: list[tuple
         (f"{LOOP}1 1.54 ?\n2 1.39 ?\n3 1.5444 ?", "3 wavelengths without their weights"),
         ("_diffrn_source 'nuclear reactor, thermal neutrons'", "was measured with nuclear reactor"),
         ("_diffrn_radiation_probe electron", "was measured with electron"),
+        ("_diffrn_measurement_device_type 'D2B at ILL'", "was measured with D2B"),
+        ("_diffrn_radiation_wavelength 0.15406", "should be in angstrom and seems to be in nm"),
         ("_diffrn_source_type 'spallation source'", "was measured with spallation"),
     ],
 )
@@ -507,6 +601,18 @@ def test_radiation_of_a_powder_cif_that_is_refused(read: Read, more: str, words:
 
 def test_a_synchrotron_is_a_source_of_x_rays(read: Read) -> None:
     assert_same(read(cif("_diffrn_source 'synchrotron, electron storage ring'"), "a.cif"))
+
+
+def test_unequal_counting_times_of_a_powder_cif(read: Read) -> None:
+    times = np.where(ANGLES < 15, 1.0, 3.0)
+    body = "".join(f"{x:.1f} {y * t:.0f} {t:g}\n" for x, y, t in zip(ANGLES, COUNTS, times, strict=True))
+    names = "_pd_meas_2theta_scan\n_pd_meas_counts_total\n_pd_meas_step_count_time"
+    found = read(cif(names=names, body=body), "a.cif")
+    assert_same(found, times.mean())
+    np.testing.assert_allclose(found.sigma, times.mean() * np.sqrt(COUNTS / times), rtol=1e-3)
+    assert any("Counting times differ, 1 to 3 s" in remark for remark in found.remarks)
+    scaled = names.replace("counts", "intensity")
+    np.testing.assert_allclose(read(cif(names=scaled, body=body), "a.cif").intensity, COUNTS * times)
 
 
 def test_offsets_of_a_powder_cif(read: Read) -> None:

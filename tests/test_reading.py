@@ -18,6 +18,7 @@ from xrdscape.paths import REFERENCE_NAMES
 P21C = listed("x,y,z", "-x,y+1/2,-z+1/2", "-x,-y,-z", "x,-y+1/2,z+1/2")
 P21N = listed("x,y,z", "-x+1/2,y+1/2,-z+1/2", "-x,-y,-z", "x+1/2,-y+1/2,z+1/2")
 ZR = "Zr1 Zr 0.12 0.23 0.34 1"
+POSCAR = "comment\n1.0\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
 WURTZITE = listed(
     *("x,y,z", "x-y,x,z+1/2", "-y,x-y,z", "-x,-y,z+1/2", "-x+y,-x,z", "y,-x+y,z+1/2"),
     *("y,x,z+1/2", "x,x-y,z", "x-y,-y,z+1/2", "-y,-x,z", "-x,-x+y,z+1/2", "-x+y,y,z"),
@@ -206,7 +207,7 @@ def test_an_item_given_twice() -> None:
         *(("Fe3+", "Fe"), ("Fe+3", "Fe"), ("FE", "Fe"), ("fe", "Fe"), ("Fe(3+)", "Fe"), ("Fe0", "Fe"), ("Fe1", "Fe")),
         *(("O2-", "O"), ("O-2", "O"), ("Cl1-", "Cl"), ("CL1-", "Cl"), ("Ho", "Ho"), ("HO", "Ho"), ("Cval", "C")),
         *(("D", "H"), ("T", "H"), ("2H", "H"), ("D1+", "H"), ("OH", "O"), ("OH-", "O"), ("H2O", "O"), ("Wat", "O")),
-        *(("NH4+", "N"), ("Hw", "H"), ("Ow2", "O")),
+        *(("NH4+", "N"), ("Hw", "H"), ("Ow2", "O"), ("HOH", "O"), ("7Li", "Li"), ("(57)Fe", "Fe")),
     ],
 )
 def test_kinds_of_atoms(kind: str, element: str) -> None:
@@ -215,7 +216,9 @@ def test_kinds_of_atoms(kind: str, element: str) -> None:
     assert bool(crystal.remarks) == (kind.capitalize() != element and kind not in ("Fe0", "Cval"))
 
 
-@pytest.mark.parametrize("kind", ["X", "M", "Q1", "NO3", "NO3-", "CO3", "PO4", "CN", "CN-", "SiO", "Fe3+/Fe2+", "H3O+"])
+@pytest.mark.parametrize(
+    "kind", ["X", "M", "Q1", "NO3", "NO3-", "CO3", "PO4", "CN", "CN-", "SiO", "T1", "1Fe", "Fe3+/Fe2+", "H3O+"]
+)
 def test_kinds_that_are_no_element(kind: str) -> None:
     with pytest.raises(
         StructureError, match=f"has site A1 of kind '{kind.replace('+', chr(92) + '+')}', which is no chem"
@@ -258,6 +261,10 @@ def test_labels_name_elements(label: str, sum_: str, element: str) -> None:
         ("FE1", "may be Fe or F"),
         ("CA1", "may be Ca or C"),
         ("Q1", "names no el"),
+        ("T1", "a tetrahedron perhaps"),
+        ("TSi", "a tetrahedron perhaps"),
+        ("La/Sr", "may be La or Sr. Give each a row"),
+        ("FeMn1", "may be Fe or Mn. Give each a row"),
     ],
 )
 def test_labels_that_leave_the_element_open(label: str, message: str) -> None:
@@ -271,7 +278,7 @@ def test_occupancies_that_are_none(value: str) -> None:
         crystal_of_cif(cif(f"Na1 Na 0 0 0 {value}"))
 
 
-@pytest.mark.parametrize("value", ["?", ".", "nan", "x", "0,5", "1e9"])
+@pytest.mark.parametrize("value", ["?", ".", "nan", "x", "0,5", "1e9", "1" * 5000])
 def test_coordinates_that_are_none(value: str) -> None:
     with pytest.raises(StructureError, match="as coordinate y of site Na1"):
         crystal_of_cif(cif(f"Na1 Na 0 {value} 0 1"))
@@ -282,6 +289,12 @@ def test_rows_left_out_are_named() -> None:
     crystal = crystal_of_cif(cif(rows, columns="label type_symbol fract_x fract_y fract_z occupancy calc_flag"))
     assert formula(crystal) == "Na1"
     assert [text.split(":")[0] for text in crystal.remarks[:3]] == ["Site V1", "Site Q1", "Site Cl1"]
+
+
+def test_alternatives_that_are_all_full_are_said() -> None:
+    sites = ["Na1 Na 0 0 0 .", "Cl1 Cl 0.5 0.5 0.2 1", "Cl2 Cl 0.5 0.5 0.8 2"]
+    crystal = crystal_of_cif(cif(sites, columns="label type_symbol fract_x fract_y fract_z disorder_group"))
+    assert "The disorder groups 1, 2 are alternatives, but all their sites are given as full." in crystal.remarks
 
 
 def test_a_mixture_of_the_pauling_file() -> None:
@@ -402,17 +415,54 @@ def test_densities_and_distances_that_crystals_have_not() -> None:
 
 
 def test_poscar_needs_its_elements(tmp_path: Path) -> None:
-    text = "comment\n1.0\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
     for name in ("POSCAR", "x.vasp", "CONTCAR.relaxed", "x.poscar", "noname"):
         path = tmp_path / name
-        path.write_text(text)
+        path.write_text(POSCAR)
         assert formula(read_crystal(path)) == "Na1 Cl1"
-        path.write_text(text.replace("Na Cl\n", ""))
+        path.write_text(POSCAR.replace("Na Cl\n", ""))
         with pytest.raises(StructureError, match="does not name its elements"):
             read_crystal(path)
     path.write_text("hello")
     with pytest.raises(StructureError, match="is not a POSCAR"):
         read_crystal(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("1 1\n", "1\n", "names 2 elements"),
+        ("Na Cl\n", "Na Cl K\n", "names 3 elements"),
+        ("1 1\n", "1 0\n", "lists more coordinates than the 1 atoms"),
+        (".5 .5 .5\n", ".5 .5 .5\n.2 .2 .2\n", "lists more coordinates than the 2 atoms"),
+        (".5 .5 .5\n", ".5 .5 .5 Na\n", "names an atom Na where its numbers of atoms say Cl"),
+        ("\n1.0\n", "\n0.0\n", "has a cell without volume"),
+        ("1 1\n", "1 999999999\n", "has 999999999 sites in its cell"),
+        ("1 1\n", "1 1#x\n", "gives '1 1#x' as the numbers of its atoms"),
+    ],
+)
+def test_poscars_that_contradict_themselves(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "POSCAR"
+    path.write_text(POSCAR.replace(old, new))
+    with pytest.raises((StructureError, CellError), match=message):
+        read_crystal(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Na Cl\n1 1\n", "Na_pv Cl_h\n1 1\n"),
+        ("Na Cl\n1 1\n", "Na/12345678 Cl/8b234567\n1 1\n"),
+        ("Na Cl\n1 1\n", "Na Cl ! elements\n1 1 # atoms\n"),
+        (".5 .5 .5\n", ".5 .5 .5 Cl\n\n0 0 0\n0 0 0\n"),
+        ("Direct\n0 0 0\n.5 .5 .5", "Selective dynamics\nDirect\n0 0 0 T T F\n.5 .5 .5 F F F"),
+        ("1.0\n", "-64\n"),
+        (POSCAR, cif()),
+    ],
+)
+def test_poscars_in_the_ways_that_they_are_written(old: str, new: str, tmp_path: Path) -> None:
+    path = tmp_path / "POSCAR"
+    path.write_text(POSCAR.replace(old, new))
+    assert formula(read_crystal(path)) == "Na1 Cl1"
 
 
 def test_other_formats_go_through_the_same_gate(tmp_path: Path) -> None:

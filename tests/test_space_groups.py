@@ -20,8 +20,10 @@ WRITTEN = {
                    "Fd-3m (origin choice 2)", "FD-3M:2", r"Fd\bar{3}m :2", "Fd3\u0305m:2", "F D -3 M Z"],
     "F d -3 m:1": ["F d -3 m S", "Fd3m:1", "F d -3 m :1", "Fd-3mS"],
     "R -3 c:R": ["R -3 c R", "R-3c:R", "R -3 c :R", "R -3 c (rhombohedral axes)", "R -3 2/c :R", "R -3 c :r"],
-    "R -3 c:H": ["R -3 c H", "R-3c:H", "R -3 c :H", "R-3cH", "R-3c (hexagonal)", "R -3 2/c H"],
-    "P 1 21/c 1": ["P 21/c", "P21/c", "P 2(1)/c", "P2_1/c", "P 2~1~/c", "P2<sub>1</sub>/c", "P2\u2081/c", "P 1 21/c 1",
+    "R -3 c:H": ["R -3 c H", "R-3c:H", "R -3 c :H", "R-3cH", "R-3c (hexagonal)", "R -3 c (hex)", "R -3 2/c H"],
+    "P 1 1 21/b": ["P 21/b (unique c)", "P 21/b (c-unique)", "P 21/b unique axis c"],
+    "P 1 21/c 1": ["P 21/c", "P 21/c (unique axis b)",
+                   "P21/c", "P 2(1)/c", "P2_1/c", "P 2~1~/c", "P2<sub>1</sub>/c", "P2\u2081/c", "P 1 21/c 1",
                    "P 21/c:b1", "P121/c1", "p 21/c"],
     "P 1 21/n 1": ["P 21/n", "P2(1)/n", "P 1 21/n 1", "P21/n"],
     "P 1 21/a 1": ["P 21/a", "P21/a"],
@@ -127,6 +129,12 @@ def test_axes_are_told_by_the_cell() -> None:
         crystal_of_cif(cif(sites[0], named("R -3 c"), (5, 6, 7, 90, 90, 90)))
     with pytest.raises(StructureError, match="without the symmetry of the symbol 'R -3 c:H'"):
         crystal_of_cif(cif(sites[0], named("R -3 c:H"), rhombohedral))
+
+
+@pytest.mark.parametrize(("text", "number"), [("D2h.16", 62), ("D_2h^16", 62), ("C2h^5", 14), ("O_h^5", 225)])
+def test_a_schoenflies_symbol_is_a_number(text: str, number: int) -> None:
+    group = gemmi.find_spacegroup_by_number(number)
+    assert_is(cif(row(), f"_space_group_name_Schoenflies '{text}'", cell_of(group)), group)
 
 
 @pytest.mark.parametrize("angles", [(101, 90, 90), (90, 101, 90), (90, 90, 101)])

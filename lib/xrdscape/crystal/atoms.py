@@ -27,16 +27,23 @@ THIRDS_WRITTEN = Fraction(1, 10_000)
 """Coordinates of four digits or more that are those of 1/3 or 2/3 stand for the fraction; of fewer, the special
 position nearby decides."""
 
+ISOTOPES_APART = 0.2
+"""Relative difference at most between the mass numbers of isotopes and the mean of their element; 6Li has 0.14."""
+
 _WITHOUT_HYDROGEN = {"OH": "O", "OH2": "O", "H2O": "O", "OD": "O", "D2O": "O", "WAT": "O", "WATER": "O",
-                     "OW": "O", "HW": "H", "DW": "H", "NH4": "N", "ND4": "N", "NH3": "N"}  # fmt: skip
+                     "OW": "O", "HW": "H", "DW": "H", "NH4": "N", "ND4": "N", "NH3": "N",
+                     "HOH": "O", "DOD": "O"}  # fmt: skip
 """Groups and habits that stand for one heavy atom, or for one of the hydrogen atoms of water."""
 
-_WATER = {"WAT", "WATER", "OW", "HW", "DW", "OH"}
+_WATER = {"WAT", "WATER", "OW", "HW", "DW", "OH", "HOH", "DOD"}
 """Those of them that labels begin with."""
+
+_ADD_TYPE = "Add _atom_site_type_symbol."
 
 _VACANCIES = {"VA", "VAC", "VACANCY", "VOID", "\N{WHITE SQUARE}"}
 _ISOTOPES = {"D", "T"}
 _ISOTOPE = re.compile(r"\(?([23])\)?H|H\(?\^?([23])\)?", re.IGNORECASE)
+_MASS_NUMBER = re.compile(r"\(?\^?(\d{1,3})\^?\)?([A-Z][a-z]?)")
 _CHARGED = re.compile(r"([A-Za-z]{1,2})(?:\(?(\d*\.?\d*[+-]|[+-]\d*\.?\d*)\)?)")
 _VALENCE = {"CVAL": "C", "SIVA": "Si", "SIVAL": "Si"}
 _MIXTURE = re.compile(r"(\d*\.?\d+)\s*(?:\(\d+\))?\s*([A-Z][a-z]?)[^+]*")
@@ -81,8 +88,9 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
         raise StructureError(too_many_sites(count))
     columns = {
         name: _column(block, f"_atom_site_{name}", count)
-        for name in ("label", "type_symbol", "occupancy", "calc_flag", "attached_hydrogens")
+        for name in ("label", "type_symbol", "occupancy", "calc_flag", "attached_hydrogens", "disorder_group")
     }
+    groups: dict[str, list[Fraction]] = {}
     rows, notes = [], _Notes()
     for place in range(count):
         said = {name: column[place] for name, column in columns.items()}
@@ -96,6 +104,8 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
             if amounts:
                 notes.add("left out: its occupancy is 0", label)
             continue
+        if (number(said["disorder_group"]) or 0) > 0:
+            groups.setdefault(str(said["disorder_group"]), []).append(occupancy)
         if (number(said["attached_hydrogens"]) or 0) > 0:
             notes.add("used without the hydrogen atoms that the file attaches to it", label)
         position = tuple(_coordinate(column[place], axis, label) for column, axis in zip(coords, "xyz", strict=True))
@@ -103,7 +113,10 @@ def atom_rows(block: CifBlock, elements: Collection[str]) -> tuple[list[AtomRow]
         rows.append(AtomRow(label, scaled, (position[0], position[1], position[2])))
     if not rows:
         raise StructureError("has no atom that scatters: every row of its atom table is a vacancy, empty or a dummy.")
-    return rows, notes.sentences()
+    told = notes.sentences()
+    if len(groups) > 1 and all(occupancy == 1 for group in groups.values() for occupancy in group):
+        told.append(f"The disorder groups {', '.join(groups)} are alternatives, but all their sites are given as full.")
+    return rows, told
 
 
 def too_many_sites(count: int) -> str:
@@ -197,6 +210,9 @@ def _of_symbol(symbol: str, notes: _Notes, label: str) -> str | None:
         return ""
     if _ISOTOPE.fullmatch(plain) and plain.upper() not in ("H2", "H3"):
         return _hydrogen(notes, label)
+    if (isotope := _MASS_NUMBER.fullmatch(plain)) and _has_mass(isotope[2], int(isotope[1])):
+        notes.add(f"the isotope {plain}, which scatters X-rays as {isotope[2]} does", label)
+        return _neutral(isotope[2], notes, label)
     charged = _CHARGED.fullmatch(plain)
     letters = charged[1] if charged else "".join(takewhile(str.isalpha, plain))
     rest = plain[len(letters) :]
@@ -205,6 +221,9 @@ def _of_symbol(symbol: str, notes: _Notes, label: str) -> str | None:
             return _grouped(group, notes, label)
     if letters.upper() in _VALENCE:
         return _VALENCE[letters.upper()]
+    # T1 and T2 are the tetrahedra of silicates, and no tritium.
+    if letters.upper() == "T" and rest[:1].isdigit() and not charged:
+        return None
     element = _element(letters)
     # NO3 is no nobelium, CN- no copernicium, PO4 no polonium.
     molecule = len(letters) == 2 and letters.isupper() and all(map(_element, letters)) and rest and "+" not in rest
@@ -215,6 +234,11 @@ def _of_symbol(symbol: str, notes: _Notes, label: str) -> str | None:
     elif rest not in ("", "0") and not charged:
         notes.add(f"its kind {plain} was read as {element}", label)
     return _neutral(element, notes, label)
+
+
+def _has_mass(element: str, number: int) -> bool:
+    """Return whether an element has, or may have, an isotope of a mass number."""
+    return bool(_element(element)) and abs(number / float(Element(element).atomic_mass) - 1) < ISOTOPES_APART
 
 
 def _neutral(element: str | None, notes: _Notes, label: str) -> str | None:
@@ -247,10 +271,13 @@ def _of_label(label: str, elements: Collection[str], notes: _Notes) -> str:
         )
     letters = found[0]
     upper = letters.upper()
+    _refuse_two_elements(label)
+    if upper == "T" or (re.match(r"T[A-Za-z]", label) and not _element(letters[:2])):
+        raise StructureError(f"has a site {label!r}, a tetrahedron perhaps, without its element. {_ADD_TYPE}")
     if upper in _VACANCIES and not {"V"} & set(elements):
         notes.add("left out: its label is that of a vacancy", label)
         return ""
-    long, short = _element(letters[:2]) if len(letters) > 1 else None, _element(letters[0])
+    long, short = _element(letters[:2]) if len(letters) > 1 else None, _element(letters[0].replace("T", ""))
     choices = [element for element in dict.fromkeys((long, short)) if element]
     known = [element for element in choices if _named(element, elements)]
     if upper in _WATER:
@@ -268,6 +295,15 @@ def _of_label(label: str, elements: Collection[str], notes: _Notes) -> str:
     if choices[0] != letters.capitalize() and choices[0] == short and letters[1:2].islower():
         notes.add(f"read as {choices[0]} by its label", label)
     return _neutral(choices[0], notes, label) or ""
+
+
+def _refuse_two_elements(label: str) -> None:
+    """Refuse labels of two elements, as `La/Sr` and `FeMn1`, whose shares nothing tells."""
+    two = re.match(r"([A-Z][a-z]?)(?:\d*[+-])?\s*[/,+&|]\s*([A-Z][a-z]?)", label) or re.match(
+        r"([A-Z][a-z])([A-Z][a-z])(?![a-z])", label
+    )
+    if two and _element(two[1]) and _element(two[2]):
+        raise StructureError(f"has a site {label!r} that may be {two[1]} or {two[2]}. Give each a row with its share.")
 
 
 def _named(element: str, elements: Collection[str]) -> bool:

@@ -17,6 +17,9 @@ LARGEST_FILE_BYTES = 50_000_000
 LARGEST_NUMBER = 10**15
 """No quantity of a crystal is larger, in the units of CIF."""
 
+LONGEST_NUMBER = 100
+"""Characters of a number at most."""
+
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _CIF_2 = re.compile(r"#\\#CIF_2\.0", re.IGNORECASE)
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,3})?)(?:\(\d*\))?")
@@ -184,6 +187,8 @@ def number(value: Value) -> Fraction | None:
     (Fraction(3333, 10000), Fraction(1, 3), None)
     """
     text = (value or "").strip().replace("\N{MINUS SIGN}", "-")
+    if len(text) > LONGEST_NUMBER:
+        return None
     if found := _NUMBER.fullmatch(text):
         exact = Fraction(found[1].replace("d", "e").replace("D", "e"))
         return exact if abs(exact) < LARGEST_NUMBER else None

@@ -17,6 +17,7 @@ from xrdscape.crystal.operations import (
 from xrdscape.crystal.space_groups import (
     Symbol,
     extension,
+    number_of_schoenflies,
     parsed_symbol,
     settings,
     settings_of_number,
@@ -37,6 +38,7 @@ SYMBOLS = (
 )
 HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+SCHOENFLIES = "_space_group_name_schoenflies"
 MAGNETIC = ("_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_centering_xyz")
 
 ADVICE = (
@@ -122,7 +124,8 @@ def _numbers(block: CifBlock) -> list[int]:
     wrong = [text for text in texts if not (text.isdecimal() and int(text) <= 230)]
     if wrong:
         raise StructureError(f"gives {wrong[0]!r} as the number of its space group: they go from 1 to 230. Mend it.")
-    return [int(text) for text in texts if int(text)]
+    numbers = [int(text) for text in texts if int(text)]
+    return numbers or [found for text in block.column(SCHOENFLIES) if text and (found := number_of_schoenflies(text))]
 
 
 def _listed(block: CifBlock) -> Reading | None:

@@ -1,5 +1,6 @@
 """Crystals from files: CIFs by gemmi with their symmetry and contents checked, other formats by pymatgen."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ import numpy as np
 from pymatgen.core import Composition, DummySpecies, Element, Lattice, Structure
 
 from xrdscape.crystal.accounts import Account, account_of, named_elements, refuse_density
-from xrdscape.crystal.atoms import AtomRow, atom_rows
+from xrdscape.crystal.atoms import LARGEST_CELL_SITES, AtomRow, atom_rows, too_many_sites
 from xrdscape.crystal.cif import CifBlock, cif_blocks, file_text, looks_like_cif, number
 from xrdscape.crystal.expansion import expanded
 from xrdscape.crystal.given_symmetry import GivenSymmetry, Reading, given_symmetry, symbol_of
@@ -25,6 +26,8 @@ MIN_RELATIVE_VOLUME = 1e-4
 
 THINNEST_CELL_ANGSTROM = 0.5
 """No atom fits between lattice planes that are nearer."""
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
 
 SYMPREC_ANGSTROM = 0.01
 """Distance tolerance of the symmetry search by spglib, where a file lists all atoms."""
@@ -115,7 +118,8 @@ def _of_file(path: Path) -> Crystal:
     if path.suffix.lower() in (".res", ".ins"):
         raise StructureError("is a SHELX file, whose symmetry is not read. Export a CIF.")
     if _is_poscar(path):
-        return _of_listed_atoms(*_poscar(file_text(path)))
+        text = file_text(path)
+        return crystal_of_cif(text) if looks_like_cif(text) else _of_listed_atoms(*_poscar(text))
     if not path.suffix or path.suffix.lower() == ".txt":
         text = file_text(path)
         return crystal_of_cif(text) if looks_like_cif(text) else _of_listed_atoms(*_poscar(text))
@@ -300,10 +304,16 @@ def _poscar(text: str) -> tuple[Structure, list[str]]:
     lines = text.splitlines()
     if len(lines) < 8:
         raise StructureError(f"is not a POSCAR: it has {len(lines)} lines of at least 8. {_FORMATS}")
+    # Comments may follow the values of the first lines.
+    lines[1:8] = [re.sub(r"\s[!#].*", "", line) for line in lines[1:8]]
+    # The parser makes room for all atoms that the line of the numbers asks for, which may be anywhere.
+    asked = max((int(text[:20]) for line in lines[5:7] for text in line.split() if text.isdecimal()), default=0)
+    if asked > LARGEST_CELL_SITES:
+        raise StructureError(too_many_sites(asked))
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            structure = Poscar.from_str(text).structure
+            structure = Poscar.from_str("\n".join(lines)).structure
     except Exception as error:  # the parser raises a dozen kinds, down to bare IndexError
         raise _parser_error(error) from error
     if any(issubclass(warning.category, BadPoscarWarning) for warning in caught):
@@ -311,7 +321,35 @@ def _poscar(text: str) -> tuple[Structure, list[str]]:
             "does not name its elements. Add a line with their symbols, as 'Na Cl', above the line with the numbers "
             "of atoms."
         )
+    _refuse_other_counts(lines)
     return structure, [str(warning.message) for warning in caught]
+
+
+def _refuse_other_counts(lines: Sequence[str]) -> None:
+    """Refuse a POSCAR whose elements, numbers of atoms and lines of coordinates do not go together."""
+    names, texts = lines[5].split(), lines[6].split()
+    if not all(text.isdecimal() for text in texts):
+        raise StructureError(f"gives {lines[6].strip()[:40]!r} as the numbers of its atoms. Mend the line.")
+    counts = [int(text) for text in texts]
+    if len(names) != len(counts):
+        raise StructureError(
+            f"names {len(names)} elements ({' '.join(names)}) but gives {len(counts)} numbers of atoms "
+            f"({' '.join(map(str, counts))}). Give as many of both."
+        )
+    start = 9 if lines[7].strip()[:1].lower() == "s" else 8
+    after = lines[start + sum(counts)].split() if len(lines) > start + sum(counts) else []
+    # Velocities and other blocks stand after an empty line or one of words.
+    if len(after) > 2 and all(_NUMBER.fullmatch(part) for part in after[:3]):
+        raise StructureError(
+            f"lists more coordinates than the {sum(counts)} atoms that it numbers. Mend the line of the numbers, or "
+            "leave an empty line after the last atom."
+        )
+    kinds = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
+    for kind, line in zip(kinds, lines[start:], strict=False):
+        label = line.split()[3:4] if start == 8 else []
+        element = re.match(r"[A-Z][a-z]?", kind)
+        if label and element and Element.is_valid_symbol(label[0]) and label[0] != element[0]:
+            raise StructureError(f"names an atom {label[0]} where its numbers of atoms say {element[0]}. Mend one.")
 
 
 def _by_pymatgen(path: Path) -> tuple[Structure, list[str]]:
@@ -367,6 +405,8 @@ def checked(structure: Structure) -> Structure:
     if len(structure) == 0:
         raise StructureError("has no atom sites: a pattern needs at least one.")
     lattice = structure.lattice
+    if min(lattice.abc) <= 0:
+        raise CellError(f"has a cell without volume. {_CELL_ADVICE}")
     if not np.isfinite(lattice.matrix).all() or lattice.volume < MIN_RELATIVE_VOLUME * np.prod(lattice.abc):
         raise CellError(f"has a cell without volume: {_cell_text(lattice.abc, lattice.angles)}. {_CELL_ADVICE}")
     if not np.isfinite(structure.frac_coords).all():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import gemmi
+import spglib
 
 DOUBLE_GLIDES = {39: 2, 41: 2, 64: 3, 67: 3, 68: 3}
 """Space groups whose symbol has an `e` since 1992, and how many planes or axes it names."""
@@ -15,7 +16,9 @@ _EXTENSIONS = {"1": "1", "2": "2", "h": "H", "r": "R", "s": "1", "z": "2", "o1":
 _NUMBERED = re.compile(r"[(\[,#]?\s*(?:no\.?\s*|#\s*|\()(\d{1,3})\s*[)\]]?\s*$", re.IGNORECASE)
 _MARKED = re.compile(r":\s*(-?[a-z0-9][a-z0-9-]*)\s*$|\s(o[12]|[hrsz])\s*$|(?<=[a-z0-9])([hrsz])\s*$", re.IGNORECASE)
 _SPOKEN = re.compile(
-    r"[,(]?\s*(?:origin\s*(?:choice)?\s*(?P<origin>[12])|(?P<axes>[hr])(?:hombohedral|exagonal)(?:\s+(?:axes|setting))?)\s*\)?$",
+    r"[,(]?\s*(?:origin\s*(?:choice)?\s*(?P<origin>[12])|"
+    r"(?P<axes>[hr])(?:hombohedral|exagonal|hombo?h?\.?|ex\.?)(?:\s+(?:axes|setting))?|"
+    r"unique(?:\s+axis)?\s*(?P<unique>[abc])|(?P<axis>[abc])[\s-]*(?:axis\s+)?unique)\s*\)?$",
     re.IGNORECASE,
 )
 
@@ -40,7 +43,7 @@ class Symbol:
 
     Args:
         name: without spaces and mark, in lower case.
-        mark: of an origin or of axes, as gemmi's `ext`: "1", "2", "H", "R"; or a qualifier such as "b2"; or empty.
+        mark: of an origin or of axes, as gemmi's `ext`: "1", "2", "H", "R"; or a qualifier as "b2" or "b"; or empty.
         number: that of International Tables, where the text carries it.
     """
 
@@ -63,7 +66,8 @@ def parsed_symbol(text: str) -> Symbol:
     if found := _NUMBERED.search(text):
         number, text = int(found[1]), text[: found.start()].strip()
     if found := _SPOKEN.search(text):
-        mark, text = found["origin"] or found["axes"].upper(), text[: found.start()].strip()
+        said = next(part for part in found.groups() if part)
+        mark, text = said.upper() if found["axes"] else said.lower(), text[: found.start()].strip()
     elif found := _MARKED.search(text):
         said = next(part for part in found.groups() if part).lower()
         mark, text = _EXTENSIONS.get(said, said), text[: found.start()].strip()
@@ -87,7 +91,9 @@ def _short(name: str) -> str:
 def settings(symbol: Symbol) -> tuple[gemmi.SpaceGroup, ...]:
     """Return the settings that a symbol can mean: those of both origins or of other axes where it leaves them open."""
     named = _by_name().get(symbol.name, ())
-    if symbol.mark and (any(map(extension, named)) or symbol.mark not in "12HR"):
+    if symbol.mark in ("a", "b", "c"):
+        named = tuple(group for group in named if unique_axis(group) == symbol.mark)
+    elif symbol.mark and (any(map(extension, named)) or symbol.mark not in "12HR"):
         named = tuple(group for group in named if symbol.mark in (extension(group), group.qualifier))
     if symbol.number:
         named = tuple(group for group in named if group.number == symbol.number)
@@ -100,6 +106,25 @@ def settings_of_number(number: int) -> tuple[gemmi.SpaceGroup, ...]:
     if 2 < number < 16:
         return tuple(next(group for group in groups if unique_axis(group) == axis) for axis in "bca")
     return tuple(group for group in groups if group.hm == groups[0].hm)
+
+
+@cache
+def _schoenflies() -> dict[str, int]:
+    types = [spglib.get_spacegroup_type(hall) for hall in range(1, 531)]
+    return {_letters(found.schoenflies): int(found.number) for found in types if found is not None}
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def number_of_schoenflies(text: str) -> int | None:
+    """Return the number of the space group that a Schoenflies symbol names, or None.
+
+    >>> number_of_schoenflies("D_2h^16"), number_of_schoenflies("Oh.5"), number_of_schoenflies("x")
+    (62, 225, None)
+    """
+    return _schoenflies().get(_letters(text))
 
 
 def unique_axis(group: gemmi.SpaceGroup) -> str:

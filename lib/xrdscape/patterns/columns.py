@@ -28,6 +28,8 @@ _GROUPED = {
 }
 """Numbers whose digits stand in groups of three."""
 
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+")
+
 Row = list[str]
 
 DECIMAL_COMMAS = "Commas were read as decimal points."
@@ -135,10 +137,21 @@ def _plain(body: Sequence[str]) -> tuple[tuple[Values, ...], str, tuple[str, ...
         return None
     if len(columns) > 2 and _only_commas(body):
         return None
+    if not remarks and any(_bare_among_decimals(column, body, place) for place, column in enumerate(columns[1:], 1)):
+        return None
     if any((column < 1000).all() and (column == np.round(column)).all() for column in columns[2:]):
         return None
     between = next((mark for mark in ";," if mark in body[0] and not (mark == "," and remarks)), "")
     return tuple(columns), between, remarks
+
+
+def _bare_among_decimals(column: Values, body: Sequence[str], place: int) -> bool:
+    """Return whether numbers without a point stand among others with three decimals, which may be thousands."""
+    whole = column == np.round(column)
+    if whole.all() or not whole.any() or np.abs(1000 * column - np.round(1000 * column)).max() > 1e-3:
+        return False
+    fields = (re.split(r"[\s,;]+", body[row]) for row in np.flatnonzero(whole)[:FIRST])
+    return any("." not in field[place] for field in fields if len(field) > place)
 
 
 def _only_commas(body: Sequence[str]) -> bool:
@@ -208,7 +221,8 @@ def _rows(lines: Sequence[str]) -> tuple[list[Row], str]:
     if not between:
         return [[field.strip("\"'") for field in line.split()] for line in lines], between
     if any('"' in line for line in lines):
-        rows = [[field.strip() for field in row] for row in csv.reader(lines, delimiter=between)]
+        # Each line for itself: a quote that nothing closes would swallow those after it.
+        rows = [[field.strip() for field in next(csv.reader([line], delimiter=between), [])] for line in lines]
     else:
         rows = [[field.strip("' ") for field in line.split(between)] for line in lines]
     while rows and all(not row[-1] for row in rows if row):
@@ -252,6 +266,8 @@ def _column(
             "for decimals and nothing for thousands."
         )
     mark = mark or ("," if commas else ".")
+    if mark == "." and not commas and number > 1:
+        _refuse_mixed_groups(column, places, number, path)
     if mark == "." and commas:
         column = _without_groups(column, ",", number, path, remarks)
     elif mark == ",":
@@ -273,6 +289,17 @@ def _column(
             f"{path}, line {places[wrong] + 1}: {_short(column[wrong])!r} in column {number} is no number. Remove that "
             "line, or write the number with a point for decimals and no other mark."
         ) from None
+
+
+def _refuse_mixed_groups(column: Sequence[str], places: Sequence[int], number: int, path: Path) -> None:
+    """Raise PatternError for a column of whole numbers and of some with a point before three digits, as thousands."""
+    pointed = [place for place, text in enumerate(column) if "." in text]
+    if 0 < len(pointed) < len(column) and all(_THOUSANDS.fullmatch(column[place]) for place in pointed):
+        raise PatternError(
+            f"{path}, line {places[pointed[0]] + 1}: the point of {column[pointed[0]]!r} in column {number} may be of "
+            "decimals or of thousands, as other numbers of the column have none. Write its numbers without separators "
+            "of thousands."
+        )
 
 
 def _without_groups(

@@ -18,6 +18,8 @@ MARKS = (
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 """Characters of no text; files of DOS end in 1A."""
 
+_AROUND = " \t\x0b\x0c\x1a\ufeff"
+
 HEAD, MOST = 4096, 0.8
 """Bytes that show whether every other one is zero, and how many of those must be."""
 
@@ -51,6 +53,12 @@ def _decoded(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def lines_of(text: str) -> list[str]:
-    """Return the lines of a text, whichever system ended them, without blanks around them."""
-    return [line.strip(" \t\x0b\x0c\x1a\ufeff") for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+def lines_of(text: str, in_columns: bool = False) -> list[str]:
+    """Return the lines of a text, whichever system ended them, without blanks around them.
+
+    Args:
+        text: of a file.
+        in_columns: whether the places of characters in a line matter, so that the blanks before it are kept.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [line.rstrip(_AROUND) if in_columns else line.strip(_AROUND) for line in lines]

@@ -22,6 +22,9 @@ from xrdscape.patterns.wavelengths import doublet, radiation_of_lines
 BANK = re.compile(r"^BANK\s+\d+\s+\d+\s+\d+\s+\w+", re.MULTILINE)
 """Line that a bank of GSAS begins with."""
 
+START_APART = 0.1
+"""Ratio of first angles, by the header of a bank and by its points, from which one is not in its unit."""
+
 LARGEST_MEMBER = 2**28
 """Bytes of a file inside an archive, unpacked, that are read at most."""
 
@@ -155,8 +158,9 @@ def _brml(content: bytes, scan: Scan, path: Path) -> Scan:
 def _xrdml(content: bytes, scan: Scan, path: Path) -> Scan:
     """Add wavelengths, the uncertainties of attenuated counts, and bring unequal counting times to their mean."""
     told = _elements(content.decode())
+    scale = 10.0 if told.get("kAlpha1/unit", "").lower().startswith("n") else 1.0
     radiation = _tube(
-        [_float(told.get(name)) for name in ("kAlpha1", "kAlpha2", "kBeta")],
+        [_float(told.get(name), scale) for name in ("kAlpha1", "kAlpha2", "kBeta")],
         _float(told.get("ratioKAlpha2KAlpha1")),
         "usedWavelength",
         told.get("usedWavelength/intended", "K-Alpha"),
@@ -179,7 +183,7 @@ def _xrdml(content: bytes, scan: Scan, path: Path) -> Scan:
 
 def _gsas(content: bytes, scan: Scan, path: Path) -> Scan:
     """Add the uncertainties of an ESD or FXYE bank."""
-    lines = lines_of(content.decode())
+    lines = lines_of(content.decode(), in_columns=True)
     begin = next(place for place, line in enumerate(lines) if BANK.match(line))
     refuse_other_sources(lines[:begin], path)
     radiation = radiation_of_lines([*lines[:begin], *(line for line in lines[begin:] if line.startswith("#"))])
@@ -188,9 +192,46 @@ def _gsas(content: bytes, scan: Scan, path: Path) -> Scan:
     for line in lines[begin + 1 :]:
         if line.startswith("BANK"):
             break
-        body += [line] if line and not line.startswith(("#", "!")) else []
-    sigma = _gsas_sigma(body, lines[begin].upper().split(), len(scan.intensity))
+        body += [line] if line.strip() and not line.startswith(("#", "!")) else []
+    header = lines[begin].upper().split()
+    _refuse_other_start(scan, header, lines[begin], path)
+    sigma = _gsas_sigma(body, header, len(scan.intensity))
     return _with(replace(scan, sigma=sigma), radiation, *remarks)
+
+
+def gsas_lines(text: str, path: Path) -> list[str]:
+    """Return the lines of a GSAS file, with blanks before them where the places of characters matter.
+
+    Fields of eight characters of an STD bank hold the number of counters in two, and the counts in six; some programs
+    write counts into all eight, which are read free.
+
+    Raises:
+        PatternError: for fields that may be either.
+    """
+    lines = lines_of(text, in_columns=True)
+    begin = next((place for place, line in enumerate(lines) if BANK.match(line)), len(lines))
+    if begin == len(lines) or not {"CONST", "STD"} <= set(lines[begin].upper().split()):
+        return lines
+    body = [line for line in lines[begin + 1 :] if line.strip() and not line.startswith(("BANK", "#", "!"))]
+    fields = [line[at : at + 8] for line in body for at in range(0, len(line), 8)]
+    counters = all(re.match(r"[ \d]\d", field) for field in fields)
+    if counters and all(re.match(r"[ \d]\d[\d.]", field) for field in fields):
+        raise PatternError(
+            f"{path}: fields of the STD bank as {fields[0]!r} may be of counts alone, or of counters and counts. "
+            "Export the pattern as FXYE, or as two columns (.xy)."
+        )
+    return lines if counters else lines_of(text)
+
+
+def _refuse_other_start(scan: Scan, header: list[str], line: str, path: Path) -> None:
+    """Refuse a bank whose first angle, in hundredths of a degree, is far from the one that its line names."""
+    start = _float(header[5], 0.01) if len(header) > 5 else None
+    first = float(scan.position[0])
+    if start and not START_APART < first / start < 1 / START_APART:
+        raise PatternError(
+            f"{path}: read in hundredths of a degree, the line {line!r} begins at {start:g} deg, and the points at "
+            f"{first:g}. Mend the one that is in degrees."
+        )
 
 
 def _gsas_sigma(body: list[str], header: list[str], count: int) -> Values | None:
@@ -218,7 +259,7 @@ def _elements(xml: str) -> dict[str, str]:
     told: dict[str, str] = {}
     try:
         root = ElementTree.fromstring(xml.encode() if xml.lstrip().startswith("<?xml") else xml)
-    except (ElementTree.ParseError, ValueError):
+    except (ElementTree.ParseError, ValueError, LookupError):
         return told
     for element in root.iter():
         name = element.tag.rpartition("}")[2]
@@ -234,7 +275,7 @@ def _float(text: str | None, scale: float = 1.0) -> float | None:
         value = float((text or "").strip('" '))
     except ValueError:
         return None
-    return value * scale if np.isfinite(value) else None
+    return float(f"{value * scale:.12g}") if np.isfinite(value) else None
 
 
 def _floats(texts: list[str]) -> Values | None:

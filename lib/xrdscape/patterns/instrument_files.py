@@ -10,7 +10,7 @@ import numpy as np
 
 from xrdscape.errors import PatternError
 from xrdscape.patterns.decoding import decoded, lines_of
-from xrdscape.patterns.instrument_details import BANK, DETAILS
+from xrdscape.patterns.instrument_details import BANK, DETAILS, gsas_lines
 from xrdscape.patterns.pattern import Values
 from xrdscape.patterns.scan import Scan
 
@@ -64,7 +64,8 @@ def read_instrument_file(content: bytes, kind: str, path: Path) -> Scan:
             "that is in it, or export the pattern again as two columns (.xy)."
         )
     if kind in TEXT_FORMATS:
-        content = "\n".join(lines_of(decoded(content, path))).encode()
+        text = decoded(content, path)
+        content = "\n".join(gsas_lines(text, path) if kind == "gsas" else lines_of(text)).encode()
     position, intensity = _read(content, kind, 0, path)
     remarks = []
     if _has_more(content, kind, path):

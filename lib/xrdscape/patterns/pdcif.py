@@ -13,11 +13,12 @@ from xrdscape.errors import PatternError
 from xrdscape.patterns.pattern import LONGEST_ANGSTROM, SHORTEST_ANGSTROM, Values
 from xrdscape.patterns.scan import UNKNOWN, AxisName, FileRadiation, Scan
 from xrdscape.patterns.sources import refuse_source
-from xrdscape.patterns.wavelengths import doublet, implausible
+from xrdscape.patterns.wavelengths import doublet, implausible, seems_nanometres
 
 # Each in order of preference; totals have the counts that the weights need.
+COUNTS, TIMES = "_pd_meas_counts_total", "_pd_meas_step_count_time"
 INTENSITIES = (
-    "_pd_meas_counts_total",
+    COUNTS,
     "_pd_meas_intensity_total",
     "_pd_proc_intensity_total",
     "_pd_proc_intensity_net",
@@ -136,6 +137,10 @@ def _scan(block: Block) -> Scan | None:
             position = position + _offset(block, position, remarks)
         if len(block.get(f"{name}_su", [])) == len(intensity):
             sigma = _column(block[f"{name}_su"])[0]
+        if name == COUNTS:
+            factor = _times(block, len(intensity), remarks)
+            sigma = np.where(factor == 1, sigma, factor * np.where(np.isnan(sigma), np.sqrt(intensity.clip(1)), sigma))
+            intensity = intensity * factor
         known = np.isfinite(position) & np.isfinite(intensity)
         if not known.all():
             remarks.append(f"Points without a number, {(~known).sum()} of {len(known)}, were left out.")
@@ -145,6 +150,18 @@ def _scan(block: Block) -> Scan | None:
         uncertain = None if np.isnan(sigma).any() else sigma
         return Scan(position[known], intensity[known], uncertain, axis, remarks=tuple(remarks))
     return None
+
+
+def _times(block: Block, count: int, remarks: list[str]) -> Values:
+    """Return factors [n] that bring counts of unequal times to the mean time; ones where times are equal or not told.
+
+    Source: the powder dictionary (cif_pd.dic): counts are not scaled for counting time, intensities are.
+    """
+    times = _column(block.get(TIMES, []))[0]
+    if len(times) != count or not (times > 0).all() or np.ptp(times) == 0:
+        return np.ones(count)
+    remarks.append(f"Counting times differ, {times.min():g} to {times.max():g} s; counts were brought to their mean.")
+    return np.asarray(times.mean() / times, dtype=np.float64)
 
 
 def _positions(block: Block, count: int) -> tuple[str, Values, AxisName] | None:
@@ -254,6 +271,10 @@ def _of_lines(wavelengths: Values, weights: Values | None, name: str) -> FileRad
     wrong = wavelengths[~((wavelengths > SHORTEST_ANGSTROM) & (wavelengths < LONGEST_ANGSTROM))]
     if len(wrong):
         return FileRadiation(trouble=implausible(name, float(wrong[0])))
+    if any(seems_nanometres(float(wavelength)) for wavelength in wavelengths):
+        return FileRadiation(
+            trouble=f"{name} gives {wavelengths[0]:g}, which should be in angstrom and seems to be in nm"
+        )
     if weights is not None and np.isfinite(weights).all() and (weights >= 0).all() and weights.any():
         pairs = zip(wavelengths, weights, strict=True)
         lines = tuple(EmissionLine(float(line), float(weight)) for line, weight in pairs if weight > 0)

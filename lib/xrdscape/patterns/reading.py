@@ -6,7 +6,7 @@ import numpy as np
 
 from xrdscape.diffraction.radiation import Radiation
 from xrdscape.errors import PatternError
-from xrdscape.patterns.axis_of_file import two_theta_of
+from xrdscape.patterns.axis_of_file import refuse_unlikely_angles, two_theta_of
 from xrdscape.patterns.decoding import decoded
 from xrdscape.patterns.instrument_files import instrument_format, read_instrument_file
 from xrdscape.patterns.pattern import Pattern, checked
@@ -88,6 +88,7 @@ def _pattern(scan: Scan, path: Path, given: Radiation | None, axis: AxisName | N
     if axis is not None:
         remarks.append(f"The positions were taken for {IN_WORDS[name]}, as asked.")
     elif scan.axis is None:
+        refuse_unlikely_angles(scan.position, radiation, str(path))
         remarks.append("Nothing in the file names the first column; it was taken for 2θ in degrees.")
     elif name != "two-theta":
         remarks.append(f"The positions are {IN_WORDS[name]}, as the file says.")

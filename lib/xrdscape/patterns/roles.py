@@ -8,6 +8,7 @@ from xrdscape.errors import PatternError
 from xrdscape.patterns.axis_of_file import NamedAxis, axis_of_name
 from xrdscape.patterns.scan import AxisName
 from xrdscape.patterns.uncertainties import named as names_uncertainty
+from xrdscape.patterns.uncertainties import squared_or_relative
 
 _INTENSITY = re.compile(
     r"(?<![a-z])(?:intens\w*|counts?|cts|cps|counts?/s|impulse|zählrate|zaehlrate|i|y|yobs|y_?obs|i_?obs|iobs|signal|det\w*)(?![a-z])|"
@@ -67,6 +68,9 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
         )
     if not any(axes) and not intensities:
         return Roles(third=2 if count == 3 else None)
+    if not intensities and axes[0] is None and names[0].strip().lower() != "x":
+        # A line on the scan, and not names of columns.
+        return Roles(third=2 if count == 3 else None)
     words = [axis for axis in axes if axis is not None]
     if len(words) == count and len({axis.name for axis in words} - {None}) <= 1:
         # The words of one label, as "2-theta angle".
@@ -89,22 +93,27 @@ def roles_of(names: Sequence[str], count: int, axis: AxisName | None, path: obje
     left = [place for place in others if place != intensity]
     attenuator = next((place for place in left if _ATTENUATOR.search(names[place])), None)
     left = [place for place in left if place != attenuator]
-    known = next((place for place in left if names_uncertainty(names[place]) and not _is_other(names[place])), None)
+    known = next((place for place in left if names_uncertainty(names[place]) and not _is_no_esd(names[place])), None)
     rest = tuple(names[place] for place in range(count) if place not in (position, intensity, attenuator, known))
     return Roles(position, intensity, known, known is not None, attenuator, axes[position], rest)
 
 
 def _position(names: Sequence[str], axes: Sequence[NamedAxis | None], wanted: AxisName | None) -> int:
-    """Return the column of the axis that is asked for, else of 2theta, of Q, of d, of x, of whatever is first."""
+    """Return the column of the axis that is asked for, else of 2theta, of Q, of d, else the first."""
     found = {axis.name: place for place, axis in reversed(list(enumerate(axes))) if axis is not None}
     for name in (wanted, "two-theta", "q-angstrom", "q-nm", "d"):
         if name is not None and name in found:
             return found[name]
-    return 0 if names[0].strip().lower() == "x" else found.get(None, 0)
+    other = found.get(None, 0)
+    return other if other == 0 or _is_intensity(names[0]) else 0
 
 
 def _is_intensity(name: str) -> bool:
     return bool(_INTENSITY.search(name.replace("_", " "))) and not names_uncertainty(name) and not _is_other(name)
+
+
+def _is_no_esd(name: str) -> bool:
+    return _is_other(name) or squared_or_relative(name)
 
 
 def _is_other(name: str) -> bool:

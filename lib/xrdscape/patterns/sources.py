@@ -7,10 +7,16 @@ from pathlib import Path
 from xrdscape.errors import PatternError
 
 OTHER_SOURCES = re.compile(
-    r"neutron|reactor|spallation|electron[\s_-]*(?:gun|beam|diffraction|microscope)|(?<![a-z])tem(?![a-z])|^\s*electrons?\s*$",
+    r"neutron|reactor|spallation|electron[\s_-]*(?:gun|beam|diffraction|microscope)|(?<![a-z])tem(?![a-z])|^\s*electrons?\s*(?:$|[,;(])",
     re.IGNORECASE,
 )
 """Words on a source that is none of X-rays; electrons in a storage ring make X-rays."""
+
+NEUTRON_PLACES = re.compile(
+    r"(?<![A-Za-z\d])(?:ILL|ISIS|SNS|HFIR|LANSCE|J-?PARC|SINQ|FRM[\s-]?(?:II|2)|D2B|D1B|D1A|D20|3T2|HRPT|SPODI|ECHIDNA|Echidna|"
+    r"WOMBAT|Wombat|POWGEN|HRPD|BT-?1)(?![A-Za-z\d])"
+)
+"""Sources and powder diffractometers that have neutrons alone, in the field of a source or an instrument."""
 
 MOST_LINES, LONGEST_LINE = 2000, 300
 """Lines of a header, and characters of a line, that are searched at most."""
@@ -23,7 +29,7 @@ _LABELLED = re.compile(
 
 def refuse_source(told: str, path: Path) -> None:
     """Raise PatternError for words on a source, or a radiation, that is none of X-rays."""
-    if OTHER_SOURCES.search(told):
+    if OTHER_SOURCES.search(told) or NEUTRON_PLACES.search(told):
         raise PatternError(
             f"{path} was measured with {told.strip()}; only X-ray patterns can be simulated here. Give one of X-rays."
         )

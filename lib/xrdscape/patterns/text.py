@@ -16,7 +16,7 @@ from xrdscape.patterns.roles import Roles, roles_of
 from xrdscape.patterns.scan import CPS, AxisName, FileRadiation, Scan
 from xrdscape.patterns.sources import refuse_other_sources
 from xrdscape.patterns.stepped import read_stepped
-from xrdscape.patterns.uncertainties import like_counts, like_intensities
+from xrdscape.patterns.uncertainties import like_counts, like_intensities, like_no_uncertainties
 from xrdscape.patterns.wavelengths import radiation_of_lines
 
 ERROR_SUFFIXES = (".xye", ".fxye", ".xyd3")
@@ -25,8 +25,9 @@ ERROR_SUFFIXES = (".xye", ".fxye", ".xyd3")
 MOST_TITLES = 5
 """Lines of numbers before a pattern that may be titles."""
 
-ODD_STEP = 20.0
-"""A title's number stands away from the pattern by so many of its largest steps at least, or in the wrong direction."""
+ODD_STEP, ODD_STEP_OF_EVEN, EVEN = 20.0, 1.5, 0.02
+"""A title's number stands away from the pattern by so many of its largest steps at least, or in the wrong direction;
+the second where the steps of the pattern differ by no more than the third, relative to the largest."""
 
 
 def read_text(text: str, path: Path, axis: AxisName | None = None) -> Scan:
@@ -118,7 +119,9 @@ def _sigma(table: Table, roles: Roles, intensity: Values, path: Path, remarks: l
             "The third column was taken for uncertainties, as it follows the square root of the intensities."
         )
         return third
-    if path.suffix.lower() in ERROR_SUFFIXES and not like_intensities(intensity, third):
+    if path.suffix.lower() in ERROR_SUFFIXES and not (
+        like_intensities(intensity, third) or like_no_uncertainties(third)
+    ):
         remarks.append(f"The third column was taken for uncertainties, as in {path.suffix.lower()} files.")
         return third
     remarks.append(
@@ -141,7 +144,11 @@ def _without_titles(table: Table) -> Table:
         if not ((steps >= 0).all() or (steps <= 0).all()):
             continue
         jump, largest = float(position[skipped] - position[skipped - 1]), float(np.abs(steps).max())
-        if abs(jump) <= ODD_STEP * largest and jump * (position[-1] - position[skipped]) >= 0:
+        even = np.ptp(np.abs(steps)) <= EVEN * largest
+        if (
+            abs(jump) <= (ODD_STEP_OF_EVEN if even else ODD_STEP) * largest
+            and jump * (position[-1] - position[skipped]) >= 0
+        ):
             return table
         shown = "; ".join(" ".join(f"{column[place]:g}" for column in table.columns) for place in range(skipped))
         which = "line of numbers" if skipped == 1 else f"{skipped} lines of numbers"

@@ -21,6 +21,9 @@ from xrdscape.patterns.scan import UNKNOWN, FileRadiation
 ANGSTROM_KEV = 12.398419843320026
 """Wavelength times energy of a photon, angstrom keV: h c / e, exact in the SI."""
 
+KX_ANGSTROM = 1.0020770
+"""Angstrom in the kX unit that wavelengths were given in before 1947. Source: CODATA 2018, Cu x unit."""
+
 TUBES = (AG_K_ALPHA, CO_K_ALPHA, CR_K_ALPHA, CU_K_ALPHA, FE_K_ALPHA, MO_K_ALPHA)
 
 SAME, PAIR = 2e-4, 0.012
@@ -35,17 +38,17 @@ MOST_LINES, MOST_CHARACTERS = 2000, 300
 _UNITS = {
     "nm": 10.0, "pm": 0.01, "m": 1e10, "kev": -1.0, "ev": -0.001, "nanometer": 10.0, "nanometre": 10.0,
     "nanometers": 10.0, "nanometres": 10.0, "picometer": 0.01, "picometre": 0.01, "meter": 1e10, "metre": 1e10,
-    "meters": 1e10, "metres": 1e10,
+    "meters": 1e10, "metres": 1e10, "kx": KX_ANGSTROM, "kxu": KX_ANGSTROM,
 }  # fmt: skip
 """Angstrom in a unit of length; minus keV in one of energy."""
 
 _UNIT = (
     r"(?P<unit{0}>ångstr[öo�]ms?|[aå�]ngstr[öo�]e?ms?|ang\.?|å|Å|a|�|10\^?-10\s*m|nanomet(?:er|re)s?|picomet(?:er|re)|met(?:er|re)s?|nm|pm|"
-    r"kev|ev|m)(?![a-zµμ])"
+    r"kev|ev|kxu?|m)(?![^\W\d_])"
 )
 _NUMBER = r"(?P<number>\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?)"
 _LABEL = re.compile(
-    r"(?P<ratio>ratio|verh[äa�]ltnis|rapport)|"
+    r"(?P<ratio>ratio|verh[äa�]ltnis|rapport|(?<![a-z])i[\s_]?\(?2\)?\s*/\s*i[\s_]?\(?1\)?(?!\d))|"
     r"(?P<beta>k[\s_-]*(?:beta|β)|(?<![a-z])beta(?![a-z])|wave[\s_-]*length[\s_-]*beta|(?<![a-z])wl3(?!\d))|"
     r"(?P<wave>wave[\s_-]*length|wellenl(?:ä|ae|a|�)nge|longueurs? d.onde|longitud de onda|comprimento de onda|"
     r"lunghezza d.onda|golflengte|v[åa]gl[äa]ngd|d[łl]ugo[śs][ćc] fali|длина волны|波長|波长|lambda|λ|(?<![a-z])wl)"
@@ -55,13 +58,24 @@ _LABEL = re.compile(
     r"(?P<energy>(?:photon |beam |x-?ray )?energ(?:y|ie|ía|ia)(?![a-z])|énergie|(?<![a-z])e(?=\s*[=:]))",
 )
 _BETWEEN = re.compile(
-    r"(?:[\s_\-'\"()\[\]{}:=,;|\t]|/(?=\s*(?:å|a|nm|pm|m|kev|ev|ang)\b)|\b(?:used|value|of|is|the|in|x-?rays?|radiation|incident|beam|"
+    r"(?:[\s_\-'\"()\[\]{}:=,;|\t~≈<>]|/(?=\s*(?:å|a|nm|pm|m|kev|ev|ang)\b)|(?<![^\W_])(?:used|value|of|is|the|in|x-?rays?|radiation|incident|beam|"
     r"primary|mean|average|avg|averaged|weighted|effective|intended|length|cu|co|mo|ag|fe|cr|synchrotron|source|angstroms?|"
-    r"k|line|lines|ist|der|in|photon|units?|est|de|et|and|was|were|set|to|at|for|with|about|approx)\b|"
+    r"k|line|lines|ist|der|in|photon|units?|est|de|et|and|was|were|set|to|at|for|with|about|approx)(?![^\W\d_])|"
     + _UNIT.format("")
     + ")*+"
 )
 _NOT_THE_BEAM = re.compile(r"thresh|cut|lower|upper|window|trim|resol|calib|edge|fluor|energy loss|activ|spread")
+_OF_A_BEAM = re.compile(
+    r"(?:^|[^a-zäöüàéèíóß\s_-]|(?<![a-z])(?:photon|beam|x-?rays?|r[öo�]ntgen|incident|incoming|primary|radiation|mono\w*|mean|"
+    r"average|synchrotron|source|nominal|calibrated|dcm|beamline|undulator|working|operating|set|exact|used|at|the|with|and)|"
+    r"^\W*\w\s)[\s_-]*$"
+)
+"""Text before the word energy that lets it be one of the beam."""
+_OTHER_LIGHT = re.compile(
+    r"(?:laser|raman|optical|visible|uv|uv-?vis|infrared|ir|phonon|luminescence|excitation|emission|absorption|thermal|conductivity|"
+    r"lorentz\w*|box-?cox|decay|plasma)[\s_:,-]*$"
+)
+"""Text before a wavelength, or a lambda, that is none of X-rays."""
 
 
 _FOREIGN = re.compile(r"\s*(?:mm|cm|um|µm|μm|km|s|sec|min|deg|°|%|hz|k|v|kv|ma|inch|in)(?![a-z])")
@@ -119,6 +133,8 @@ def doublet(
     second = alpha_2 if alpha_2 and _plausible(alpha_2) else None
     if first is None:
         return UNKNOWN if not alpha_1 else FileRadiation(trouble=implausible(source, alpha_1))
+    if seems_nanometres(first):
+        return FileRadiation(trouble=f"{source} gives {first:g} as angstrom, which seems to be in nm")
     if re.search(r"1\s*$", intended.strip()) or second is None or ratio == 0:
         return FileRadiation(Radiation.of(first), source)
     return _two_lines(first, second, ratio, source)
@@ -161,12 +177,18 @@ def _read_line(line: str, found: _Found) -> None:
             continue
         indices = {match["index"] or match["alpha_index"] for match in pending}
         if any(match["ratio"] for match in pending) or {"1", "2"} <= indices:
-            found.ratios.append(float(number["number"].replace(",", ".")))
+            percent = 0.01 if segment[number.end() :].lstrip().startswith("%") else 1.0
+            found.ratios.append(percent * float(number["number"].replace(",", ".")))
         elif _BETWEEN.fullmatch(segment[: number.start()]) and not any(match["beta"] for match in pending):
-            kind = _kind(pending)
-            if not (kind == "energy" and _NOT_THE_BEAM.search(text)):
+            kind, before = _kind(pending), text[: pending[0].start()]
+            if not (_OTHER_LIGHT.search(before) if kind != "energy" else _is_other_energy(before, text)):
                 _take(kind, segment, number, line, found)
         pending = []
+
+
+def _is_other_energy(before: str, line: str) -> bool:
+    """Return whether the energy that stands in a line after some text is not one of the beam."""
+    return bool(_NOT_THE_BEAM.search(line)) or not _OF_A_BEAM.search(before)
 
 
 def _kind(labels: Sequence[re.Match[str]]) -> str:
@@ -197,7 +219,7 @@ def _take(kind: str, segment: str, number: re.Match[str], line: str, found: _Fou
         if kind == "plain" and (name or re.search("[.,=:]", segment)):
             found.wrong.append(implausible(f"the line {shown!r}", value))
         return
-    if not name and any(abs(10 * value / known - 1) < 2e-3 for tube in TUBES for known in _known(tube)):
+    if not name and seems_nanometres(value):
         found.wrong.append(f"the line {shown!r} has no unit, and seems to be in nm")
         return
     # `_WL1` and its like are keywords of UXD, in angstrom.
@@ -206,10 +228,17 @@ def _take(kind: str, segment: str, number: re.Match[str], line: str, found: _Fou
     if kind == "plain":
         more = [float(text.replace(",", ".")) for text in re.findall(r"(?<![\w.])\d*[.,]\d+(?![\w.])", rest)]
         following = [_in_angstrom(other, name) for other in more[:1]]
-        if following and SAME < following[0] / value - 1 < PAIR:
-            found.told[-1] = _Told("1", value, shown, assumed)
-            found.told.append(_Told("2", following[0], shown, assumed))
+        if following and SAME < abs(following[0] / value - 1) < PAIR:
+            found.told[-1:] = [
+                _Told(kind, length, shown, assumed)
+                for kind, length in zip("12", sorted((value, *following)), strict=True)
+            ]
             found.ratios.extend(other for other in more[1:2] if 0 <= other <= 1)
+
+
+def seems_nanometres(value: float) -> bool:
+    """Return whether a number is the wavelength of a line of a tube in nm."""
+    return any(abs(10 * value / known - 1) < 2e-3 for tube in TUBES for known in _known(tube))
 
 
 def _known(tube: Radiation) -> tuple[float, ...]:
@@ -242,7 +271,7 @@ def _decided(told: Sequence[_Told], ratios: Sequence[float], wrong: Sequence[str
         )
     seconds, ratio = kinds["2"], ratios[-1] if ratios else None
     source = f"the line {first.line!r}"
-    if first.kind == "1" and seconds and 0 < seconds[0].wavelength / first.wavelength - 1 < PAIR and ratio != 0:
+    if first.kind == "1" and seconds and SAME < abs(seconds[0].wavelength / first.wavelength - 1) < PAIR and ratio != 0:
         if seconds[0].line != first.line:
             source = f"the lines {first.line!r} and {seconds[0].line!r}"
         return _two_lines(first.wavelength, seconds[0].wavelength, ratio, source)
