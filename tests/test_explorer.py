@@ -9,6 +9,7 @@ from made_up import COPIES, STRUCTURES, made_up_records
 
 from xrdscape.book.explorer import BIN, DIGITS, explorer_data, results_explorer
 from xrdscape.crystal.structures import load_structure
+from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.errors import RecordError
 from xrdscape.figures.correlations import CORRELATION_PANELS
 from xrdscape.patterns.simulated import simulate
@@ -46,7 +47,7 @@ def test_results_are_drawn_with_their_own_cell_and_pattern(records):
     assert all(
         results["matrix"][i] == reference["matrix"] and results["pattern"][i] == reference["pattern"] for i in own
     )
-    pattern = simulate(structure).intensity
+    pattern = simulate(structure, PAPER_INSTRUMENT).intensity
     shown = np.array([DIGITS.index(digit) for digit in reference["pattern"]]) / (len(DIGITS) - 1)
     assert shown == pytest.approx(pattern.reshape(-1, BIN).max(1) / pattern.max(), abs=0.5 / 63 + 1e-9)
 

@@ -16,6 +16,7 @@ from strategies import FEWER, angles, coordinates, numbers, species
 from tolerances import CIF_FRACTION, XY_FILE
 
 from xrdscape.cli import app
+from xrdscape.crystal.accounts import IMPOSSIBLE_DENSITIES
 from xrdscape.crystal.structures import load_structure
 from xrdscape.diffraction.instrument import Instrument
 from xrdscape.diffraction.widths import CagliotiWidth
@@ -137,6 +138,8 @@ def spacious_crystals(draw: st.DrawFn) -> Structure:
     lengths = draw(st.tuples(*[numbers(3.0, 12.0)] * 3))
     coords = np.round(draw(coordinates(len(kinds))), 6)
     structure = Structure(Lattice.from_parameters(*lengths, *draw(angles())), kinds, coords)
+    least, most = IMPOSSIBLE_DENSITIES
+    assume(least < structure.density < most)
     distance = structure.distance_matrix + 9 * np.eye(len(kinds))
     assume(distance.min() > 0.6)
     assume(min(structure.lattice.get_lll_reduced_lattice().abc) > 0.6)
