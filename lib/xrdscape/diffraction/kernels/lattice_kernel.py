@@ -56,36 +56,24 @@ def _scattering(
     geometrical = np.zeros((4, count))
     f_real, f_imaginary, d_real, d_imaginary = geometrical[0], geometrical[1], geometrical[2], geometrical[3]
     factor, d_factor = np.empty(count), np.empty(count)
+    # Gaussians are added as they are, the paper's terms times y.
+    times, constant = (np.ones(count), 0.0) if gaussian else (y, 1.0)
     for e in range(z.shape[0]):
         factor[:] = 0.0
         d_factor[:] = 0.0
         for t in range(e * terms, (e + 1) * terms):
             rate, weight = float(decay[t, 0]), float(coefficient[e, t])
-            if gaussian:
-                for m in range(count):
-                    term = weight * exp_minus(min(-rate * y[m], _LARGEST_EXPONENT))
-                    factor[m] += term
-                    d_factor[m] += term * rate
-            else:
-                for m in range(count):
-                    term = weight * exp_minus(min(-rate * y[m], _LARGEST_EXPONENT))
-                    factor[m] += term
-                    d_factor[m] += term * (1 + rate * y[m])
+            for m in range(count):
+                term = weight * exp_minus(min(-rate * y[m], _LARGEST_EXPONENT))
+                factor[m] += term
+                d_factor[m] += term * (constant + rate * times[m])
         start = float(z[e, 0])
-        if gaussian:
-            for m in range(count):
-                f = start + factor[m]
-                f_real[m] += f * real[e, m]
-                f_imaginary[m] += f * imaginary[e, m]
-                d_real[m] += d_factor[m] * real[e, m]
-                d_imaginary[m] += d_factor[m] * imaginary[e, m]
-        else:
-            for m in range(count):
-                f = start + y[m] * factor[m]
-                f_real[m] += f * real[e, m]
-                f_imaginary[m] += f * imaginary[e, m]
-                d_real[m] += d_factor[m] * real[e, m]
-                d_imaginary[m] += d_factor[m] * imaginary[e, m]
+        for m in range(count):
+            f = start + times[m] * factor[m]
+            f_real[m] += f * real[e, m]
+            f_imaginary[m] += f * imaginary[e, m]
+            d_real[m] += d_factor[m] * real[e, m]
+            d_imaginary[m] += d_factor[m] * imaginary[e, m]
     for m in range(count):
         square[m] = f_real[m] * f_real[m] + f_imaginary[m] * f_imaginary[m]
         slope[m] = 2 * (f_real[m] * d_real[m] + f_imaginary[m] * d_imaginary[m])
