@@ -28,6 +28,8 @@ IMPOSSIBLE = {
     "step beyond the range": ({"step_deg": 91.0}, "no larger than the range"),
     "negative eta": ({"eta": -0.1}, "eta must lie between 0 and 1"),
     "eta above one": ({"eta": 1.1}, "eta must lie between 0 and 1"),
+    "no taper": ({"taper_deg": float("nan")}, "every setting must be a finite number"),
+    "endless shift": ({"zero_deg": float("inf")}, "every setting must be a finite number"),
     "negative taper": ({"taper_deg": -1.0}, "taper_deg must be at least 0"),
     "taper past backscattering": ({"taper_deg": 90.0}, "must not reach past 180"),
     "no width at the start": ({"U": 0.1, "V": 0.0, "W": 0.0}, "peak without width"),

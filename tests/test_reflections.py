@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from crystals import CARRIED, carried, parameters_of, random_lattice, strained
+from crystals import CARRIED, COARSE, carried, parameters_of, random_lattice, strained
 from pymatgen.core import Lattice
 
 from xrdscape.crystal.cell import reciprocal_metric
-from xrdscape.diffraction.reflections import Reflections, enumerate_reflections, in_reach
+from xrdscape.crystal.structures import to_tensors
+from xrdscape.diffraction.pattern import Simulator
+from xrdscape.diffraction.reflections import Reflections, enumerate_reflections, in_reach, joined
 from xrdscape.errors import CellError
 
 RADIUS = 0.92
@@ -197,3 +199,25 @@ def test_a_cell_without_reflections_is_refused() -> None:
 def test_an_impossible_cell_is_refused() -> None:
     with pytest.raises(CellError, match="close no cell"):
         enumerate_reflections(torch.tensor([[4.0, 4.0, 4.0, 40.0, 40.0, 100.0]], dtype=torch.float64), RADIUS)
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.4])
+def test_lists_of_some_samples_are_replaced(scale: float) -> None:
+    """Whether the new lists are shorter or longer than those that stay."""
+    structure = carried("TiO2_rutile")
+    simulator = Simulator(structure, COARSE)
+    lattice, sites = to_tensors([structure] * 3)
+    old = simulator.reflections(lattice)
+    changed = lattice.clone()
+    changed[1, :3] *= scale
+    which = torch.tensor([False, True, False])
+    fresh = simulator.reflections(changed[which])
+    lists, sums = joined(
+        which, (old, simulator.geometrical(old, sites)), (fresh, simulator.geometrical(fresh, sites[which]))
+    )
+    for place, one, own in ((0, old, 0), (1, fresh, 0), (2, old, 2)):
+        count = int((one.multiplicity[own] > 0).sum())
+        assert torch.equal(lists.hkl[place, :count], one.hkl[own, :count])
+        assert torch.equal(lists.multiplicity[place, :count], one.multiplicity[own, :count])
+        assert (lists.multiplicity[place, count:] == 0).all()
+    torch.testing.assert_close(simulator.patterns(changed, lists, sums), simulator(changed, sites))
