@@ -5,9 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from crystals import carried
 from tolerances import ROUNDING
 
+from xrdscape.crystal.structures import to_tensors
 from xrdscape.diffraction.axis import Axis, scattering_angle_deg, scattering_vector
+from xrdscape.diffraction.instrument import Instrument
+from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import InstrumentError
 
 
@@ -44,3 +48,18 @@ def test_q_is_two_pi_over_d() -> None:
 def test_what_is_no_axis_is_refused(settings: tuple, reason: str) -> None:
     with pytest.raises(InstrumentError, match=rf"{reason}.*Received Axis\("):
         Axis(*settings)
+
+
+def test_widths_over_q_are_those_over_angles_by_the_slope_of_q() -> None:
+    structure = carried("TiO2_rutile")
+    instrument = Instrument(axis=Axis("q", 1.0, 7.0, 0.01))
+    simulator = Simulator(structure, instrument)
+    lattice, _ = to_tensors([structure])
+    factors = simulator.cell_factors(lattice, simulator.reflections(lattice))
+    q = factors.centre[0]
+    angle = scattering_angle_deg(q, instrument.wavelength_angstrom)
+    half = instrument.fwhm_deg(angle) / 200
+    # A hundredth of the width on either side.
+    ends = (4 * math.pi / instrument.wavelength_angstrom * torch.sin(torch.deg2rad(angle + side * half) / 2)
+            for side in (1, -1))  # fmt: skip
+    torch.testing.assert_close(factors.fwhm[0], 100 * (next(ends) - next(ends)), rtol=1e-5, atol=0)
