@@ -1,4 +1,4 @@
-"""What the page on form factors shows: curves, differences, patterns, and its tables."""
+"""Contents of the page on form factors: curves, differences, patterns, and its tables."""
 
 import numpy as np
 import pandas as pd

@@ -203,7 +203,7 @@ def test_an_impossible_cell_is_refused() -> None:
 
 @pytest.mark.parametrize("scale", [0.7, 1.4])
 def test_lists_of_some_samples_are_replaced(scale: float) -> None:
-    """Whether the new lists are shorter or longer than those that stay."""
+    """New lists may be shorter or longer than those that stay."""
     structure = carried("TiO2_rutile")
     simulator = Simulator(structure, COARSE)
     lattice, sites = to_tensors([structure] * 3)

@@ -21,7 +21,7 @@ SAMPLE = 400
 """Crystals of the library that are written and read, out of some 80,000."""
 
 MOVED_ANGSTROM = 10 * SYMPREC_ANGSTROM
-"""By which sites may move to have the symmetry found: spglib's tolerance is for each direction and operation."""
+"""Distance that sites may move to have the symmetry found: spglib tolerates as much by direction and operation."""
 
 
 def assert_same(first: Structure, again: Structure, within: float = MOVED_ANGSTROM) -> None:
