@@ -43,3 +43,7 @@ class PatternError(XrdscapeError):
 
 class ExtraError(XrdscapeError):
     """A package is needed that the light install leaves out."""
+
+
+class LibraryError(XrdscapeError):
+    """A formula, or a library of known structures, that cannot be used."""

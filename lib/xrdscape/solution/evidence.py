@@ -1,0 +1,140 @@
+"""What a pattern offers to a search: the same intensities under several blurs, on a mesh of Q.
+
+A descent from far away follows the widest blur first, for under it peaks overlap that later must coincide.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from xrdscape.diffraction.finite_size import smoothed_sinc_squared
+from xrdscape.diffraction.form_factors import FormFactorSource, form_factor_table, form_factors
+from xrdscape.diffraction.kernels.mesh_kernel import Beam
+from xrdscape.errors import PatternError
+from xrdscape.optimisation.kernels.mesh_fit_kernel import Target
+
+Exact = NDArray[np.float64]
+
+BLURS_INV_ANGSTROM = (0.30, 0.12, 0.0)
+"""Standard deviations of what smooths the pattern further, the first for the scan, the last for the end."""
+NODES_PER_SIGMA = 5.4
+"""Of the mesh, in one standard deviation of the pattern's smoothing; the spline is then exact to 1e-5."""
+POINTS_EVERY = 2
+"""Nodes from one point of the pattern to the next."""
+TAPER_SHARE = 0.175
+"""Width of the end of the reflections, in standard deviations of the smoothing."""
+BEYOND = 4.0
+"""Reflections count up to this many standard deviations past the end of a pattern."""
+FACTOR_STEPS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A pattern made ready for the search.
+
+    Args:
+        q_inv_angstrom: points [n].
+        intensity: at these [n], any scale.
+        wavelength_angstrom: that recorded it.
+        thickness_angstrom: t of the shape sinc^2(q t / 2) of a peak; infinite for a Gaussian.
+        sigma_inv_angstrom: standard deviation of the Gaussian that smooths it.
+        q_end_inv_angstrom: end of the reflections in it.
+        taper_inv_angstrom: over what width they end.
+        source: of the form factors.
+        stages: targets under each blur.
+    """
+
+    q_inv_angstrom: Exact
+    intensity: Exact
+    wavelength_angstrom: float
+    thickness_angstrom: float
+    sigma_inv_angstrom: float
+    q_end_inv_angstrom: float
+    taper_inv_angstrom: float
+    source: FormFactorSource
+    stages: tuple[Target, ...]
+
+    def beam(self, elements: tuple[str, ...]) -> Beam:
+        """Return what scatters, for elements in their order; errors as `form_factor_table`."""
+        step, factors = _factors(elements, self.q_end_inv_angstrom * 1.15, self.source)
+        return Beam(factors, step, self.wavelength_angstrom, self.q_end_inv_angstrom, self.taper_inv_angstrom)
+
+
+@cache
+def _factors(elements: tuple[str, ...], q_end: float, source: FormFactorSource) -> tuple[float, Exact]:
+    """Return a step of Q and form factors at its multiples from 0 [elements, n]."""
+    import torch
+
+    q = torch.linspace(0, q_end, FACTOR_STEPS, dtype=torch.float64)
+    rows = [form_factors((q / (4 * math.pi)) ** 2, form_factor_table((e,), source=source))[0] for e in elements]
+    return float(q[1]), np.ascontiguousarray(torch.stack(rows).numpy())
+
+
+def evidence(
+    q_inv_angstrom: Exact,
+    intensity: Exact,
+    wavelength_angstrom: float,
+    sigma_inv_angstrom: float,
+    thickness_angstrom: float = math.inf,
+    q_end_inv_angstrom: float | None = None,
+    taper_inv_angstrom: float | None = None,
+    pooled: int = 1,
+    blurs: Sequence[float] = BLURS_INV_ANGSTROM,
+    source: FormFactorSource = "electron",
+) -> Evidence:
+    """Return what a pattern on an even grid of Q offers.
+
+    Args:
+        q_inv_angstrom, intensity: of the pattern [n], evenly spaced.
+        wavelength_angstrom: of the Lorentz-polarisation factor in it.
+        sigma_inv_angstrom, thickness_angstrom: of the peaks' shape.
+        q_end_inv_angstrom: where reflections end; left out, a little beyond the grid.
+        taper_inv_angstrom: over what width.
+        pooled: how many finer points each intensity is the largest of.
+        blurs: further smoothing of each stage, standard deviations in 1/angstrom.
+        source: of the form factors.
+
+    Raises:
+        PatternError: for a grid that is not even, or too coarse for the peaks.
+    """
+    q, step = np.asarray(q_inv_angstrom, float), float(q_inv_angstrom[1] - q_inv_angstrom[0])
+    if np.abs(np.diff(q) / step - 1).max() > 1e-3:
+        raise PatternError("A search takes a pattern on an even grid of Q. Interpolate it to one.")
+    if step > sigma_inv_angstrom / 2:
+        raise PatternError(f"Points {step:g} 1/angstrom apart do not resolve peaks smoothed by {sigma_inv_angstrom:g}.")
+    values = unpooled(np.asarray(intensity, float), pooled)
+    values = values / values.max()
+    end = q[-1] + BEYOND * sigma_inv_angstrom if q_end_inv_angstrom is None else q_end_inv_angstrom
+    taper = TAPER_SHARE * sigma_inv_angstrom if taper_inv_angstrom is None else taper_inv_angstrom
+    stages = tuple(_stage(q, values, thickness_angstrom, sigma_inv_angstrom, blur, end + 4 * taper) for blur in blurs)
+    return Evidence(
+        q, values, wavelength_angstrom, thickness_angstrom, sigma_inv_angstrom, float(end), taper, source, stages
+    )
+
+
+def _stage(q: Exact, values: Exact, thickness: float, sigma: float, blur: float, last: float) -> Target:
+    """Return the target under one blur, on a mesh as fine as the blur asks for."""
+    grid_step, whole = q[1] - q[0], math.hypot(sigma, blur)
+    step = whole / NODES_PER_SIGMA
+    first = -2 * step
+    nodes = first + step * np.arange(math.ceil(last / step) + 6)
+    smooth = gaussian_filter1d(values, blur / grid_step, mode="constant") if blur else values
+    used = slice(0, None, max(1, round(POINTS_EVERY * step / grid_step)))
+    # Spreading by the spline widens by a variance of step^2 / 3, which the Gaussian gives back.
+    kernel = smoothed_sinc_squared(q[None, used] - nodes[:, None], thickness, math.sqrt(whole**2 - step**2 / 3))
+    return Target(np.ascontiguousarray(smooth[used]), np.ascontiguousarray(kernel), float(first), float(step))
+
+
+def unpooled(intensity: Exact, pooled: int) -> Exact:
+    """Return the intensities at the centres of bins whose largest of `pooled` values are given, none below 0.
+
+    On a slope the largest value is that at one end of the bin, (pooled - 1) / 2 finer points from its centre.
+    """
+    if pooled == 1:
+        return np.maximum(intensity, 0)
+    return np.maximum(intensity - np.abs(np.gradient(intensity)) * (pooled - 1) / 2 / pooled, 0)

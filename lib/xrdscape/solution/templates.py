@@ -1,0 +1,95 @@
+"""Templates: known arrangements of sites with their symmetry, whatever the elements, ready to be fitted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xrdscape.crystal.orbits import Orbits
+from xrdscape.diffraction.kernels.mesh_kernel import Cell, Moves
+
+Exact = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A cell with its sites, and the ways in which it may move without losing its symmetry.
+
+    Args:
+        orbits: that it was made from; their numbers are places in a list of elements.
+        cell: the primitive cell; the species are those places.
+        moves: strains, and displacements without shifts of the whole, each of unit length in angstrom.
+    """
+
+    orbits: Orbits
+    cell: Cell
+    moves: Moves
+
+    def __len__(self) -> int:
+        return len(self.cell.frac)
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell, angstrom^3."""
+        return float(abs(np.linalg.det(self.cell.lattice)))
+
+    @property
+    def free_coords(self) -> int:
+        """Number of free coordinates, without shifts of the whole."""
+        return len(self.moves.displacements)
+
+    @property
+    def parameters(self) -> int:
+        """Number of free parameters, cell and coordinates."""
+        return self.free_coords + len(self.moves.strains)
+
+
+def template(orbits: Orbits) -> Template:
+    """Return the template of a crystal whose orbits carry places in a list of elements as their numbers.
+
+    Errors as `crystal.orbits.expand`.
+    """
+    group, sites = orbits.group, orbits.expanded
+    lattice = group.vectors(orbits.parameters)
+    cell = Cell(
+        np.ascontiguousarray(lattice), np.ascontiguousarray(sites.frac), orbits.numbers[sites.orbit].astype(np.int64),
+        group.rotations, group.translations,
+    )  # fmt: skip
+    return Template(orbits, cell, Moves(group.strains, displacements(orbits, lattice)))
+
+
+def displacements(orbits: Orbits, lattice: Exact) -> Exact:
+    """Return a basis of the displacements that keep the symmetry, without shifts of the whole [K, N, 3]: fractional,
+    and orthonormal in angstrom."""
+    group, sites = orbits.group, orbits.expanded
+    inverse, count = np.linalg.inv(lattice), len(sites.frac)
+    basis = []
+    for place, projector in enumerate(sites.projectors):
+        # As rows of Cartesian displacements: x = f L, so that f' = P f is x' = x (L^-1 P^T L).
+        cartesian = inverse @ projector.T @ lattice
+        values, vectors = np.linalg.eigh((cartesian + cartesian.T) / 2)
+        there = np.flatnonzero(sites.orbit == place)
+        for vector in vectors[:, values > 0.5].T:
+            moved = np.zeros((count, 3))
+            turned = group.rotations[sites.operation[there]] @ (vector @ inverse)
+            moved[there] = turned @ lattice
+            basis.append(moved / np.sqrt(len(there)))
+    if not basis:
+        return np.zeros((0, count, 3))
+    whole = without_shifts(np.array(basis), inverse @ group.rotations.mean(0).T @ lattice)
+    return np.ascontiguousarray(whole @ inverse)
+
+
+def without_shifts(basis: Exact, polar: Exact) -> Exact:
+    """Return an orthonormal basis [K', N, 3] of what is left of another [K, N, 3] once shifts of the whole along the
+    group's polar directions, the image of `polar` [3, 3], are taken off."""
+    values, vectors = np.linalg.eigh((polar + polar.T) / 2)
+    count, rows = basis.shape[1], basis.reshape(len(basis), -1)
+    directions = vectors[:, values > 0.5].T
+    if not len(directions):
+        return basis
+    shifts = np.array([np.tile(direction, count) / np.sqrt(count) for direction in directions])
+    # In coordinates of the basis, which holds the shifts: the rest is the null space of their rows.
+    inside = shifts @ rows.T
+    _, _, turned = np.linalg.svd(inside)
+    return (turned[len(directions) :] @ rows).reshape(-1, count, 3)
