@@ -34,7 +34,18 @@ def small_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pages.Book:
 def test_help_and_version() -> None:
     assert all(
         name in call("--help").output
-        for name in ("book", "chapters", "run", "simulate", "snap", "campaign", "artefacts", "status", "audit")
+        for name in (
+            "book",
+            "chapters",
+            "run",
+            "simulate",
+            "snap",
+            "campaign",
+            "artefacts",
+            "status",
+            "audit",
+            "dataset",
+        )
     )
     assert call("--version").output == f"xrdscape {__version__}\n"
 

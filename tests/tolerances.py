@@ -134,3 +134,13 @@ COARSE_GRID = 1e-2
 # Refinement against a pattern
 CELL_FROM_PATTERN = 1e-4
 """Relative. The pattern's file keeps six digits of an angle; the fit stops where its sum of squares stands still."""
+
+# Patterns of nanocrystals
+FINITE_SIZE = 1e-8
+"""Relative to the maximum; the project's claim. The closed form subtracts numbers that are up to some hundred times
+their difference; the sum that it is held against is exact to rounding."""
+FINITE_SIZE_SLOPE = 1e-6
+"""Relative to the largest. Central differences over 1e-5 1/angstrom: the third derivative, over the slope up to some
+1e4, adds h^2 / 6 of itself, rounding 1e-13 over the step."""
+SAME_RESIDUAL = 1e-6
+"""Absolute; the project's claim. Two programs for one list of lines, both in float64: 1e-25 was seen."""

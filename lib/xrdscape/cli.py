@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xrdscape.errors import XrdscapeError
-from xrdscape.paths import crystal_path
+from xrdscape.paths import crystal_path, from_checkout
 from xrdscape.runtime.extras import needs
 from xrdscape.runtime.outputs import writable, writable_set
 from xrdscape.version import __version__
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PICTURES, REPORTS = (".png", ".svg", ".pdf"), (".cif", ".html", ".json")
 
 RESUMED, KEPT = (
-    ("book", "campaign", "artefacts", "landscapes"),
+    ("book", "campaign", "artefacts", "landscapes", "dataset"),
     "what is finished is kept, and the same command goes on from there",
 )
 """Commands that go on where they were interrupted, and what they then say; the others leave nothing behind."""
@@ -388,6 +388,43 @@ def artefacts(workers: int | None, structures: tuple[str, ...], copies: int | No
     jobs, store = artefact_jobs(structures or REFERENCE_NAMES, copies or COPIES), store_of(STORE)
     run_campaign(jobs, store, workers, title=STORE)
     click.echo(f"{sum(job.starts for job in jobs):,} descents from {len(jobs):,} targets are recorded")
+
+
+@app.command()
+@click.argument("source", required=False)
+@click.option("-o", "--output", metavar="FOLDER", type=click.Path(path_type=Path), show_default="_build/dataset",
+              help="The data set; with --download the tables.")  # fmt: skip
+@click.option("--size-angstrom", "sizes", type=float, multiple=True, default=(10.0, 100.0),
+              help="Of the crystallites; may be given several times.")  # fmt: skip
+@click.option("--convention", "conventions", type=click.Choice(["paper", "reference-code"]), multiple=True,
+              default=("reference-code",), help="PXRDnet's paper or its code; both may be given.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the Gaussians' widths and the noise.")
+@click.option("--no-noise", is_flag=True, help="Add no noise.")
+@click.option("--shard", type=click.IntRange(1), default=200, help="Crystals of one file.")
+@click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes on this machine.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this dask scheduler instead.")
+@click.option("--download", is_flag=True, help="Fetch the tables of MP-20 instead: sources for data sets.")
+def dataset(
+    source: str | None, output: Path | None, workers: int | None, scheduler: str | None, download: bool, **settings: Any
+) -> None:
+    """Build a data set of nanocrystals' patterns; resumes where it was left.
+
+    SOURCE is a folder of CIFs, a table (.csv, .csv.gz) with the columns material_id and cif, or `references`, the ten
+    structures of the study. Without one it is a sample of MP-20. The folder's manifest.json tells what it holds.
+    """
+    with needs("study"):
+        from xrdscape.study import crystal_sources, nano_dataset
+
+    if download:
+        crystal_sources.download_mp20(output or crystal_sources.MP20_FOLDER, say=click.echo)
+        return
+    crystals = crystal_sources.crystal_source(source or from_checkout(crystal_sources.CARRIED))
+    wanted = nano_dataset.DatasetSettings(
+        settings["sizes"], settings["conventions"], settings["seed"], not settings["no_noise"], settings["shard"]
+    )
+    folder = output or nano_dataset.FOLDER
+    click.echo(nano_dataset.summary_text(nano_dataset.build_dataset(crystals, folder, wanted, workers, scheduler)))
+    click.echo(f"in {folder}")
 
 
 @app.command()

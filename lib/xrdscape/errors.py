@@ -41,6 +41,10 @@ class PatternError(XrdscapeError):
     """A measured pattern that cannot be read or used."""
 
 
+class DataError(XrdscapeError):
+    """Crystals or a data set that cannot be read, fetched or continued."""
+
+
 class ExtraError(XrdscapeError):
     """A package is needed that the light install leaves out."""
 

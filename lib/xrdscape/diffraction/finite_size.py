@@ -11,11 +11,11 @@ from scipy.special import wofz
 from xrdscape.errors import InstrumentError
 
 SizeConvention = Literal["paper", "reference-code"]
-"""What PXRDnet calls the size tau of a crystallite. In its paper a peak has the shape sinc^2(Q tau / 2); in its code
-sinc^2(Q tau), half as wide: the code's 10 angstrom are the paper's 20. Here sinc(x) is sin(x) / x."""
+"""Meaning of what PXRDnet calls the size tau of a crystallite. In its paper a peak has the shape sinc^2(Q tau / 2); in
+its code sinc^2(Q tau), half as wide: the code's 10 angstrom are the paper's 20. Here sinc(x) is sin(x) / x."""
 
 LENGTHS: dict[SizeConvention, float] = {"paper": 1.0, "reference-code": 2.0}
-"""Thickness of the crystallite whose peaks have that shape, over the size: a plate of thickness t gives sinc^2(Q t / 2).
+"""Thickness of the crystallite whose peaks have that shape over the size: a plate of thickness t has sinc^2(Q t / 2).
 Sources: eq. (4) of Guo et al.; the function that widens the peaks in its code, as published in August 2024."""
 
 

@@ -50,7 +50,7 @@ DECISIVE = (
     "study/jobs",
 )
 """Folders and modules of the package that decide what a record holds."""
-_GONE = (
+SCHEDULER_GONE = (
     "The scheduler is gone, or has dropped this run. What was finished is stored; start a scheduler and give the same "
     "command again."
 )
@@ -102,13 +102,13 @@ def run(
     state = Progress(store.fresh, {job.key: job for job in missing})
     if missing:
         with (
-            _client(min(workers or cores(), len(missing)), scheduler) as client,
+            dask_client(min(workers or cores(), len(missing)), scheduler) as client,
             _bar(jobs, missing, progress, title) as bar,
         ):
             try:
                 _compute(client, missing, store, state, bar)
             except (OSError, TimeoutError, CancelledError, asyncio.CancelledError) as problem:
-                raise RecordError(_GONE) from problem
+                raise RecordError(SCHEDULER_GONE) from problem
     store.merge()
     if state.failed:
         names = {job.key: f"{job.structure} {job.noise} {job.method}" for job in missing}
@@ -125,7 +125,7 @@ def _compute(client: Client, missing: Sequence[Job], store: Store, state: Progre
     }
     try:
         while jobs:
-            for future in _finished(client, list(jobs)):
+            for future in finished_of(client, list(jobs)):
                 job = jobs.pop(future)
                 error = future.exception()
                 if error is None:
@@ -143,7 +143,7 @@ def _compute(client: Client, missing: Sequence[Job], store: Store, state: Progre
         state.stop()
 
 
-def _finished(client: Client, futures: list[Future]) -> list[Future]:
+def finished_of(client: Client, futures: list[Future]) -> list[Future]:
     """Return the futures that are finished; none after a while without any.
 
     Raises:
@@ -165,7 +165,12 @@ def _running(client: Client, jobs: dict[Future, Job]) -> list[str]:
 
 
 @contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
+def dask_client(workers: int, scheduler: str | None) -> Iterator[Client]:
+    """Yield a client of so many processes on this machine or, if given, of a dask scheduler.
+
+    Raises:
+        RecordError: no scheduler answers there.
+    """
     with dask.config.set(DASK):
         if scheduler is None:
             options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": ":0", "silence_logs": 40}
