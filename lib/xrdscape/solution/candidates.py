@@ -10,7 +10,7 @@ from pymatgen.core import Element, Lattice, Structure
 
 from xrdscape.optimisation.kernels.mesh_fit_kernel import least_ratio
 from xrdscape.solution.geometry import fingerprint_of_elements
-from xrdscape.solution.prototypes import Fit, Leg, Search, relaxed
+from xrdscape.solution.prototypes import LAST, Fit, Leg, Search, relaxed
 
 Exact = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ ALIKE = 0.02
 """Candidates whose fingerprints differ nowhere by more than this share are one crystal."""
 NEIGHBOURS_Z = 6
 """Elements nearer than this in atomic number scatter so much alike that both orders are worth showing."""
-POLISH = (Leg(2, True, 20),)
+POLISH = (Leg(LAST, True, 20),)
 SWAPPED_FITS = 5
 
 
@@ -66,7 +66,7 @@ def swaps(search: Search, fits: Iterable[Fit]) -> list[Fit]:
             other[[a, b]] = b, a
             cell = fit.cell._replace(species=other[fit.cell.species])
             try:
-                end = relaxed(search, fit.template, cell, (Leg(2, True, 8),))
+                end = relaxed(search, fit.template, cell, (Leg(LAST, True, 8),))
             except np.linalg.LinAlgError:
                 continue
             found.append(Fit(fit.template, end.cell, end.residual, fit.place, "swap"))

@@ -20,8 +20,11 @@ from xrdscape.optimisation.kernels.mesh_fit_kernel import Target
 
 Exact = NDArray[np.float64]
 
-BLURS_INV_ANGSTROM = (0.30, 0.12, 0.0)
-"""Standard deviations of what smooths the pattern further, the first for the scan, the last for the end."""
+BLURS_INV_ANGSTROM = (0.30, 0.12, 0.05)
+"""Standard deviations of what smooths the pattern further, the first for the scan; those that add little to the
+pattern's own are left out, and at the end there is none."""
+LEAST_GAIN = 1.3
+"""By which a blur must widen the pattern's smoothing to be of use."""
 NODES_PER_SIGMA = 5.4
 """Of the mesh, in one standard deviation of the pattern's smoothing; the spline is then exact to 1e-5."""
 POINTS_EVERY = 2
@@ -46,6 +49,7 @@ class Evidence:
         q_end_inv_angstrom: end of the reflections in it.
         taper_inv_angstrom: over what width they end.
         source: of the form factors.
+        b_iso: of all atoms, angstrom^2.
         stages: targets under each blur.
     """
 
@@ -57,22 +61,24 @@ class Evidence:
     q_end_inv_angstrom: float
     taper_inv_angstrom: float
     source: FormFactorSource
+    b_iso: float
     stages: tuple[Target, ...]
 
     def beam(self, elements: tuple[str, ...]) -> Beam:
         """Return what scatters, for elements in their order; errors as `form_factor_table`."""
-        step, factors = _factors(elements, self.q_end_inv_angstrom * 1.15, self.source)
+        step, factors = _factors(elements, self.q_end_inv_angstrom * 1.15, self.source, self.b_iso)
         return Beam(factors, step, self.wavelength_angstrom, self.q_end_inv_angstrom, self.taper_inv_angstrom)
 
 
 @cache
-def _factors(elements: tuple[str, ...], q_end: float, source: FormFactorSource) -> tuple[float, Exact]:
+def _factors(elements: tuple[str, ...], q_end: float, source: FormFactorSource, b_iso: float) -> tuple[float, Exact]:
     """Return a step of Q and form factors at its multiples from 0 [elements, n]."""
     import torch
 
     q = torch.linspace(0, q_end, FACTOR_STEPS, dtype=torch.float64)
-    rows = [form_factors((q / (4 * math.pi)) ** 2, form_factor_table((e,), source=source))[0] for e in elements]
-    return float(q[1]), np.ascontiguousarray(torch.stack(rows).numpy())
+    squared = (q / (4 * math.pi)) ** 2
+    rows = [form_factors(squared, form_factor_table((e,), source=source))[0] for e in elements]
+    return float(q[1]), np.ascontiguousarray((torch.stack(rows) * torch.exp(-b_iso * squared)).numpy())
 
 
 def evidence(
@@ -84,8 +90,9 @@ def evidence(
     q_end_inv_angstrom: float | None = None,
     taper_inv_angstrom: float | None = None,
     pooled: int = 1,
-    blurs: Sequence[float] = BLURS_INV_ANGSTROM,
+    blurs: Sequence[float] | None = None,
     source: FormFactorSource = "electron",
+    b_iso: float = 0.0,
 ) -> Evidence:
     """Return what a pattern on an even grid of Q offers.
 
@@ -96,8 +103,9 @@ def evidence(
         q_end_inv_angstrom: where reflections end; left out, a little beyond the grid.
         taper_inv_angstrom: over what width.
         pooled: how many finer points each intensity is the largest of.
-        blurs: further smoothing of each stage, standard deviations in 1/angstrom.
+        blurs: further smoothing of each stage, standard deviations in 1/angstrom; left out, `BLURS_INV_ANGSTROM`.
         source: of the form factors.
+        b_iso: of all atoms, angstrom^2.
 
     Raises:
         PatternError: for a grid that is not even, or too coarse for the peaks.
@@ -111,9 +119,16 @@ def evidence(
     values = values / values.max()
     end = q[-1] + BEYOND * sigma_inv_angstrom if q_end_inv_angstrom is None else q_end_inv_angstrom
     taper = TAPER_SHARE * sigma_inv_angstrom if taper_inv_angstrom is None else taper_inv_angstrom
+    if blurs is None:
+        useful = (
+            blur
+            for blur in BLURS_INV_ANGSTROM
+            if math.hypot(blur, sigma_inv_angstrom) > LEAST_GAIN * sigma_inv_angstrom
+        )
+        blurs = (*useful, 0.0)
     stages = tuple(_stage(q, values, thickness_angstrom, sigma_inv_angstrom, blur, end + 4 * taper) for blur in blurs)
     return Evidence(
-        q, values, wavelength_angstrom, thickness_angstrom, sigma_inv_angstrom, float(end), taper, source, stages
+        q, values, wavelength_angstrom, thickness_angstrom, sigma_inv_angstrom, float(end), taper, source, b_iso, stages
     )
 
 

@@ -1,7 +1,7 @@
 """Prototypes: known arrangements of sites with other elements on them, fitted to a pattern."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import permutations
@@ -151,15 +151,12 @@ def _mendeleev(element: str | int) -> float:
 
 
 def descend(search: Search, start: Start) -> Fit:
-    """Return the best fit of a template, under one blur after the other: first of the cell, then of the atoms as well.
-
-    The schedule: 8 steps of the cell under the widest blur, 6 under the next, 8 of cell and atoms there, and 12 of
-    both on the pattern as it is.
-    """
+    """Return the best fit of a template, under one blur after the other: first of the cell, then of the atoms as well."""
     known, best = start.template, None
+    legs = schedule(len(search.evidence.stages), known.free_coords > 0)
     for scale in start.starts:
         cell = known.cell._replace(lattice=known.cell.lattice * scale)
-        found = relaxed(search, known, cell, SCHEDULE if known.free_coords else SCHEDULE[:2] + SCHEDULE[3:])
+        found = relaxed(search, known, cell, legs)
         if best is None or found.residual < best.residual:
             best = found
     assert best is not None
@@ -175,7 +172,14 @@ class Leg:
     steps: int
 
 
-SCHEDULE = (Leg(0, False, 8), Leg(1, False, 6), Leg(1, True, 8), Leg(2, True, 12))
+LAST = -1
+
+
+def schedule(stages: int, atoms: bool) -> tuple[Leg, ...]:
+    """Return the legs of a descent: 8 steps of the cell under the widest blur, 6 under the next, 8 of cell and atoms
+    there and under each further blur, and 12 of both on the pattern as it is."""
+    moving = tuple(Leg(stage, True, 8) for stage in range(1 if atoms else 2, stages - 1))
+    return (Leg(0, False, 8), Leg(1, False, 6), *moving, Leg(LAST, True, 12))
 
 
 class Relaxed(NamedTuple):
@@ -204,16 +208,21 @@ def relaxed(search: Search, known: Template, cell: Cell, legs: Sequence[Leg], we
     return Relaxed(cell, residual)
 
 
-def prototypes(search: Search, library: Library, most: int = MOST_FITS) -> Iterator[Fit]:
+def prototypes(
+    search: Search, library: Library, most: int = MOST_FITS, tell: Callable[[int], None] | None = None
+) -> Iterator[Fit]:
     """Yield fits of the library's entries of the right type, those first that the scan likes best.
 
     Args:
         search: for what.
         library: its chosen entries.
         most: how many fits.
+        tell: told how many there will be.
     """
     candidates = list(starts(search, library, library.of_type(search.counts).arrangements()))
     candidates.sort(key=lambda start: start.residual + CHEMISTRY_WEIGHT * start.chemistry)
+    if tell:
+        tell(len(candidates[:most]))
     for start in candidates[:most]:
         try:
             yield descend(search, start)

@@ -14,7 +14,7 @@ import numpy as np
 from xrdscape.errors import StructureError
 from xrdscape.optimisation.kernels.mesh_fit_kernel import least_ratio, scan
 from xrdscape.solution.library import Library
-from xrdscape.solution.prototypes import Fit, Leg, Search, kinds_of, relaxed
+from xrdscape.solution.prototypes import LAST, Fit, Leg, Search, kinds_of, relaxed
 from xrdscape.solution.templates import Template, template
 
 MOVES_ANGSTROM = (0.4, 2.0)
@@ -32,7 +32,7 @@ REPULSION = 0.5
 HOPELESS = 0.25
 """Unexplained share under the widest blur above which a descent is given up."""
 FIRST = (Leg(0, True, 6),)
-LATER = (Leg(1, True, 7), Leg(2, True, 12))
+LATER = (Leg(1, True, 7), Leg(LAST, True, 12))
 GREED = 0.5
 """Share of the starts that goes to the sequences with the best fits so far; the rest goes round."""
 TRIES = 12

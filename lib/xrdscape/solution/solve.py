@@ -1,0 +1,236 @@
+"""Crystals from a pattern and a chemical formula: the whole way, from what the user has to a list of candidates."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pymatgen.core import Composition
+
+from xrdscape.diffraction.finite_size import SizeConvention
+from xrdscape.diffraction.radiation import Radiation
+from xrdscape.errors import LibraryError
+from xrdscape.patterns.pattern import Pattern
+from xrdscape.patterns.reading import read_pattern
+from xrdscape.patterns.scan import AxisName
+from xrdscape.solution.candidates import Candidate, ranked, swaps
+from xrdscape.solution.chemistry import Chemistry
+from xrdscape.solution.library import Library, carried_library, formula_of
+from xrdscape.solution.measurement import Measurement, measurement
+from xrdscape.solution.prototypes import LAST, MOST_FITS, Fit, Leg, Search, prototypes, relaxed
+from xrdscape.solution.sequences import from_random_starts
+from xrdscape.solution.shape import shaped
+from xrdscape.solution.solution import Solution
+from xrdscape.solution.verdict import explained_below
+
+Phase = Literal["prototypes", "peak shape", "random starts", "candidates"]
+Progress = Callable[[Phase, int, int], None]
+"""Called with a phase of a search, how many of its steps are done, and of how many."""
+
+DESCENTS = 800
+"""From random starts, where no prototype explains the pattern."""
+SWAPPED, POLISHED, SHAPED_BY, REFITTED = 5, 20, 4, 40
+"""How many of the best fits are tried with neighbouring elements exchanged, polished, fit the shape, and are fitted
+again under another shape."""
+POLISH = (Leg(LAST, True, 20),)
+MOST_ATOMS = 52
+"""In the primitive cell."""
+MOST_UNITS = 5
+"""Numbers of formula units that are tried, the most frequent in the library first."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a search does.
+
+    Args:
+        fits: of prototypes at most.
+        descents: from random starts, where no prototype explains the pattern.
+    """
+
+    fits: int = MOST_FITS
+    descents: int = DESCENTS
+
+
+def solve(
+    formula: str,
+    pattern: Pattern | str | Path,
+    *,
+    library: Library | None = None,
+    without: Iterable[str] = (),
+    candidates: int = 10,
+    formula_units: int | None = None,
+    axis: AxisName | None = None,
+    wavelength_angstrom: float | None = None,
+    size_angstrom: float | None = None,
+    sigma_inv_angstrom: float | None = None,
+    convention: SizeConvention | None = None,
+    effort: Effort | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Solution:
+    """Return crystals of a formula that explain a powder pattern, the best first, or that none does.
+
+    Known structures of the same formula type lend their arrangements of sites; each is fitted to the pattern with its
+    symmetry kept, under ever less blur. Where none explains the pattern, random starts along the Wyckoff sequences of
+    such structures are tried.
+
+    Args:
+        formula: what the primitive cell holds, such as "Ba4 Ti4 O12"; or a formula unit, such as "BaTiO3", of which
+            several numbers in the cell are tried.
+        pattern: over 2theta with its wavelength, over Q, or the path of a file with one.
+        library: of known structures; the one that the package brings if left out.
+        without: reduced formulas whose entries are left out of it.
+        candidates: how many at most.
+        formula_units: in the primitive cell, where it is known.
+        axis: of a file's positions, as of `read_pattern`.
+        wavelength_angstrom: instead of the pattern's own.
+        size_angstrom: of the crystallites, in the meaning of the convention; fitted if left out.
+        sigma_inv_angstrom: standard deviation of what else smooths the peaks; fitted if left out.
+        convention: "paper" or "reference-code" for a pattern made as PXRDnet makes them.
+        effort: how much to do.
+        seed: of the random starts.
+        progress: told how far the search is.
+
+    Raises:
+        LibraryError: for a formula that cannot be used.
+        PatternError: for a pattern that cannot be used.
+        StructureError: an element has no form factor.
+    """
+    began = time.perf_counter()
+    wanted = formula_of(formula)
+    known = (carried_library() if library is None else library).without(without)
+    given = _pattern(pattern, axis, wavelength_angstrom, convention)
+    data = measurement(given, size_angstrom, sigma_inv_angstrom, convention)
+    found = solve_measurement(
+        _cells(wanted, formula_units, known), data, known, candidates=candidates, effort=effort or Effort(), seed=seed,
+        progress=progress,
+    )  # fmt: skip
+    return replace(found, asked=formula, without=tuple(without), pattern_name=given.name,
+                   seconds=time.perf_counter() - began)  # fmt: skip
+
+
+def solve_measurement(
+    cells: Sequence[Composition],
+    data: Measurement,
+    library: Library,
+    chemistry: Chemistry | None = None,
+    candidates: int = 10,
+    effort: Effort | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Solution:
+    """Return what `solve` does, for a pattern and a library made ready.
+
+    Args:
+        cells: contents of the primitive cell to be tried, in this order, until one explains the pattern.
+        data: the pattern.
+        library: its chosen entries.
+        chemistry: learnt from these.
+        candidates, effort, seed, progress: as of `solve`.
+    """
+    sizes, effort = chemistry or Chemistry(library), effort or Effort()
+    tell = progress or (lambda phase, done, of: None)
+    best: list[tuple[Search, list[Candidate], int]] = []
+    for contents in cells:
+        search, data, fits = _fits(contents, data, library, sizes, effort, seed, tell)
+        kept = ranked(search, fits, candidates)
+        best.append((search, kept, len(fits)))
+        if kept and kept[0].likely and kept[0].residual < explained_below(data):
+            break
+    together = sorted(
+        ((candidate, search) for search, kept, _ in best for candidate in kept),
+        key=lambda pair: (not pair[0].likely, pair[0].residual),
+    )[:candidates]
+    return Solution.of(together, data, sum(count for *_, count in best), len(library), cells[: len(best)])
+
+
+def _fits(
+    contents: Composition, data: Measurement, library: Library, sizes: Chemistry, effort: Effort, seed: int, tell: Progress
+) -> tuple[Search, Measurement, list[Fit]]:  # fmt: skip
+    """Return the search for one content of the cell, the measurement with the shape fitted, and all fits."""
+    search = Search.of(contents, data.evidence(), sizes)
+    fits = []
+    for number, fit in enumerate(prototypes(search, library, effort.fits, lambda of: tell("prototypes", 0, of))):
+        fits.append(fit)
+        tell("prototypes", number + 1, effort.fits)
+    if data.unknown and fits:
+        tell("peak shape", 0, 1)
+        for _ in range(2):
+            leading = sorted(fits, key=_by_residual)[:SHAPED_BY]
+            data = shaped(data, search, leading)
+            search = Search.of(contents, data.evidence(), sizes)
+            fits = list(_again(search, sorted(fits, key=_by_residual)[:REFITTED], POLISH))
+        tell("peak shape", 1, 1)
+    fits += swaps(search, sorted(fits, key=_by_residual)[:SWAPPED])
+    enough = explained_below(data)
+    if not any(c.likely and c.residual < enough for c in ranked(search, fits, 3)):
+        generator = np.random.default_rng(seed)
+        for number, fit in enumerate(from_random_starts(search, library, effort.descents, generator)):
+            fits.append(fit)
+            tell("random starts", number, effort.descents)
+        fits += swaps(search, sorted(fits, key=_by_residual)[:SWAPPED])
+    tell("candidates", 0, 1)
+    fits.sort(key=_by_residual)
+    fits = [*_again(search, fits[:POLISHED], POLISH), *fits[POLISHED:]]
+    tell("candidates", 1, 1)
+    return search, data, fits
+
+
+def _again(search: Search, fits: Iterable[Fit], legs: Sequence[Leg]) -> Iterator[Fit]:
+    """Yield fits that go on under a search, or as they are where that fails."""
+    for fit in fits:
+        try:
+            end = relaxed(search, fit.template, fit.cell, legs)
+            yield replace(fit, cell=end.cell, residual=end.residual)
+        except np.linalg.LinAlgError:
+            yield fit
+
+
+def _by_residual(fit: Fit) -> float:
+    return fit.residual
+
+
+def _pattern(
+    pattern: Pattern | str | Path, axis: AxisName | None, wavelength: float | None, convention: SizeConvention | None
+) -> Pattern:  # fmt: skip
+    """Return the pattern that is meant, with the wavelength given."""
+    radiation = None if wavelength is None else Radiation.of(wavelength)
+    if not isinstance(pattern, Pattern):
+        return read_pattern(pattern, radiation, axis)
+    return pattern if radiation is None else replace(pattern, radiation=radiation)
+
+
+def _cells(wanted: Composition, units: int | None, library: Library) -> list[Composition]:
+    """Return the contents of the primitive cell to be tried.
+
+    Raises:
+        LibraryError: there are too many atoms in all of them.
+    """
+    counts = [round(count) for count in wanted.values()]
+    if units is not None:
+        if units < 1:
+            raise LibraryError(f"The number of formula units is at least 1. Received {units}.")
+        tried = [wanted * units]
+    elif math.gcd(*counts) > 1:
+        tried = [wanted]
+    else:
+        tried = [wanted * number for number in _frequent_units(counts, library)]
+    fitting = [cell for cell in tried if cell.num_atoms <= MOST_ATOMS]
+    if not fitting:
+        raise LibraryError(
+            f"{wanted.formula} makes cells of {tried[0].num_atoms:g} atoms, and a search takes at most {MOST_ATOMS}. "
+            "Give the contents of the primitive cell."
+        )
+    return fitting
+
+
+def _frequent_units(counts: list[int], library: Library) -> list[int]:
+    """Return numbers of formula units, those first that entries of this formula type most often have."""
+    most = max(1, MOST_ATOMS // sum(counts))
+    found = [(len(library.of_type([count * number for count in counts])), number) for number in range(1, most + 1)]
+    frequent = [number for seen, number in sorted(found, key=lambda pair: (-pair[0], pair[1])) if seen]
+    return frequent[:MOST_UNITS] or [1]
