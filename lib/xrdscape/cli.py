@@ -348,12 +348,12 @@ def campaign(
     """Compute and store what is missing of a PLAN; interrupt it and go on whenever you like."""
     with needs("study"):
         from xrdscape.study.campaign import run as run_campaign
-        from xrdscape.study.plan import jobs, load_plan
+        from xrdscape.study.plan import any_plan, jobs
         from xrdscape.study.records import CHGNET
         from xrdscape.study.status import status_text
         from xrdscape.study.store import store_of
 
-    settings, store = load_plan(plan, plans), store_of(plan)
+    settings, store = any_plan(plan, plans), store_of(plan)
     unknown = [name for name in structures if name not in settings.structures]
     if unknown:
         raise XrdscapeError(
@@ -443,11 +443,11 @@ def status(plan: str, plans: Path | None) -> None:
     """Tell how far a PLAN is, setting by setting, and whether a run is under way; `artefacts` names that command's."""
     with needs("study"):
         from xrdscape.study.jobs.artefact import STORE, artefact_jobs
-        from xrdscape.study.plan import jobs, load_plan
+        from xrdscape.study.plan import any_plan, jobs
         from xrdscape.study.status import status_text
         from xrdscape.study.store import store_of
 
-    every = artefact_jobs() if plan == STORE and plans is None else jobs(load_plan(plan, plans))
+    every = artefact_jobs() if plan == STORE and plans is None else jobs(any_plan(plan, plans))
     click.echo(status_text(every, store_of(plan)))
 
 

@@ -148,22 +148,22 @@ def measurement(
     if pattern.q_inv_angstrom is None:
         # The same counts in dQ as in d(2 theta), which grow apart as 1 / cos(theta).
         intensity = intensity / np.cos(np.radians(pattern.two_theta_deg / 2))
-    if size_angstrom is not None:
-        thickness, unknown = LENGTHS["paper"] * size_angstrom, []
-    else:
-        thickness, unknown = math.inf, ["thickness"]
+    unknown: list[Unknown] = ["thickness"] if size_angstrom is None else []
+    thickness = math.inf if size_angstrom is None else LENGTHS["paper"] * size_angstrom
     grid, values, own = _smoothed(q, intensity)
     sigma = own if sigma_inv_angstrom is None else max(sigma_inv_angstrom, SHARPEST_INV_ANGSTROM)
     if sigma_inv_angstrom is None:
         unknown.append("sigma")
+    if pattern.has_background:
+        unknown.append("b_iso")
     used = grid <= LARGEST_Q
     grid, values = grid[used], np.maximum(values[used], 0)
     end = float(grid[-1]) + BEYOND * sigma
     return Measurement(
         grid, values, wavelength, sigma, thickness, B_ISO if pattern.has_background else 0.0, end,
         TAPER_SHARE * sigma, 1, "international-tables",
-        tuple([*unknown, "b_iso"] if pattern.has_background else unknown), tuple(remarks),
-    )  # type: ignore[arg-type]  # fmt: skip
+        tuple(unknown), tuple(remarks),
+    )  # fmt: skip
 
 
 def _q_of(pattern: Pattern, wavelength: float) -> Exact:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import permutations
 from typing import Literal, NamedTuple
 
@@ -18,7 +17,8 @@ from xrdscape.optimisation.kernels.mesh_fit_kernel import Restraints, fit, scan
 from xrdscape.solution.chemistry import Chemistry
 from xrdscape.solution.evidence import Evidence
 from xrdscape.solution.library import Library
-from xrdscape.solution.templates import Template, template
+from xrdscape.solution.substitution import mendeleev
+from xrdscape.solution.templates import Template, template, without_symmetry
 
 Exact = NDArray[np.float64]
 
@@ -29,6 +29,27 @@ VOLUME_SIGMA = 0.15
 LARGEST_MOVE = 0.6
 """Of a displacement's parameter in one step, angstrom."""
 MOST_FITS = 160
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a search does, and what it does without, to see what that is worth.
+
+    Args:
+        fits: of prototypes at most.
+        descents: from random starts, where no prototype explains the pattern.
+        annealed: begin under blurs; otherwise on the pattern as it is.
+        atoms: let them move.
+        symmetric: keep the symmetry of the prototypes.
+    """
+
+    fits: int = MOST_FITS
+    descents: int = 800
+    annealed: bool = True
+    atoms: bool = True
+    symmetric: bool = True
+
+
 CHEMISTRY_WEIGHT = 1e-4
 """Unexplained share that a step along the Mendeleev numbers is worth in the order of the fits."""
 Origin = Literal["prototype", "sequence", "swap"]
@@ -46,6 +67,7 @@ class Search:
         evidence: the pattern.
         beam: what scatters, the elements in their order.
         restraints: expected volume and shortest distances.
+        effort: how it goes about it.
     """
 
     elements: tuple[str, ...]
@@ -53,16 +75,21 @@ class Search:
     evidence: Evidence
     beam: Beam
     restraints: Restraints
+    effort: Effort = Effort()
 
     @classmethod
-    def of(cls, composition: Composition, evidence: Evidence, chemistry: Chemistry) -> "Search":
+    def of(
+        cls, composition: Composition, evidence: Evidence, chemistry: Chemistry, effort: Effort | None = None
+    ) -> "Search":
         """Return the search for a primitive cell of this composition; errors as `form_factor_table`."""
         counted = sorted((element.symbol, round(count)) for element, count in composition.items())
         elements = tuple(symbol for symbol, _ in counted)
         restraints = Restraints(
             math.log(chemistry.volume(composition)), VOLUME_SIGMA, chemistry.shortest(elements), 0.0
         )
-        return cls(elements, tuple(n for _, n in counted), evidence, evidence.beam(elements), restraints)
+        return cls(
+            elements, tuple(n for _, n in counted), evidence, evidence.beam(elements), restraints, effort or Effort()
+        )
 
     def assignments(self, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return every way to give elements to kinds of sites of these sizes [kinds]: their places [ways, kinds]."""
@@ -113,6 +140,7 @@ def starts(search: Search, library: Library, places: Iterable[int]) -> Iterator[
     """Yield each entry at `places` with every assignment of the elements, after a scan of its size under the widest
     blur."""
     volume = math.exp(search.restraints.log_volume)
+    numbers = [Element(element).Z for element in search.elements]
     for place in places:
         try:
             known = template(kinds_of(library.orbits(place)))
@@ -124,13 +152,11 @@ def starts(search: Search, library: Library, places: Iterable[int]) -> Iterator[
         own = np.unique(library.orbits(place).numbers)
         for way, shares in zip(ways, found, strict=True):
             best = _lowest(shares)
-            chemistry = sum(
-                abs(_mendeleev(search.elements[e]) - _mendeleev(int(z))) for e, z in zip(way, own, strict=True)
-            )
-            with_elements = cell._replace(species=way[cell.species])
-            yield Start(
-                replace(known, cell=with_elements), place, tuple(SCALES[best]), float(shares[best[0]]), chemistry
-            )
+            chemistry = sum(abs(mendeleev(numbers[e]) - mendeleev(int(z))) for e, z in zip(way, own, strict=True))
+            with_elements = replace(known, cell=cell._replace(species=way[cell.species]))
+            if not search.effort.symmetric:
+                with_elements = without_symmetry(with_elements)
+            yield Start(with_elements, place, tuple(SCALES[best]), float(shares[best[0]]), chemistry)
 
 
 def kinds_of(orbits: Orbits) -> Orbits:
@@ -145,15 +171,10 @@ def _lowest(shares: Exact) -> NDArray[np.int64]:
     return minima[np.argsort(shares[minima])][:2]
 
 
-@cache
-def _mendeleev(element: str | int) -> float:
-    return float((Element(element) if isinstance(element, str) else Element.from_Z(element)).mendeleev_no)
-
-
 def descend(search: Search, start: Start) -> Fit:
-    """Return the best fit of a template, under one blur after the other: first of the cell, then of the atoms as well."""
+    """Return the best fit of a template, under one blur after the other: of the cell first, then of atoms as well."""
     known, best = start.template, None
-    legs = schedule(len(search.evidence.stages), known.free_coords > 0)
+    legs = schedule(len(search.evidence.stages), known.free_coords > 0, search.effort)
     for scale in start.starts:
         cell = known.cell._replace(lattice=known.cell.lattice * scale)
         found = relaxed(search, known, cell, legs)
@@ -175,9 +196,11 @@ class Leg:
 LAST = -1
 
 
-def schedule(stages: int, atoms: bool) -> tuple[Leg, ...]:
+def schedule(stages: int, atoms: bool, effort: Effort) -> tuple[Leg, ...]:
     """Return the legs of a descent: 8 steps of the cell under the widest blur, 6 under the next, 8 of cell and atoms
     there and under each further blur, and 12 of both on the pattern as it is."""
+    if not effort.annealed:
+        return (Leg(LAST, False, 14), Leg(LAST, True, 20))
     moving = tuple(Leg(stage, True, 8) for stage in range(1 if atoms else 2, stages - 1))
     return (Leg(0, False, 8), Leg(1, False, 6), *moving, Leg(LAST, True, 12))
 
@@ -202,28 +225,25 @@ def relaxed(search: Search, known: Template, cell: Cell, legs: Sequence[Leg], we
     restraints, residual = search.restraints._replace(weight=weight), 1.0
     still = known.moves._replace(displacements=known.moves.displacements[:0])
     for leg in legs:
-        moves = known.moves if leg.atoms else still
+        moves = known.moves if leg.atoms and search.effort.atoms else still
         found = fit(cell, moves, search.beam, search.evidence.stages[leg.stage], restraints, leg.steps, LARGEST_MOVE)
         cell, residual = cell._replace(lattice=found.lattice, frac=found.frac), found.residual
     return Relaxed(cell, residual)
 
 
-def prototypes(
-    search: Search, library: Library, most: int = MOST_FITS, tell: Callable[[int], None] | None = None
-) -> Iterator[Fit]:
+def prototypes(search: Search, library: Library, tell: Callable[[int], None] | None = None) -> Iterator[Fit]:
     """Yield fits of the library's entries of the right type, those first that the scan likes best.
 
     Args:
         search: for what.
         library: its chosen entries.
-        most: how many fits.
         tell: told how many there will be.
     """
     candidates = list(starts(search, library, library.of_type(search.counts).arrangements()))
     candidates.sort(key=lambda start: start.residual + CHEMISTRY_WEIGHT * start.chemistry)
     if tell:
-        tell(len(candidates[:most]))
-    for start in candidates[:most]:
+        tell(len(candidates[: search.effort.fits]))
+    for start in candidates[: search.effort.fits]:
         try:
             yield descend(search, start)
         except np.linalg.LinAlgError:

@@ -55,10 +55,9 @@ def shaped(known: Measurement, search: Search, fits: Sequence[Fit]) -> Measureme
 
     start = np.array([_START[name](known) for name in known.unknown])
     low, high = (np.array([_BOUNDS[name][end] for name in known.unknown]) for end in (0, 1))
-    found = minimize(
-        lambda x: left(np.clip(x, low, high)), np.clip(start, low, high), method="Nelder-Mead",
-        options={"xatol": TOLERANCE, "fatol": 1e-6, "maxfev": EVALUATIONS, "initial_simplex": _simplex(np.clip(start, low, high))},
-    )  # fmt: skip
+    start = np.clip(start, low, high)
+    options = {"xatol": TOLERANCE, "fatol": 1e-6, "maxfev": EVALUATIONS, "initial_simplex": _simplex(start)}
+    found = minimize(lambda x: left(np.clip(x, low, high)), start, method="Nelder-Mead", options=options)
     return _with(known, np.clip(found.x, low, high))
 
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from pymatgen.core import Composition, Structure
 
 from xrdscape.crystal.primitive_groups import primitive_group
 from xrdscape.solution.candidates import Candidate
-from xrdscape.solution.library import Library
 from xrdscape.solution.measurement import Measurement
 from xrdscape.solution.prototypes import Search
 from xrdscape.solution.shape import pattern_of

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from xrdscape.solution.candidates import Candidate, ranked, swaps
 from xrdscape.solution.chemistry import Chemistry
 from xrdscape.solution.library import Library, carried_library, formula_of
 from xrdscape.solution.measurement import Measurement, measurement
-from xrdscape.solution.prototypes import LAST, MOST_FITS, Fit, Leg, Search, prototypes, relaxed
+from xrdscape.solution.prototypes import LAST, Effort, Fit, Leg, Search, prototypes, relaxed
 from xrdscape.solution.sequences import from_random_starts
 from xrdscape.solution.shape import shaped
 from xrdscape.solution.solution import Solution
@@ -30,8 +30,6 @@ Phase = Literal["prototypes", "peak shape", "random starts", "candidates"]
 Progress = Callable[[Phase, int, int], None]
 """Called with a phase of a search, how many of its steps are done, and of how many."""
 
-DESCENTS = 800
-"""From random starts, where no prototype explains the pattern."""
 SWAPPED, POLISHED, SHAPED_BY, REFITTED = 5, 20, 4, 40
 """How many of the best fits are tried with neighbouring elements exchanged, polished, fit the shape, and are fitted
 again under another shape."""
@@ -40,19 +38,6 @@ MOST_ATOMS = 52
 """In the primitive cell."""
 MOST_UNITS = 5
 """Numbers of formula units that are tried, the most frequent in the library first."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much a search does.
-
-    Args:
-        fits: of prototypes at most.
-        descents: from random starts, where no prototype explains the pattern.
-    """
-
-    fits: int = MOST_FITS
-    descents: int = DESCENTS
 
 
 def solve(
@@ -149,12 +134,13 @@ def solve_measurement(
 
 
 def _fits(
-    contents: Composition, data: Measurement, library: Library, sizes: Chemistry, effort: Effort, seed: int, tell: Progress
+    contents: Composition, data: Measurement, library: Library, sizes: Chemistry, effort: Effort, seed: int,
+    tell: Progress,
 ) -> tuple[Search, Measurement, list[Fit]]:  # fmt: skip
     """Return the search for one content of the cell, the measurement with the shape fitted, and all fits."""
-    search = Search.of(contents, data.evidence(), sizes)
+    search = Search.of(contents, data.evidence(), sizes, effort)
     fits = []
-    for number, fit in enumerate(prototypes(search, library, effort.fits, lambda of: tell("prototypes", 0, of))):
+    for number, fit in enumerate(prototypes(search, library, lambda of: tell("prototypes", 0, of))):
         fits.append(fit)
         tell("prototypes", number + 1, effort.fits)
     if data.unknown and fits:
@@ -162,22 +148,27 @@ def _fits(
         for _ in range(2):
             leading = sorted(fits, key=_by_residual)[:SHAPED_BY]
             data = shaped(data, search, leading)
-            search = Search.of(contents, data.evidence(), sizes)
+            search = Search.of(contents, data.evidence(), sizes, effort)
             fits = list(_again(search, sorted(fits, key=_by_residual)[:REFITTED], POLISH))
         tell("peak shape", 1, 1)
-    fits += swaps(search, sorted(fits, key=_by_residual)[:SWAPPED])
+    fits = _polished(search, fits)
     enough = explained_below(data)
-    if not any(c.likely and c.residual < enough for c in ranked(search, fits, 3)):
+    if effort.descents and not any(c.likely and c.residual < enough for c in ranked(search, fits, 3)):
         generator = np.random.default_rng(seed)
+        found = []
         for number, fit in enumerate(from_random_starts(search, library, effort.descents, generator)):
-            fits.append(fit)
+            found.append(fit)
             tell("random starts", number, effort.descents)
-        fits += swaps(search, sorted(fits, key=_by_residual)[:SWAPPED])
-    tell("candidates", 0, 1)
-    fits.sort(key=_by_residual)
-    fits = [*_again(search, fits[:POLISHED], POLISH), *fits[POLISHED:]]
+        fits += _polished(search, found)
     tell("candidates", 1, 1)
     return search, data, fits
+
+
+def _polished(search: Search, fits: list[Fit]) -> list[Fit]:
+    """Return fits of which the best were taken to the end, and tried with neighbouring elements exchanged."""
+    fits = sorted(fits, key=_by_residual)
+    fits = sorted([*_again(search, fits[:POLISHED], POLISH), *fits[POLISHED:]], key=_by_residual)
+    return fits + swaps(search, fits[:SWAPPED])
 
 
 def _again(search: Search, fits: Iterable[Fit], legs: Sequence[Leg]) -> Iterator[Fit]:

@@ -28,7 +28,8 @@ def standard_orbits(lattice: ArrayLike, frac: ArrayLike, numbers: ArrayLike,
     found, number = None, 0
     for _ in range(ROUNDS):
         try:
-            found = spglib.get_symmetry_dataset(cell, symprec=symprec_angstrom)
+            given = cell[0].tolist(), cell[1].tolist(), cell[2].tolist()
+            found = spglib.get_symmetry_dataset(given, symprec=symprec_angstrom)
         except spglib.SpglibError as error:
             raise StructureError(f"spglib finds no symmetry in the crystal: {error}. Give another symprec.") from error
         if found is None:

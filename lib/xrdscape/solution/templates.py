@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xrdscape.crystal.orbits import Orbits
+from xrdscape.crystal.primitive_groups import primitive_group
 from xrdscape.diffraction.kernels.mesh_kernel import Cell, Moves
 
 Exact = NDArray[np.float64]
@@ -93,3 +94,12 @@ def without_shifts(basis: Exact, polar: Exact) -> Exact:
     inside = shifts @ rows.T
     _, _, turned = np.linalg.svd(inside)
     return (turned[len(directions) :] @ rows).reshape(-1, count, 3)
+
+
+def without_symmetry(known: Template) -> Template:
+    """Return a template that may move in every way, but not as a whole: the triclinic group P1 in the same cell."""
+    cell, count = known.cell, len(known)
+    basis = np.eye(3 * count).reshape(3 * count, count, 3)
+    free = without_shifts(basis, np.eye(3)) @ np.linalg.inv(cell.lattice)
+    alone = cell._replace(rotations=np.eye(3)[None], translations=np.zeros((1, 3)))
+    return Template(known.orbits, alone, Moves(primitive_group(1).strains, np.ascontiguousarray(free)))

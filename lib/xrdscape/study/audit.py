@@ -18,7 +18,7 @@ from xrdscape.errors import RecordError
 from xrdscape.evaluation.matching import CRITERIA
 from xrdscape.runtime.provenance import provenance
 from xrdscape.study.columns import SIMILARITIES, coords, emd, lattice, match, similarity
-from xrdscape.study.jobs import job_of
+from xrdscape.study.jobs import SolutionJob, job_of
 from xrdscape.study.records import crystal, evaluated, made_of
 from xrdscape.study.store import Store
 
@@ -63,9 +63,11 @@ def audit(store: Store, sample: int, seed: int = 0) -> Iterator[dict[str, Any]]:
         raise RecordError("There are no records to audit. `xrdscape campaign` makes them.")
     for _, row in rows.sample(min(sample, len(rows)), random_state=seed).iterrows():
         again = settings[row["shard"]].compute(((row["level"], row["copy"]),)).iloc[0]
-        verdict, difference = verdict_on(row, again, same_arithmetic(made_of(made[row["shard"]], row["copy"])))
+        same = same_arithmetic(made_of(made[row["shard"]], row["copy"]))
+        judge = verdict_on_search if isinstance(settings[row["shard"]], SolutionJob) else verdict_on
+        verdict, difference = judge(row, again, same)
         named = {name: row[name] for name in ("structure", "noise", "level", "copy", "method")}
-        made_again = {"steps": row["steps"], "steps_again": again["steps"], "seconds": again["seconds"]}
+        made_again = {"steps": row.get("steps"), "steps_again": again.get("steps"), "seconds": again["seconds"]}
         yield {**named, "verdict": verdict, "difference": difference, **made_again}
 
 
@@ -104,6 +106,30 @@ def verdict_on(row: pd.Series, again: pd.Series, same: bool = True) -> tuple[Ver
     whole = (lattice("end"), coords("end"), "steps", "stop_reason")
     exact = all(np.array_equal(row[name], again[name]) for name in whole)
     return ("identical" if exact else "equal"), ""
+
+
+SHARE_BOUND = 1e-4
+"""Searches made again have the same result if what their first candidates leave of the pattern is this near."""
+FIRST_CANDIDATES = 3
+
+
+def verdict_on_search(row: pd.Series, again: pd.Series, same: bool = True) -> tuple[Verdict, str]:
+    """Return the same for a search for crystals: what it was asked, and how its first candidates are judged, are to
+    hold; further candidates change places with the last bit."""
+    asked = [name for name in ("crystal", "formula", "space_group", "sites", "free_coords") if row[name] != again[name]]
+    if asked:
+        return "different", ", ".join(f"{name} was {row[name]}" for name in asked)
+    lists = ("r_nano", "r_wp_squared", "loose", "strict")
+    if all(np.array_equal(row[name], again[name]) for name in lists) and row["prototypes"] == again["prototypes"]:
+        return "identical", ""
+    off = [f"solved was {row['solved']}"] if row["solved"] != again["solved"] else []
+    for name, bound in (("r_nano", SHARE_BOUND), ("loose", 0.0)):
+        then, now = (np.asarray(found[name])[:FIRST_CANDIDATES] for found in (row, again))
+        if len(then) != len(now) or np.abs(then - now).max(initial=0) > bound:
+            off.append(f"{name} of the first {FIRST_CANDIDATES} was {np.round(then, 5)}, now {np.round(now, 5)}")
+    if off:
+        return ("different" if same else "elsewhere"), ", ".join(off)
+    return "equal", ""
 
 
 def _start_differs(row: pd.Series, again: pd.Series) -> list[str]:

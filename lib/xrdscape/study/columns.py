@@ -1,5 +1,7 @@
 """The columns of records: their names and types, in one place for files and for everything that reads them."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -114,3 +116,65 @@ OPTIONAL: MappingProxyType[str, Kind] = MappingProxyType(
     }
 )
 """Columns of some kinds of job alone."""
+
+SOLUTION: MappingProxyType[str, Kind] = MappingProxyType(
+    {
+        "structure": "text",
+        "noise": "text",
+        "level": "number",
+        "copy": "whole number",
+        "method": "text",
+        "seed": "whole number",
+        "shard": "text",
+        "seconds": "number",
+        # The crystal asked for.
+        "crystal": "text",
+        "formula": "text",
+        "space_group": "whole number",
+        "sites": "whole number",
+        "free_coords": "whole number",
+        # The search.
+        "fits": "whole number",
+        "solved": "flag",
+        # Its candidates, in their order: what each leaves of the pattern, and how near each is to the crystal.
+        "r_nano": "numbers",
+        "r_wp_squared": "numbers",
+        "loose": "numbers",
+        "strict": "numbers",
+        "rms": "numbers",
+        "contact": "numbers",
+        "origins": "text",
+        "prototypes": "text",
+        # The first of them.
+        "first_group": "whole number",
+        "first_lattice": "numbers",
+        "first_coords": "numbers",
+        "first_numbers": "numbers",
+    }
+)
+"""Columns of the records of structure solution: `structure` is the convention of the pattern, `noise` the protocol,
+`level` the size of the crystallites, `copy` the place of the crystal in the list of those that are asked for."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of one kind of records, and the order of rows in merged files.
+
+    Args:
+        required: of every record.
+        optional: of some.
+        order: columns by which merged files are sorted.
+    """
+
+    required: Mapping[str, Kind]
+    optional: Mapping[str, Kind]
+    order: tuple[str, ...]
+
+
+DESCENTS = Schema(REQUIRED, OPTIONAL, ("noise", "method", "level", "learning_rate", "shard", "copy"))
+SOLUTIONS = Schema(SOLUTION, MappingProxyType({}), ("noise", "method", "level", "copy"))
+
+
+def schema_of(names: Sequence[str]) -> Schema:
+    """Return the schema of records with columns of these names."""
+    return SOLUTIONS if "r_nano" in names else DESCENTS

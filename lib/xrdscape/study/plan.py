@@ -1,6 +1,6 @@
 """Plans: every setting of a study by name, and the jobs that follow from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
@@ -9,12 +9,14 @@ from typing import Any
 import yaml
 
 from xrdscape.crystal.distortion import COORDINATE_LEVELS, LATTICE_LEVELS, Noise
+from xrdscape.diffraction.finite_size import SizeConvention
 from xrdscape.diffraction.instrument import PAPER_INSTRUMENT
 from xrdscape.errors import RecordError
 from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.paths import DATA, REFERENCE_NAMES, from_checkout
-from xrdscape.study.jobs import DescentJob, Job, RelaxationJob, SearchJob
+from xrdscape.study.jobs import DescentJob, Job, RelaxationJob, SearchJob, SolutionJob
 from xrdscape.study.records import PUBLISHED_METHODS, Precision
+from xrdscape.study.solving import Protocol
 
 PLANS_FILE = DATA / "plans.yaml"
 STARTS_PER_JOB = 100
@@ -92,8 +94,51 @@ class Plan:
                     raise RecordError(f"A plan's {name} lacks {', '.join(missing)}.")
 
 
-def jobs(plan: Plan) -> list[Job]:
-    """Return all jobs of a plan: descents of cells, those of coordinates, relaxations, searches beyond the paper."""
+@dataclass(frozen=True)
+class SolutionPlan:
+    """Settings of a benchmark of structure solution (see `study.solving`).
+
+    Args:
+        structures: conventions of the patterns.
+        protocols: what the library may hold.
+        ways: keys of `jobs.solution.WAYS`.
+        sizes_angstrom: of the crystallites.
+        asked: how many crystals are asked for.
+        used: how many of these the plan takes, the first.
+        candidates: how many an answer has at most.
+        seed: of the patterns' noise and of the searches.
+    """
+
+    structures: tuple[SizeConvention, ...] = ("reference-code", "paper")
+    protocols: tuple[Protocol, ...] = ("strict",)
+    ways: tuple[str, ...] = ("solve",)
+    sizes_angstrom: tuple[float, ...] = (100.0, 10.0)
+    asked: int = 400
+    used: int = 400
+    candidates: int = 20
+    seed: int = 0
+
+
+CRYSTALS_PER_JOB = 10
+
+
+def solution_jobs(plan: SolutionPlan) -> list[SolutionJob]:
+    """Return the searches of a plan, some crystals a job."""
+    return [
+        SolutionJob(
+            convention, protocol, way, plan.sizes_angstrom, first, min(CRYSTALS_PER_JOB, plan.used - first),
+            plan.asked, plan.candidates, plan.seed,
+        )
+        for convention, protocol, way in product(plan.structures, plan.protocols, plan.ways)
+        for first in range(0, plan.used, CRYSTALS_PER_JOB)
+    ]  # fmt: skip
+
+
+def jobs(plan: Plan | SolutionPlan) -> Sequence[Job]:
+    """Return all jobs of a plan: descents of cells, those of coordinates, relaxations, searches beyond the paper; or
+    searches for crystals."""
+    if isinstance(plan, SolutionPlan):
+        return solution_jobs(plan)
     descents = sorted(descent_jobs(plan), key=lambda job: job.noise != "lattice")
     return [*descents, *relaxation_jobs(plan), *search_jobs(plan)]
 
@@ -169,11 +214,19 @@ def _groups(levels: tuple[float, ...], copies: int) -> list[tuple[float, ...]]:
 
 
 def load_plan(name: str, path: Path | None = None) -> Plan:
-    """Return the plan of that name in a file of plans, `data/plans.yaml` if none is named.
+    """Return the plan of descents of that name in a file of plans, `data/plans.yaml` if none is named.
 
     Raises:
-        RecordError: no such file or plan, or a setting that no plan has.
+        RecordError: no such file or plan, a setting that no plan has, or a plan of another kind.
     """
+    found = any_plan(name, path)
+    if not isinstance(found, Plan):
+        raise RecordError(f"Plan {name!r} is one of structure solution, and one of descents is needed here.")
+    return found
+
+
+def any_plan(name: str, path: Path | None = None) -> Plan | SolutionPlan:
+    """Return the plan of that name, of any kind; errors as `load_plan`, but for the last."""
     return _plan(name, plans(path))
 
 
@@ -193,12 +246,13 @@ def plans(path: Path | None = None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _plan(name: str, written: Mapping[str, dict[str, Any]]) -> Plan:
+def _plan(name: str, written: Mapping[str, dict[str, Any]]) -> Plan | SolutionPlan:
     if name not in written:
         raise RecordError(f"There is no plan {name!r}. There are: {', '.join(written)}.")
     settings = dict(written[name])
-    base = _plan(settings.pop("like"), written) if "like" in settings else Plan()
-    known = {field.name for field in fields(Plan)}
+    kind = SolutionPlan if settings.pop("kind", "descents") == "solution" else Plan
+    base = _plan(settings.pop("like"), written) if "like" in settings else kind()
+    known = {field.name for field in fields(base)}
     unknown = [key for key in settings if key not in known]
     if unknown:
         raise RecordError(

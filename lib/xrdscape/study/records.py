@@ -192,8 +192,9 @@ def _known(path: Path, reader: Callable[[Path], Any]) -> Any:
 
 def _check(schema: pa.Schema, blame: str) -> None:
     """Raise RecordError where columns are missing, foreign or of another type than `columns` says."""
-    known = {**columns.REQUIRED, **columns.OPTIONAL}
-    faults = [f"the column {name} is missing" for name in columns.REQUIRED if name not in schema.names]
+    asked = columns.schema_of(schema.names)
+    known = {**asked.required, **asked.optional}
+    faults = [f"the column {name} is missing" for name in asked.required if name not in schema.names]
     faults += [f"no record has a column {name}" for name in schema.names if name not in known]
     faults += [
         f"the column {field.name} holds {field.type} where each row has a {known[field.name]}"

@@ -9,6 +9,7 @@ import pandas as pd
 from xrdscape.optimisation.variants import ALL_METHODS
 from xrdscape.study.columns import Ending
 from xrdscape.study.jobs import Job
+from xrdscape.study.jobs.solution import WAYS
 from xrdscape.study.progress import read_progress, spoken
 from xrdscape.study.records import CHGNET, PUBLISHED_METHODS
 from xrdscape.study.store import Store
@@ -34,7 +35,7 @@ def status_table(jobs: Sequence[Job], store: Store, rows: pd.DataFrame | None = 
     failed = set(progress["failed"]) if progress else set()
     rows = store.load(jobs) if rows is None else rows
     broken: Counter[tuple[str, float, str]] = Counter()
-    if len(rows):
+    if "stop_reason" in rows:
         bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
         broken.update(zip(bad["noise"], bad["level"], bad["method"], strict=True))
     counts: dict[tuple[str, float, str], Counter[str]] = {}
@@ -61,7 +62,12 @@ def status_text(jobs: Sequence[Job], store: Store) -> str:
     rows = store.load(jobs)
     table = status_table(jobs, store, rows)
     lines = [table.to_string(index=False), ""]
-    for name, methods in (("descents", PUBLISHED_METHODS), ("relaxations", [CHGNET]), ("searches", ALL_METHODS)):
+    for name, methods in (
+        ("descents", PUBLISHED_METHODS),
+        ("relaxations", [CHGNET]),
+        ("searches", ALL_METHODS),
+        ("solutions", WAYS),
+    ):
         part = table[table["method"].isin(methods)]
         if part.empty:
             continue
@@ -73,7 +79,7 @@ def status_text(jobs: Sequence[Job], store: Store) -> str:
 
 def _broken_ones(rows: pd.DataFrame) -> list[str]:
     """Return the lines on the results that came to nothing, and why."""
-    if rows.empty:
+    if "stop_reason" not in rows:
         return []
     bad = rows[rows["stop_reason"].isin(FAILED_ENDS)]
     groups = bad.groupby(["structure", "noise", "level", "method", "stop_reason"])["copy"].apply(sorted)

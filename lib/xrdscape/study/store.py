@@ -14,6 +14,7 @@ import pandas as pd
 from xrdscape.errors import RecordError
 from xrdscape.paths import CAMPAIGN, RECORDS
 from xrdscape.study import records
+from xrdscape.study.columns import schema_of
 from xrdscape.study.jobs import Job
 
 ENDING = ".parquet"
@@ -106,7 +107,7 @@ class Store:
             sources = [target, *paths] if target.exists() else paths
             rows = pd.concat([records.read(path) for path in sources], ignore_index=True)
             rows = rows.drop_duplicates(["shard", "level", "copy"], keep="last")
-            rows = rows.sort_values(["noise", "method", "level", "learning_rate", "shard", "copy"], kind="stable")
+            rows = rows.sort_values([*schema_of([*rows.columns]).order], kind="stable")
             made = {key: entry for path in sources for key, entry in records.made(path).items()}
             records.write(target, rows.reset_index(drop=True), made)
             for path in paths:

@@ -77,34 +77,34 @@ def unique_reflections(
     found, order = 0, rotations.shape[0]
     for h in range(0, reach[0] + 1):
         for k in range(-reach[1] if h > 0 else 0, reach[1] + 1):
-            for l in range(-reach[2] if h > 0 or k > 0 else 1, reach[2] + 1):
+            for l_ in range(-reach[2] if h > 0 or k > 0 else 1, reach[2] + 1):
                 squared = 0.0
                 for axis in range(3):
-                    part = h * reciprocal[0, axis] + k * reciprocal[1, axis] + l * reciprocal[2, axis]
+                    part = h * reciprocal[0, axis] + k * reciprocal[1, axis] + l_ * reciprocal[2, axis]
                     squared += part * part
                 if squared > q_end * q_end:
                     continue
                 first, same, opposite = True, 0, False
                 for g in range(order):
                     w = rotations[g]
-                    a = h * w[0, 0] + k * w[1, 0] + l * w[2, 0]
-                    b = h * w[0, 1] + k * w[1, 1] + l * w[2, 1]
-                    c = h * w[0, 2] + k * w[1, 2] + l * w[2, 2]
-                    if a == h and b == k and c == l:
+                    a = h * w[0, 0] + k * w[1, 0] + l_ * w[2, 0]
+                    b = h * w[0, 1] + k * w[1, 1] + l_ * w[2, 1]
+                    c = h * w[0, 2] + k * w[1, 2] + l_ * w[2, 2]
+                    if a == h and b == k and c == l_:
                         same += 1
-                        phase = h * translations[g, 0] + k * translations[g, 1] + l * translations[g, 2]
+                        phase = h * translations[g, 0] + k * translations[g, 1] + l_ * translations[g, 2]
                         if abs(phase - np.round(phase)) > 0.02:
                             first = False
                             break
-                    if a == -h and b == -k and c == -l:
+                    if a == -h and b == -k and c == -l_:
                         opposite = True
                     if a < 0 or (a == 0 and (b < 0 or (b == 0 and c < 0))):
                         a, b, c = -a, -b, -c
-                    if a > h or (a == h and (b > k or (b == k and c > l))):
+                    if a > h or (a == h and (b > k or (b == k and c > l_))):
                         first = False
                         break
                 if first and found < most:
-                    hkl[found, 0], hkl[found, 1], hkl[found, 2] = h, k, l
+                    hkl[found, 0], hkl[found, 1], hkl[found, 2] = h, k, l_
                     multiplicity[found] = order / same if opposite else 2 * order / same
                     found += 1
     return hkl[:found].copy(), multiplicity[:found].copy()
@@ -144,9 +144,9 @@ def spread(hkl: Exact, multiplicity: Exact, reciprocal: Exact, cell: Cell, moves
     value, change = np.empty(4), np.empty(4)
     g = np.empty(3)
     for m in range(hkl.shape[0]):
-        h, k, l = hkl[m, 0], hkl[m, 1], hkl[m, 2]
+        h, k, l_ = hkl[m, 0], hkl[m, 1], hkl[m, 2]
         for axis in range(3):
-            g[axis] = h * reciprocal[0, axis] + k * reciprocal[1, axis] + l * reciprocal[2, axis]
+            g[axis] = h * reciprocal[0, axis] + k * reciprocal[1, axis] + l_ * reciprocal[2, axis]
         q = np.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2])
         if q > beam.q_end + TAPER_REACH * beam.taper or q < LEAST_Q:
             continue
@@ -168,7 +168,7 @@ def spread(hkl: Exact, multiplicity: Exact, reciprocal: Exact, cell: Cell, moves
             factor[e] = beam.factors[e, low] + slope[e] * (place - low) * beam.factor_step
         real, imaginary, real_slope, imaginary_slope = 0.0, 0.0, 0.0, 0.0
         for j in range(n):
-            phase = TWO_PI * (h * cell.frac[j, 0] + k * cell.frac[j, 1] + l * cell.frac[j, 2])
+            phase = TWO_PI * (h * cell.frac[j, 0] + k * cell.frac[j, 1] + l_ * cell.frac[j, 2])
             cosine[j], sine[j] = np.cos(phase), np.sin(phase)
             e = cell.species[j]
             real += factor[e] * cosine[j]
@@ -204,7 +204,7 @@ def spread(hkl: Exact, multiplicity: Exact, reciprocal: Exact, cell: Cell, moves
                 d = moves.displacements[b]
                 total = 0.0
                 for j in range(n):
-                    total += turn[j] * (h * d[j, 0] + k * d[j, 1] + l * d[j, 2])
+                    total += turn[j] * (h * d[j, 0] + k * d[j, 1] + l_ * d[j, 2])
                 for p in range(4):
                     if 0 <= node + p < nodes:
                         out[1 + strains + b, node + p] += total * value[p]

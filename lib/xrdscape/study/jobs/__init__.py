@@ -6,5 +6,16 @@ from xrdscape.study.jobs.job import Job, Named
 from xrdscape.study.jobs.reading import job_of
 from xrdscape.study.jobs.relaxation import RelaxationJob
 from xrdscape.study.jobs.search import SearchJob
+from xrdscape.study.jobs.solution import SolutionJob
 
-__all__ = ["ArtefactJob", "DescentJob", "Job", "Named", "RelaxationJob", "SearchJob", "artefact_jobs", "job_of"]
+__all__ = [
+    "ArtefactJob",
+    "DescentJob",
+    "Job",
+    "Named",
+    "RelaxationJob",
+    "SearchJob",
+    "SolutionJob",
+    "artefact_jobs",
+    "job_of",
+]

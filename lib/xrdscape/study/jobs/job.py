@@ -32,7 +32,7 @@ class Job(Protocol):
     @property
     def structure(self) -> str: ...
     @property
-    def noise(self) -> Noise: ...
+    def noise(self) -> str: ...
     @property
     def method(self) -> str: ...
     @property
@@ -61,19 +61,27 @@ class Job(Protocol):
         """Compute the records of the job, or of some of its realisations: one row each."""
 
 
+@runtime_checkable
+class NoisyJob(Job, Protocol):
+    """A job that begins at distorted crystals."""
+
+    @property
+    def noise(self) -> Noise: ...
+
+
 def all_named(levels: tuple[float, ...], copies: int) -> Named:
     """Return the names of all realisations of some levels."""
     return tuple((level, copy) for level in levels for copy in range(copies))
 
 
-def starts_of(job: Job, named: Named) -> list[Structure]:
+def starts_of(job: NoisyJob, named: Named) -> list[Structure]:
     """Return the starting models of some realisations."""
     reference = load_structure(job.structure)
     return [start(job.structure, job.noise, level, copy, job.seed, reference) for level, copy in named]
 
 
 def whole_rows(
-    job: Job,
+    job: NoisyJob,
     named: Named,
     starts: list[Structure],
     refined: list[Structure],

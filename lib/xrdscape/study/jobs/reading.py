@@ -11,6 +11,7 @@ from xrdscape.study.jobs.descent import DescentJob
 from xrdscape.study.jobs.job import Job
 from xrdscape.study.jobs.relaxation import RelaxationJob
 from xrdscape.study.jobs.search import SearchJob
+from xrdscape.study.jobs.solution import SolutionJob
 from xrdscape.study.records import CHGNET, PUBLISHED_METHODS
 
 
@@ -20,6 +21,12 @@ def job_of(record: Mapping[str, Any]) -> Job:
     Raises:
         RecordError: for a method that is not known.
     """
+    if "solution" in record:
+        chosen = {
+            name: record[name]
+            for name in ("structure", "noise", "method", "first", "copies", "asked", "candidates", "seed")
+        }
+        return SolutionJob(**chosen, levels=tuple(record["levels"]))
     common = {"structure": record["structure"], "copies": int(record["copies"]), "seed": int(record["seed"])}
     common["levels"] = tuple(record["levels"])
     method = record["method"]

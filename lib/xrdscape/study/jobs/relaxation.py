@@ -14,7 +14,7 @@ from xrdscape.crystal.structures import load_structure
 from xrdscape.optimisation.energy import MAX_STEPS, Relaxation, relax
 from xrdscape.paths import RECORDS
 from xrdscape.study import records
-from xrdscape.study.jobs.job import Job, Named, all_named, starts_of, whole_rows
+from xrdscape.study.jobs.job import Named, NoisyJob, all_named, starts_of, whole_rows
 from xrdscape.study.jobs.keys import key_of
 from xrdscape.study.records import CHGNET, label
 
@@ -89,7 +89,7 @@ def relaxation_seconds(structure: str) -> float:
     return float(0.09 * len(load_structure(structure)) ** 1.5)
 
 
-def known_relaxations(job: Job, starts: list[Structure], named: Named) -> list[Relaxation]:
+def known_relaxations(job: NoisyJob, starts: list[Structure], named: Named) -> list[Relaxation]:
     """Return the relaxations of starting models: the study's where it has them, or else made now."""
     known = _recorded(RECORDS, job.structure, job.noise, job.seed)
     return [
