@@ -1,5 +1,7 @@
 """The short way for a cell that stays gives the patterns and gradients of the simulator."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tolerances import FLOAT32_GRADIENT, FLOAT32_LOSS, FLOAT32_PATTERN, REDUCED_GRADIENT, REDUCED_LOSS, SUMMED
@@ -82,3 +84,19 @@ def test_losses_and_gradients_are_those_of_the_patterns(name: str, objective: Ob
     assert float((value - full).abs().max()) < (REDUCED_LOSS if dtype == torch.float64 else FLOAT32_LOSS)
     bound = REDUCED_GRADIENT if dtype == torch.float64 else FLOAT32_GRADIENT
     assert float((gradient - slope).abs().max() / slope.abs().max()) < bound
+
+
+@pytest.mark.parametrize("objective", [*OBJECTIVES.values(), replace(OBJECTIVES["cosine"], kernel_id=None)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_is_autograds_to_the_last_bit(objective: Objective, dtype: torch.dtype) -> None:
+    reference = load_structure("NaS")
+    simulator = Simulator(reference, Instrument(step_deg=0.05), dtype, hkl_max=objective.hkl_max)
+    lattice, sites = to_tensors([start("NaS", "coordinates", 0.02, copy, structure=reference) for copy in range(2)])
+    target = simulator(*to_tensors([reference], dtype))[0]
+    loss, moved = fixed_cell_loss(simulator, lattice[:1].to(dtype), objective, target), sites.to(dtype)
+    value, gradient = loss.gradient(moved)
+    losses = loss(moved.requires_grad_())
+    (expected,) = torch.autograd.grad(losses.sum(), moved)
+    assert torch.equal(value, losses.detach().to(dtype))
+    assert torch.equal(gradient, expected)
+    assert gradient.dtype == value.dtype == dtype

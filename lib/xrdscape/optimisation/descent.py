@@ -17,7 +17,7 @@ from xrdscape.optimisation.fixed_cell import FixedCellLoss, fixed_cell_loss
 from xrdscape.optimisation.log_axis import LogAxis
 from xrdscape.optimisation.moving_cell import moving_cell_gradient, moving_cell_loss
 from xrdscape.optimisation.objectives import Objective, refuse_empty, weighted
-from xrdscape.optimisation.parameters import LatticeParameters, Parameterisation
+from xrdscape.optimisation.parameters import CoordinateParameters, LatticeParameters, Parameterisation
 from xrdscape.optimisation.problem import Problem
 from xrdscape.optimisation.rules import PLAIN, Rule
 from xrdscape.optimisation.stopping import IMPOSSIBLE, NOT_FINITE, RUNNING, StoppingRule, tested
@@ -222,6 +222,9 @@ def evaluate(descent: Descent, state: State) -> tuple[Tensor, Tensor]:
         # The parameters are the cell itself.
         given = state.reflections, state.geometrical, objective, target
         return moving_cell_gradient(simulator, state.parameters, *given)
+    if type(state.parameterisation) is CoordinateParameters and state.fixed is not None:
+        # The parameters are the coordinates themselves.
+        return state.fixed.gradient(state.parameters)
     parameters = state.parameters.detach().requires_grad_()
     lattice, frac_coords = state.parameterisation.crystal(parameters)
     if state.fixed is not None:

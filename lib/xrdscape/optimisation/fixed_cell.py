@@ -62,12 +62,7 @@ class _CompiledLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, frac_coords: Tensor, compiled: "Compiled") -> Tensor:
-        places = frac_coords.detach().contiguous().numpy()
-        results = Results(np.empty(len(places)), np.empty_like(places))
-        over_samples(
-            fixed_kernel.losses, fixed_kernel.losses_over, len(places), len(compiled.reflections.group),
-            compiled.compared, places, compiled.reflections, compiled.moments, compiled.bands, results,
-        )  # fmt: skip
+        results = _swept(frac_coords, compiled)
         ctx.gradient = results.gradient
         return torch.from_numpy(results.loss)
 
@@ -77,6 +72,17 @@ class _CompiledLoss(torch.autograd.Function):
         # In numpy: an operation on so few numbers takes torch several times as long.
         scale = gradient.numpy().astype(ctx.gradient.dtype)
         return torch.from_numpy(ctx.gradient * scale[:, None, None]), None
+
+
+def _swept(frac_coords: Tensor, compiled: "Compiled") -> Results:
+    """Return losses [B] and their gradients [B, N, 3]."""
+    places = frac_coords.detach().contiguous().numpy()
+    results = Results(np.empty(len(places)), np.empty_like(places))
+    over_samples(
+        fixed_kernel.losses, fixed_kernel.losses_over, len(places), len(compiled.reflections.group),
+        compiled.compared, places, compiled.reflections, compiled.moments, compiled.bands, results,
+    )  # fmt: skip
+    return results
 
 
 def compiles(given: Tensor) -> bool:
@@ -164,6 +170,21 @@ class FixedCellLoss:
         if self.compiled is None:
             return self.objective.loss(self.cell.patterns(frac_coords), self.target)
         return apply_first_order(_CompiledLoss, frac_coords, self.compiled)
+
+    def gradient(
+        self, frac_coords: Float[Tensor, "batch sites 3"]
+    ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch sites 3"]]:
+        """Return the loss and its gradient in the coordinates, in the precision of these.
+
+        Where they are compiled, autograd is not asked: it costs a small batch half of its time.
+        """
+        if self.compiled is None:
+            frac_coords = frac_coords.detach().requires_grad_()
+            losses = self(frac_coords)
+            (slopes,) = torch.autograd.grad(losses, frac_coords, torch.ones_like(losses))
+            return losses.detach().to(frac_coords.dtype), slopes
+        results = _swept(frac_coords, self.compiled)
+        return torch.from_numpy(results.loss).to(frac_coords.dtype), torch.from_numpy(results.gradient)
 
 
 def fixed_cell_loss(

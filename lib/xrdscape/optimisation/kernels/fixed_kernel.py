@@ -42,27 +42,29 @@ def _product(bands: Array, first: Array, group: int, values: Array) -> float:
 def _pattern(intensity: Exact, bands: Bands, at_segments: Array, at_blocks: Array, pattern: Array) -> None:
     """Write the pattern [n] of groups of these intensities, and the values at both kinds of nodes on the way."""
     pattern[:], at_segments[:], at_blocks[:] = 0, 0, 0
-    nowhere, kind = np.zeros_like(bands.first_point), bands.near.dtype.type
+    first_point, near, first_node, fine, coarse, to_points, to_segments = bands
+    nowhere, kind = np.zeros_like(first_point), near.dtype.type
     for group in range(intensity.shape[0]):
         value = kind(intensity[group])
-        _add(bands.near, bands.first_point, group, value, pattern)
-        _add(bands.fine, bands.first_node, group, value, at_segments)
-        _add(bands.coarse, nowhere, group, value, at_blocks)
-    spread(bands.to_segments, at_blocks, at_segments)
-    spread(bands.to_points, at_segments, pattern)
+        _add(near, first_point, group, value, pattern)
+        _add(fine, first_node, group, value, at_segments)
+        _add(coarse, nowhere, group, value, at_blocks)
+    spread(to_segments, at_blocks, at_segments)
+    spread(to_points, at_segments, pattern)
 
 
 @njit(nogil=True)
 def _intensity_slopes(gradient: Array, bands: Bands, at_segments: Array, at_blocks: Array, slopes: Exact) -> None:
     """Write the adjoint of `_pattern`: slopes in the intensities from those in the pattern."""
-    collect(bands.to_points, gradient, at_segments)
-    collect(bands.to_segments, at_segments, at_blocks)
-    nowhere = np.zeros_like(bands.first_point)
+    first_point, near, first_node, fine, coarse, to_points, to_segments = bands
+    collect(to_points, gradient, at_segments)
+    collect(to_segments, at_segments, at_blocks)
+    nowhere = np.zeros_like(first_point)
     for group in range(slopes.shape[0]):
         slopes[group] = (
-            _product(bands.near, bands.first_point, group, gradient)
-            + _product(bands.fine, bands.first_node, group, at_segments)
-            + _product(bands.coarse, nowhere, group, at_blocks)
+            _product(near, first_point, group, gradient)
+            + _product(fine, first_node, group, at_segments)
+            + _product(coarse, nowhere, group, at_blocks)
         )
 
 
