@@ -6,7 +6,7 @@ A descent from far away follows the widest blur first, for under it peaks overla
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,15 +134,27 @@ def evidence(
 
 def _stage(q: Exact, values: Exact, thickness: float, sigma: float, blur: float, last: float) -> Target:
     """Return the target under one blur, on a mesh as fine as the blur asks for."""
-    grid_step, whole = q[1] - q[0], math.hypot(sigma, blur)
-    step = whole / NODES_PER_SIGMA
-    first = -2 * step
-    nodes = first + step * np.arange(math.ceil(last / step) + 6)
+    grid_step, whole = float(q[1] - q[0]), math.hypot(sigma, blur)
     smooth = gaussian_filter1d(values, blur / grid_step, mode="constant") if blur else values
-    used = slice(0, None, max(1, round(POINTS_EVERY * step / grid_step)))
+    every = points_every(whole, grid_step)
+    step = whole / NODES_PER_SIGMA
+    kernel = _kernel(float(q[0]), grid_step * every, len(smooth[::every]), thickness, whole, step, last)
+    return Target(np.ascontiguousarray(smooth[::every]), kernel, -2 * step, step)
+
+
+def points_every(sigma_inv_angstrom: float, step_inv_angstrom: float) -> int:
+    """Return how many steps of a pattern's grid lie from one point that a search uses to the next."""
+    return max(1, round(POINTS_EVERY * sigma_inv_angstrom / NODES_PER_SIGMA / step_inv_angstrom))
+
+
+@lru_cache(maxsize=64)
+def _kernel(start: float, apart: float, count: int, thickness: float, sigma: float, step: float, last: float) -> Exact:
+    """Return the matrix from the nodes of a mesh to points start, start + apart, ..."""
+    q = start + apart * np.arange(count)
+    nodes = step * (np.arange(math.ceil(last / step) + 6) - 2)
     # Spreading by the spline widens by a variance of step^2 / 3, which the Gaussian gives back.
-    kernel = smoothed_sinc_squared(q[None, used] - nodes[:, None], thickness, math.sqrt(whole**2 - step**2 / 3))
-    return Target(np.ascontiguousarray(smooth[used]), np.ascontiguousarray(kernel), float(first), float(step))
+    values = smoothed_sinc_squared(q - nodes[:, None], thickness, math.sqrt(sigma**2 - step**2 / 3))
+    return np.ascontiguousarray(values)
 
 
 def unpooled(intensity: Exact, pooled: int) -> Exact:

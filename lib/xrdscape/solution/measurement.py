@@ -47,6 +47,7 @@ class Measurement:
         q_end_inv_angstrom, taper_inv_angstrom: end of the reflections in it.
         pooled: how many finer points each intensity is the largest of.
         source: of form factors.
+        convention: that the pattern was made by, if by one of PXRDnet's.
         unknown: what is to be fitted of the peaks' shape.
         remarks: what was assumed, a sentence each.
     """
@@ -61,6 +62,7 @@ class Measurement:
     taper_inv_angstrom: float = EDGE_TAPER
     pooled: int = 1
     source: FormFactorSource = "electron"
+    convention: SizeConvention | None = None
     unknown: tuple[Unknown, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -97,7 +99,7 @@ def nano_measurement(
     thickness = LENGTHS[convention] * (size_angstrom if size_angstrom is not None else 50.0)
     return Measurement(
         q[used], values[used], rules.wavelength_angstrom, sigma, thickness,
-        q_end_inv_angstrom=end, pooled=rules.pool, unknown=() if size_angstrom is not None else ("thickness",),
+        q_end_inv_angstrom=end, pooled=rules.pool, convention=convention, unknown=() if size_angstrom is not None else ("thickness",),
     )  # fmt: skip
 
 
@@ -161,8 +163,7 @@ def measurement(
     end = float(grid[-1]) + BEYOND * sigma
     return Measurement(
         grid, values, wavelength, sigma, thickness, B_ISO if pattern.has_background else 0.0, end,
-        TAPER_SHARE * sigma, 1, "international-tables",
-        tuple(unknown), tuple(remarks),
+        TAPER_SHARE * sigma, 1, "international-tables", None, tuple(unknown), tuple(remarks),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from xrdscape.patterns.reading import read_pattern
 from xrdscape.patterns.scan import AxisName
 from xrdscape.solution.candidates import Candidate, ranked, swaps
 from xrdscape.solution.chemistry import Chemistry
+from xrdscape.solution.exact import exact_pattern, exactly
 from xrdscape.solution.library import Library, carried_library, formula_of
 from xrdscape.solution.measurement import Measurement, measurement
 from xrdscape.solution.prototypes import LAST, Effort, Fit, Leg, Search, prototypes, relaxed
@@ -151,7 +152,7 @@ def _fits(
             search = Search.of(contents, data.evidence(), sizes, effort)
             fits = list(_again(search, sorted(fits, key=_by_residual)[:REFITTED], POLISH))
         tell("peak shape", 1, 1)
-    fits = _polished(search, fits)
+    fits = _polished(search, data, fits)
     enough = explained_below(data)
     if effort.descents and not any(c.likely and c.residual < enough for c in ranked(search, fits, 3)):
         generator = np.random.default_rng(seed)
@@ -159,16 +160,22 @@ def _fits(
         for number, fit in enumerate(from_random_starts(search, library, effort.descents, generator)):
             found.append(fit)
             tell("random starts", number, effort.descents)
-        fits += _polished(search, found)
+        fits += _polished(search, data, found)
     tell("candidates", 1, 1)
     return search, data, fits
 
 
-def _polished(search: Search, fits: list[Fit]) -> list[Fit]:
+def _polished(search: Search, data: Measurement, fits: list[Fit]) -> list[Fit]:
     """Return fits of which the best were taken to the end, and tried with neighbouring elements exchanged."""
+    exact = exact_pattern(data)
+
+    def to_the_end(some: list[Fit]) -> list[Fit]:
+        some = sorted(_again(search, some, POLISH), key=_by_residual)
+        return some if exact is None else list(exactly(search, some, exact))
+
     fits = sorted(fits, key=_by_residual)
-    fits = sorted([*_again(search, fits[:POLISHED], POLISH), *fits[POLISHED:]], key=_by_residual)
-    return fits + swaps(search, fits[:SWAPPED])
+    best = sorted(to_the_end(fits[:POLISHED]), key=_by_residual)
+    return [*best, *to_the_end(swaps(search, best[:SWAPPED])), *fits[POLISHED:]]
 
 
 def _again(search: Search, fits: Iterable[Fit], legs: Sequence[Leg]) -> Iterator[Fit]:
