@@ -144,3 +144,8 @@ FINITE_SIZE_SLOPE = 1e-6
 1e4, adds h^2 / 6 of itself, rounding 1e-13 over the step."""
 SAME_RESIDUAL = 1e-6
 """Absolute; the project's claim. Two programs for one list of lines, both in float64: 1e-25 was seen."""
+PAIR_SUM = 1e-5
+"""Relative. Distances are put into bins of 0.01 angstrom with their means: an error of (Q 0.01)^2 / 72 at most; the
+other program's numbers have seven digits, its form factors' coefficients six."""
+SAME_LINES = 1e-12
+"""Relative. Bragg's law in float64 by two formulas."""

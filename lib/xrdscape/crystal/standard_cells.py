@@ -10,6 +10,10 @@ from pymatgen.core import Structure
 from xrdscape.crystal.reading import SYMPREC_ANGSTROM
 from xrdscape.errors import StructureError
 
+ANGLE_TOLERANCE_DEG = 5.0
+"""Tolerance of angles in the symmetry search, as pymatgen sets it: with spglib's own, a crystal at the edge of
+`symprec` may get another symmetry here than there."""
+
 
 class OrderedCell(NamedTuple):
     """A cell with one element on each site.
@@ -56,7 +60,7 @@ def conventional_standard(structure: Structure, symprec: float = SYMPREC_ANGSTRO
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
     try:
-        return SpacegroupAnalyzer(structure, symprec=symprec).get_conventional_standard_structure()
+        return SpacegroupAnalyzer(structure, symprec, ANGLE_TOLERANCE_DEG).get_conventional_standard_structure()
     except Exception as problem:  # spglib's and pymatgen's own reasons
         raise StructureError(
             f"No symmetry is found for {structure.composition.reduced_formula} within {symprec:g} angstrom. "
@@ -75,7 +79,7 @@ def idealised(cell: OrderedCell, symprec: float = SYMPREC_ANGSTROM) -> OrderedCe
     kinds = [symbols.index(element) for element in cell.elements]
     given = cell.vectors.tolist(), cell.frac_coords.tolist(), kinds
     try:
-        found = spglib.standardize_cell(given, to_primitive=True, symprec=symprec)
+        found = spglib.standardize_cell(given, to_primitive=True, symprec=symprec, angle_tolerance=ANGLE_TOLERANCE_DEG)
     except spglib.SpglibError:
         found = None
     if found is None:

@@ -64,7 +64,7 @@ def smoothed_sinc_squared(
     """Return t / (2 pi) sinc^2(q t / 2) convolved with a Gaussian of unit area.
 
     It is the Fourier integral of a triangle times a Gaussian, (1 / pi) int_0^t (1 - r / t) exp(-a^2 r^2) cos(q r) dr
-    with a = sigma / sqrt(2), which the Faddeeva function w gives: eq:finite-size of the page on nanocrystals.
+    with a = sigma / sqrt(2), which the Faddeeva function w gives: eq:finite-size of the page on finite size.
 
     Args:
         q_inv_angstrom: distances from the centre, any shape.

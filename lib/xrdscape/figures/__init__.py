@@ -27,6 +27,7 @@ _NAMES = {
         "scaling_figure",
         "split_figure",
     ),
+    "finite_size": ("size_comparison_figure", "size_profile_figure"),
     "form_factors": ("form_factor_sources_figure",),
     "flatness": ("flatness_figure",),
     "geometry": (

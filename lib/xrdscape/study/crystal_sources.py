@@ -25,7 +25,7 @@ CARRIED = DATA / "mp20_sample_50.csv.gz"
 
 MP20_PARTS = ("train", "val", "test")
 MP20_ADDRESS = "https://raw.githubusercontent.com/txie-93/cdvae/main/data/mp_20/{part}.csv"
-"""MP-20: 45,231 crystals of at most 20 atoms in the primitive cell, of the Materials Project (CC BY 4.0), as T. Xie et
+"""MP-20: 45,229 crystals of at most 20 atoms in the primitive cell, of the Materials Project (CC BY 4.0), as T. Xie et
 al., "Crystal diffusion variational autoencoder for periodic material generation" (ICLR 2022), chose and parted them."""
 MP20_FOLDER = BUILD / "mp_20"
 
