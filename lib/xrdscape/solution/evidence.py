@@ -149,11 +149,11 @@ def points_every(sigma_inv_angstrom: float, step_inv_angstrom: float) -> int:
 
 @lru_cache(maxsize=64)
 def _kernel(start: float, apart: float, count: int, thickness: float, sigma: float, step: float, last: float) -> Exact:
-    """Return the matrix from the nodes of a mesh to points start, start + apart, ..."""
+    """Return the matrix from the nodes of a mesh to points start, start + apart, ... [points, nodes]."""
     q = start + apart * np.arange(count)
     nodes = step * (np.arange(math.ceil(last / step) + 6) - 2)
     # Spreading by the spline widens by a variance of step^2 / 3, which the Gaussian gives back.
-    values = smoothed_sinc_squared(q - nodes[:, None], thickness, math.sqrt(sigma**2 - step**2 / 3))
+    values = smoothed_sinc_squared(q[:, None] - nodes, thickness, math.sqrt(sigma**2 - step**2 / 3))
     return np.ascontiguousarray(values)
 
 

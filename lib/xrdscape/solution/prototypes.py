@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Literal, NamedTuple
@@ -50,6 +51,13 @@ class Effort:
     symmetric: bool = True
 
 
+SECOND_START = 1.5
+"""A second scale is begun from where the scan is no worse there than this multiple of the best."""
+ENDED, HOPEFUL = 60, 0.01
+"""How many descents are taken to the pattern without blur, and the unexplained share under the last blur below which
+more are."""
+LARGE_CELL = 20
+"""Atoms of a cell for which `Effort.fits` is meant."""
 CHEMISTRY_WEIGHT = 1e-4
 """Unexplained share that a step along the Mendeleev numbers is worth in the order of the fits."""
 Origin = Literal["prototype", "sequence", "swap"]
@@ -165,23 +173,11 @@ def kinds_of(orbits: Orbits) -> Orbits:
 
 
 def _lowest(shares: Exact) -> NDArray[np.int64]:
-    """Return the places of the two lowest local minima, or of the one that there is."""
+    """Return the places of the two lowest local minima, or of one where the other is much higher."""
     padded = np.concatenate([[np.inf], shares, [np.inf]])
     minima = np.flatnonzero((shares <= padded[:-2]) & (shares <= padded[2:]))
-    return minima[np.argsort(shares[minima])][:2]
-
-
-def descend(search: Search, start: Start) -> Fit:
-    """Return the best fit of a template, under one blur after the other: of the cell first, then of atoms as well."""
-    known, best = start.template, None
-    legs = schedule(len(search.evidence.stages), known.free_coords > 0, search.effort)
-    for scale in start.starts:
-        cell = known.cell._replace(lattice=known.cell.lattice * scale)
-        found = relaxed(search, known, cell, legs)
-        if best is None or found.residual < best.residual:
-            best = found
-    assert best is not None
-    return Fit(known, best.cell, best.residual, start.place, "prototype")
+    minima = minima[np.argsort(shares[minima])][:2]
+    return minima[shares[minima] <= SECOND_START * shares[minima[0]]]
 
 
 @dataclass(frozen=True)
@@ -197,12 +193,12 @@ LAST = -1
 
 
 def schedule(stages: int, atoms: bool, effort: Effort) -> tuple[Leg, ...]:
-    """Return the legs of a descent: 8 steps of the cell under the widest blur, 6 under the next, 8 of cell and atoms
-    there and under each further blur, and 12 of both on the pattern as it is."""
+    """Return the legs of a descent before the last: 8 steps of the cell under the widest blur, 6 under the next, and 8
+    of cell and atoms there and under each further blur."""
     if not effort.annealed:
-        return (Leg(LAST, False, 14), Leg(LAST, True, 20))
+        return (Leg(LAST, False, 14), Leg(LAST, True, 8))
     moving = tuple(Leg(stage, True, 8) for stage in range(1 if atoms else 2, stages - 1))
-    return (Leg(0, False, 8), Leg(1, False, 6), *moving, Leg(LAST, True, 12))
+    return (Leg(0, False, 8), Leg(1, False, 6), *moving)
 
 
 class Relaxed(NamedTuple):
@@ -231,20 +227,47 @@ def relaxed(search: Search, known: Template, cell: Cell, legs: Sequence[Leg], we
     return Relaxed(cell, residual)
 
 
-def prototypes(search: Search, library: Library, tell: Callable[[int], None] | None = None) -> Iterator[Fit]:
-    """Yield fits of the library's entries of the right type, those first that the scan likes best.
+def prototypes(search: Search, library: Library, tell: Callable[[int, int], None] | None = None) -> list[Fit]:
+    """Return fits of the library's entries of the right type: those that the scan likes best, and of these, those taken
+    to the end that fit best under the blurs.
 
     Args:
         search: for what.
         library: its chosen entries.
-        tell: told how many there will be.
+        tell: told how many descents are done, and of how many.
     """
     candidates = list(starts(search, library, library.of_type(search.counts).arrangements()))
     candidates.sort(key=lambda start: start.residual + CHEMISTRY_WEIGHT * start.chemistry)
-    if tell:
-        tell(len(candidates[: search.effort.fits]))
-    for start in candidates[: search.effort.fits]:
-        try:
-            yield descend(search, start)
-        except np.linalg.LinAlgError:
-            continue
+    chosen = candidates[: descents_worth(search)]
+    blurred: list[Fit] = []
+    for number, start in enumerate(chosen):
+        blurred += _under_blurs(search, start)
+        if tell:
+            tell(number + 1, len(chosen) + ENDED)
+    blurred.sort(key=lambda fit: fit.residual)
+    ended: list[Fit] = []
+    for number, fit in enumerate(blurred):
+        if number >= ENDED and fit.residual > HOPEFUL:
+            break
+        with suppress(np.linalg.LinAlgError):
+            end = relaxed(search, fit.template, fit.cell, (Leg(LAST, True, 12),))
+            ended.append(replace(fit, cell=end.cell, residual=end.residual))
+        if tell:
+            tell(len(chosen) + min(number + 1, ENDED), len(chosen) + ENDED)
+    return ended
+
+
+def descents_worth(search: Search) -> int:
+    """Return how many descents a search makes: more for small cells, whose types have more entries and cost less."""
+    return round(search.effort.fits * (LARGE_CELL / min(sum(search.counts), LARGE_CELL)) ** 0.7)
+
+
+def _under_blurs(search: Search, start: Start) -> list[Fit]:
+    """Return the better of a template's descents under one blur after the other, or none where that fails."""
+    known, found = start.template, []
+    legs = schedule(len(search.evidence.stages), known.free_coords > 0, search.effort)
+    for scale in start.starts:
+        with suppress(np.linalg.LinAlgError):
+            end = relaxed(search, known, known.cell._replace(lattice=known.cell.lattice * scale), legs)
+            found.append(Fit(known, end.cell, end.residual, start.place, "prototype"))
+    return sorted(found, key=lambda fit: fit.residual)[:1]

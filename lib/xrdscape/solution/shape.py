@@ -25,9 +25,9 @@ def pattern_of(search: Search, fit: Fit, stage: int = -1):  # type: ignore[no-un
     end = search.beam.q_end + 4 * search.beam.taper
     hkl, multiplicity = unique_reflections(reciprocal, cell.rotations, cell.translations, end, 6000)
     still = Moves(np.zeros((0, 3, 3)), np.zeros((0, len(cell.frac), 3)))
-    out = np.empty((1, target.kernel.shape[0]))
+    out = np.empty((target.kernel.shape[1], 1))
     spread(hkl, multiplicity, reciprocal, cell, still, search.beam, target.first_node, target.step, out)
-    return out[0] @ target.kernel
+    return target.kernel @ out[:, 0]
 
 
 def unexplained(search: Search, fit: Fit) -> float:

@@ -140,10 +140,7 @@ def _fits(
 ) -> tuple[Search, Measurement, list[Fit]]:  # fmt: skip
     """Return the search for one content of the cell, the measurement with the shape fitted, and all fits."""
     search = Search.of(contents, data.evidence(), sizes, effort)
-    fits = []
-    for number, fit in enumerate(prototypes(search, library, lambda of: tell("prototypes", 0, of))):
-        fits.append(fit)
-        tell("prototypes", number + 1, effort.fits)
+    fits = prototypes(search, library, lambda done, of: tell("prototypes", done, of))
     if data.unknown and fits:
         tell("peak shape", 0, 1)
         for _ in range(2):

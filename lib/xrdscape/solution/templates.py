@@ -19,7 +19,7 @@ class Template:
     Args:
         orbits: that it was made from; their numbers are places in a list of elements.
         cell: the primitive cell; the species are those places.
-        moves: strains, and displacements without shifts of the whole, each of unit length in angstrom.
+        moves: strains, and displacements of single orbits, each of unit length in angstrom; no shift of the whole.
     """
 
     orbits: Orbits
@@ -60,46 +60,32 @@ def template(orbits: Orbits) -> Template:
 
 
 def displacements(orbits: Orbits, lattice: Exact) -> Exact:
-    """Return a basis of the displacements that keep the symmetry, without shifts of the whole [K, N, 3]: fractional,
-    and orthonormal in angstrom."""
+    """Return a basis of the displacements that keep the symmetry, one orbit each [K, N, 3]: fractional, orthonormal in
+    angstrom.
+
+    A shift of the whole along a polar direction is not among them: the first orbit stays where it is along those.
+    """
     group, sites = orbits.group, orbits.expanded
     inverse, count = np.linalg.inv(lattice), len(sites.frac)
+    # As rows of Cartesian displacements: x = f L, so that f' = P f is x' = x (L^-1 P^T L).
+    polar = inverse @ group.rotations.mean(0).T @ lattice
     basis = []
     for place, projector in enumerate(sites.projectors):
-        # As rows of Cartesian displacements: x = f L, so that f' = P f is x' = x (L^-1 P^T L).
         cartesian = inverse @ projector.T @ lattice
+        if place == 0:
+            cartesian = cartesian - polar
         values, vectors = np.linalg.eigh((cartesian + cartesian.T) / 2)
         there = np.flatnonzero(sites.orbit == place)
         for vector in vectors[:, values > 0.5].T:
             moved = np.zeros((count, 3))
-            turned = group.rotations[sites.operation[there]] @ (vector @ inverse)
-            moved[there] = turned @ lattice
+            moved[there] = group.rotations[sites.operation[there]] @ (vector @ inverse)
             basis.append(moved / np.sqrt(len(there)))
-    if not basis:
-        return np.zeros((0, count, 3))
-    whole = without_shifts(np.array(basis), inverse @ group.rotations.mean(0).T @ lattice)
-    return np.ascontiguousarray(whole @ inverse)
-
-
-def without_shifts(basis: Exact, polar: Exact) -> Exact:
-    """Return an orthonormal basis [K', N, 3] of what is left of another [K, N, 3] once shifts of the whole along the
-    group's polar directions, the image of `polar` [3, 3], are taken off."""
-    values, vectors = np.linalg.eigh((polar + polar.T) / 2)
-    count, rows = basis.shape[1], basis.reshape(len(basis), -1)
-    directions = vectors[:, values > 0.5].T
-    if not len(directions):
-        return basis
-    shifts = np.array([np.tile(direction, count) / np.sqrt(count) for direction in directions])
-    # In coordinates of the basis, which holds the shifts: the rest is the null space of their rows.
-    inside = shifts @ rows.T
-    _, _, turned = np.linalg.svd(inside)
-    return (turned[len(directions) :] @ rows).reshape(-1, count, 3)
+    return np.array(basis).reshape(-1, count, 3)
 
 
 def without_symmetry(known: Template) -> Template:
     """Return a template that may move in every way, but not as a whole: the triclinic group P1 in the same cell."""
     cell, count = known.cell, len(known)
-    basis = np.eye(3 * count).reshape(3 * count, count, 3)
-    free = without_shifts(basis, np.eye(3)) @ np.linalg.inv(cell.lattice)
+    free = np.eye(3 * count).reshape(3 * count, count, 3)[3:] @ np.linalg.inv(cell.lattice)
     alone = cell._replace(rotations=np.eye(3)[None], translations=np.zeros((1, 3)))
     return Template(known.orbits, alone, Moves(primitive_group(1).strains, np.ascontiguousarray(free)))

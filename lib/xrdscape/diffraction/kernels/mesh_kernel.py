@@ -153,10 +153,44 @@ def spline(u: float, step: float, values: Exact, slopes: Exact) -> None:
 
 
 @kept(fastmath=True)
+def phase_tables(hkl: Exact, frac: Exact) -> tuple[Exact, Exact, Whole]:
+    """Return cos and sin of 2 pi m x for each site's coordinates and m from minus the largest index to it, [3, N, m],
+    and the places of m = 0 [3]: products of them give the phases of all reflections."""
+    most = np.zeros(3, np.int64)
+    for m in range(hkl.shape[0]):
+        for axis in range(3):
+            most[axis] = max(most[axis], abs(int(hkl[m, axis])))
+    width = 2 * most.max() + 1
+    cosine, sine = np.empty((3, frac.shape[0], width)), np.empty((3, frac.shape[0], width))
+    for axis in range(3):
+        for j in range(frac.shape[0]):
+            once_cos, once_sin = np.cos(TWO_PI * frac[j, axis]), np.sin(TWO_PI * frac[j, axis])
+            c, s, zero = 1.0, 0.0, most[axis]
+            for m in range(zero + 1):
+                cosine[axis, j, zero + m], sine[axis, j, zero + m] = c, s
+                cosine[axis, j, zero - m], sine[axis, j, zero - m] = c, -s
+                c, s = c * once_cos - s * once_sin, s * once_cos + c * once_sin
+    return cosine, sine, most
+
+
+@kept(fastmath=True)
+def moved_sites(displacements: Exact) -> Whole:
+    """Return the first site that each displacement [K, N, 3] moves, and the one after the last, [K, 2]."""
+    found = np.zeros((displacements.shape[0], 2), np.int64)
+    for b in range(displacements.shape[0]):
+        first, last = displacements.shape[1], 0
+        for j in range(displacements.shape[1]):
+            if displacements[b, j, 0] != 0 or displacements[b, j, 1] != 0 or displacements[b, j, 2] != 0:
+                first, last = min(first, j), j + 1
+        found[b, 0], found[b, 1] = first, last
+    return found
+
+
+@kept(fastmath=True)
 def spread(hkl: Exact, multiplicity: Exact, reciprocal: Exact, cell: Cell, moves: Moves, beam: Beam,
            first_node: float, step: float, out: Exact) -> None:  # fmt: skip
-    """Write the intensities of a crystal spread on the mesh to row 0 of `out` [1 + S + K, nodes], and to the rows after
-    it their derivatives in the strains and displacements, where the array has rows for them.
+    """Write the intensities of a crystal spread on the mesh to column 0 of `out` [nodes, 1 + S + K], and to the columns
+    after it their derivatives in the strains and displacements, where the array has columns for them.
 
     Args:
         hkl, multiplicity: from `unique_reflections`.
@@ -168,12 +202,16 @@ def spread(hkl: Exact, multiplicity: Exact, reciprocal: Exact, cell: Cell, moves
         out: overwritten.
     """
     out[:] = 0.0
-    n, nodes, kinds = cell.frac.shape[0], out.shape[1], beam.factors.shape[0]
+    n, nodes, kinds = cell.frac.shape[0], out.shape[0], beam.factors.shape[0]
     strains, shifts = moves.strains.shape[0], moves.displacements.shape[0]
-    derive = out.shape[0] > 1
+    derive, columns = out.shape[1] > 1, out.shape[1]
+    cos_table, sin_table, zero = phase_tables(hkl, cell.frac)
+    moved = moved_sites(moves.displacements)
     factor, slope = np.empty(kinds), np.empty(kinds)
-    cosine, sine, turn = np.empty(n), np.empty(n), np.empty(n)
+    cosine, sine = np.empty(n), np.empty(n)
     value, change = np.empty(4), np.empty(4)
+    # Of a reflection: how its intensity and its place change with each parameter.
+    rise, shift = np.zeros(columns), np.zeros(columns)
     g = np.empty(3)
     for m in range(hkl.shape[0]):
         h, k, l_ = hkl[m, 0], hkl[m, 1], hkl[m, 2]
@@ -187,26 +225,29 @@ def spread(hkl: Exact, multiplicity: Exact, reciprocal: Exact, cell: Cell, moves
         if s2 > LARGEST_SINE_SQUARED:
             continue
         fade = 1 / (1 + np.exp((q - beam.q_end) / beam.taper))
-        fade_slope = -fade * (1 - fade) / beam.taper
         # Lorentz and polarisation, (1 + cos^2 2 theta) / (sin^2 theta cos theta).
         cos = np.sqrt(1 - s2)
         above, below = 2 - 4 * s2 * (1 - s2), s2 * cos
         lorentz = above / below
-        lorentz_slope = ((8 * s2 - 4) / below - above / (below * below) * (cos - s2 / (2 * cos))) * 2 * s2 / q
         place = q / beam.factor_step
         low = min(int(place), beam.factors.shape[1] - 2)
         for e in range(kinds):
             slope[e] = (beam.factors[e, low + 1] - beam.factors[e, low]) / beam.factor_step
             factor[e] = beam.factors[e, low] + slope[e] * (place - low) * beam.factor_step
         real, imaginary, real_slope, imaginary_slope = 0.0, 0.0, 0.0, 0.0
+        at_h, at_k, at_l = zero[0] + int(h), zero[1] + int(k), zero[2] + int(l_)
         for j in range(n):
-            phase = TWO_PI * (h * cell.frac[j, 0] + k * cell.frac[j, 1] + l_ * cell.frac[j, 2])
-            cosine[j], sine[j] = np.cos(phase), np.sin(phase)
+            c1, s1 = cos_table[0, j, at_h], sin_table[0, j, at_h]
+            c2, s2_ = cos_table[1, j, at_k], sin_table[1, j, at_k]
+            c3, s3 = cos_table[2, j, at_l], sin_table[2, j, at_l]
+            c12, s12 = c1 * c2 - s1 * s2_, s1 * c2 + c1 * s2_
+            c, s = c12 * c3 - s12 * s3, s12 * c3 + c12 * s3
+            cosine[j], sine[j] = c, s
             e = cell.species[j]
-            real += factor[e] * cosine[j]
-            imaginary += factor[e] * sine[j]
-            real_slope += slope[e] * cosine[j]
-            imaginary_slope += slope[e] * sine[j]
+            real += factor[e] * c
+            imaginary += factor[e] * s
+            real_slope += slope[e] * c
+            imaginary_slope += slope[e] * s
         strength = multiplicity[m] * fade * lorentz
         squared = real * real + imaginary * imaginary
         intensity = strength * squared
@@ -214,29 +255,31 @@ def spread(hkl: Exact, multiplicity: Exact, reciprocal: Exact, cell: Cell, moves
         node = int(np.floor(offset))
         spline(offset - node, step, value, change)
         node -= 1
-        for p in range(4):
-            if 0 <= node + p < nodes:
-                out[0, node + p] += intensity * value[p]
-        if not derive:
+        if node < 0 or node + 3 >= nodes:
             continue
+        if not derive:
+            for p in range(4):
+                out[node + p, 0] += intensity * value[p]
+            continue
+        fade_slope = -fade * (1 - fade) / beam.taper
+        lorentz_slope = ((8 * s2 - 4) / below - above / (below * below) * (cos - s2 / (2 * cos))) * 2 * s2 / q
         by_q = multiplicity[m] * (fade_slope * lorentz + fade * lorentz_slope) * squared
         by_q += strength * 2 * (real * real_slope + imaginary * imaginary_slope)
+        rise[0], shift[0] = intensity, 0.0
         for a in range(strains):
-            e = moves.strains[a]
+            e_ = moves.strains[a]
             stretch = 0.0
             for i in range(3):
-                stretch += g[i] * (e[i, 0] * g[0] + e[i, 1] * g[1] + e[i, 2] * g[2])
-            for p in range(4):
-                if 0 <= node + p < nodes:
-                    out[1 + a, node + p] -= stretch / q * (by_q * value[p] + intensity * change[p])
-        if shifts:
-            for j in range(n):
-                turn[j] = 2 * TWO_PI * strength * factor[cell.species[j]] * (imaginary * cosine[j] - real * sine[j])
-            for b in range(shifts):
-                d = moves.displacements[b]
-                total = 0.0
-                for j in range(n):
-                    total += turn[j] * (h * d[j, 0] + k * d[j, 1] + l_ * d[j, 2])
-                for p in range(4):
-                    if 0 <= node + p < nodes:
-                        out[1 + strains + b, node + p] += total * value[p]
+                stretch += g[i] * (e_[i, 0] * g[0] + e_[i, 1] * g[1] + e_[i, 2] * g[2])
+            rise[1 + a], shift[1 + a] = -stretch / q * by_q, -stretch / q * intensity
+        for b in range(shifts):
+            d = moves.displacements[b]
+            total = 0.0
+            for j in range(moved[b, 0], moved[b, 1]):
+                turn = factor[cell.species[j]] * (imaginary * cosine[j] - real * sine[j])
+                total += turn * (h * d[j, 0] + k * d[j, 1] + l_ * d[j, 2])
+            rise[1 + strains + b] = 2 * TWO_PI * strength * total
+        for p in range(4):
+            at, with_change = value[p], change[p]
+            for column in range(columns):
+                out[node + p, column] += rise[column] * at + shift[column] * with_change

@@ -40,7 +40,7 @@ VOLUME_WEIGHT = 2e-3
 
 
 class Target(NamedTuple):
-    """What is to be explained: values at the points [n], and the matrix from the mesh's nodes to them [nodes, n]; both
+    """What is to be explained: values at the points [n], and the matrix from the mesh's nodes to them [n, nodes]; both
     times the root of the points' weights. With the mesh: first node and step in Q, 1/angstrom."""
 
     values: Exact
@@ -88,7 +88,7 @@ def scan(cell: Cell, kinds: int, assignments: NDArray[np.int64], beam: Beam, tar
     hkl, multiplicity = unique_reflections(
         reciprocal, cell.rotations, cell.translations, end * scales.max(), MOST_REFLECTIONS
     )
-    count, nodes = hkl.shape[0], target.kernel.shape[0]
+    count, nodes = hkl.shape[0], target.kernel.shape[1]
     length, real, imaginary = np.empty(count), np.zeros((count, kinds)), np.zeros((count, kinds))
     for m in range(count):
         squared = 0.0
@@ -102,7 +102,7 @@ def scan(cell: Cell, kinds: int, assignments: NDArray[np.int64], beam: Beam, tar
             real[m, cell.species[j]] += np.cos(phase)
             imaginary[m, cell.species[j]] += np.sin(phase)
     found = np.empty((len(assignments), len(scales)))
-    meshes = np.empty((len(assignments), nodes))
+    meshes = np.empty((nodes, len(assignments)))
     value, change = np.empty(4), np.empty(4)
     power = (target.values * target.values).sum()
     for i in range(len(scales)):
@@ -131,10 +131,10 @@ def scan(cell: Cell, kinds: int, assignments: NDArray[np.int64], beam: Beam, tar
                 intensity = strength * (x * x + y * y)
                 for p in range(4):
                     if 0 <= node - 1 + p < nodes:
-                        meshes[a, node - 1 + p] += intensity * value[p]
-        patterns = np.dot(meshes, target.kernel)
+                        meshes[node - 1 + p, a] += intensity * value[p]
+        patterns = np.dot(target.kernel, meshes)
         for a in range(len(assignments)):
-            own, both = (patterns[a] * patterns[a]).sum(), (patterns[a] * target.values).sum()
+            own, both = (patterns[:, a] * patterns[:, a]).sum(), (patterns[:, a] * target.values).sum()
             found[a, i] = 1 - both * both / own / power if own > 0 and both > 0 else 1.0
     return found
 
@@ -237,7 +237,7 @@ def fit(cell: Cell, moves: Moves, beam: Beam, target: Target, restraints: Restra
     hkl, multiplicity = unique_reflections(
         reciprocal, cell.rotations, cell.translations, beam.q_end * REACH, MOST_REFLECTIONS
     )
-    mesh = np.empty((1 + count, target.kernel.shape[0]))
+    mesh = np.empty((target.kernel.shape[1], 1 + count))
     close, close_slope = np.zeros((count, count)), np.zeros(count)
     new_close, new_close_slope = np.zeros((count, count)), np.zeros(count)
     trace = np.zeros(count)
@@ -245,7 +245,7 @@ def fit(cell: Cell, moves: Moves, beam: Beam, target: Target, restraints: Restra
         trace[a] = moves.strains[a, 0, 0] + moves.strains[a, 1, 1] + moves.strains[a, 2, 2]
     by_volume = VOLUME_WEIGHT / restraints.log_volume_sigma**2
     spread(hkl, multiplicity, reciprocal, cell, moves, beam, target.first_node, target.step, mesh)
-    patterns = np.dot(mesh, target.kernel)
+    patterns = np.dot(target.kernel, mesh).T.copy()
     scale = (patterns[0] * target.values).sum() / max((patterns[0] * patterns[0]).sum(), 1e-300)
     rest = scale * patterns[0] - target.values
     bigger = np.log(abs(np.linalg.det(lattice))) - restraints.log_volume
@@ -286,7 +286,7 @@ def fit(cell: Cell, moves: Moves, beam: Beam, target: Target, restraints: Restra
                 listed = new_lattice.copy()
             there = Cell(new_lattice, new_frac, cell.species, cell.rotations, cell.translations)
             spread(hkl, multiplicity, reciprocal, there, moves, beam, target.first_node, target.step, mesh)
-            new_patterns = np.dot(mesh, target.kernel)
+            new_patterns = np.dot(target.kernel, mesh).T.copy()
             made += 1
             own = (new_patterns[0] * new_patterns[0]).sum()
             new_scale = (new_patterns[0] * target.values).sum() / max(own, 1e-300)
