@@ -1,5 +1,6 @@
 """What a library teaches of sizes: volumes of elements, and how near two atoms come to each other."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -141,7 +142,9 @@ class Pairs:
 def _electronegativity(number: int) -> float:
     if number == 0:
         return 0.0
-    value = Element.from_Z(number).X
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # noble and very heavy elements have none
+        value = Element.from_Z(number).X
     return float(value) if value == value else 0.0
 
 

@@ -148,10 +148,12 @@ def measurement(
     if pattern.q_inv_angstrom is None:
         # The same counts in dQ as in d(2 theta), which grow apart as 1 / cos(theta).
         intensity = intensity / np.cos(np.radians(pattern.two_theta_deg / 2))
+    unknown: list[Unknown] = []
     if size_angstrom is not None:
-        thickness, unknown = LENGTHS["paper"] * size_angstrom, []
+        thickness = LENGTHS["paper"] * size_angstrom
     else:
-        thickness, unknown = math.inf, ["thickness"]
+        thickness = math.inf
+        unknown.append("thickness")
     grid, values, own = _smoothed(q, intensity)
     sigma = own if sigma_inv_angstrom is None else max(sigma_inv_angstrom, SHARPEST_INV_ANGSTROM)
     if sigma_inv_angstrom is None:
@@ -162,8 +164,8 @@ def measurement(
     return Measurement(
         grid, values, wavelength, sigma, thickness, B_ISO if pattern.has_background else 0.0, end,
         TAPER_SHARE * sigma, 1, "international-tables",
-        tuple([*unknown, "b_iso"] if pattern.has_background else unknown), tuple(remarks),
-    )  # type: ignore[arg-type]  # fmt: skip
+        (*unknown, "b_iso") if pattern.has_background else tuple(unknown), tuple(remarks),
+    )  # fmt: skip
 
 
 def _q_of(pattern: Pattern, wavelength: float) -> Exact:

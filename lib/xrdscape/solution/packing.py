@@ -132,7 +132,7 @@ def rows(table: Path) -> Iterator[Packed]:
         try:
             vectors = conventional_vectors(np.asarray(row.lattice, float))
             frac = np.asarray(row.frac_coords, float).reshape(-1, 3)
-            orbits = standard_orbits(vectors, frac, row.atomic_numbers)
+            orbits = standard_orbits(vectors, frac, np.asarray(row.atomic_numbers, int))
             yield pack_one(str(row.id), str(row.source), orbits)
         except StructureError as error:
             refused += 1

@@ -151,7 +151,7 @@ def _mendeleev(element: str | int) -> float:
 
 
 def descend(search: Search, start: Start) -> Fit:
-    """Return the best fit of a template, under one blur after the other: first of the cell, then of the atoms as well."""
+    """Return the best fit of a template, under one blur after the other: first of the cell, then of atoms as well."""
     known, best = start.template, None
     legs = schedule(len(search.evidence.stages), known.free_coords > 0)
     for scale in start.starts:

@@ -57,7 +57,8 @@ def shaped(known: Measurement, search: Search, fits: Sequence[Fit]) -> Measureme
     low, high = (np.array([_BOUNDS[name][end] for name in known.unknown]) for end in (0, 1))
     found = minimize(
         lambda x: left(np.clip(x, low, high)), np.clip(start, low, high), method="Nelder-Mead",
-        options={"xatol": TOLERANCE, "fatol": 1e-6, "maxfev": EVALUATIONS, "initial_simplex": _simplex(np.clip(start, low, high))},
+        options={"xatol": TOLERANCE, "fatol": 1e-6, "maxfev": EVALUATIONS,
+                 "initial_simplex": _simplex(np.clip(start, low, high))},
     )  # fmt: skip
     return _with(known, np.clip(found.x, low, high))
 

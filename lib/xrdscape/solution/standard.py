@@ -28,7 +28,7 @@ def standard_orbits(lattice: ArrayLike, frac: ArrayLike, numbers: ArrayLike,
     found, number = None, 0
     for _ in range(ROUNDS):
         try:
-            found = spglib.get_symmetry_dataset(cell, symprec=symprec_angstrom)
+            found = spglib.get_symmetry_dataset(cell, symprec=symprec_angstrom)  # type: ignore[arg-type]
         except spglib.SpglibError as error:
             raise StructureError(f"spglib finds no symmetry in the crystal: {error}. Give another symprec.") from error
         if found is None:

@@ -44,7 +44,7 @@ class Moves(NamedTuple):
 
 
 class Beam(NamedTuple):
-    """What scatters and what is recorded: form factors at even steps of Q from 0 [species, n] in electrons and that
+    """Scatterers and what is recorded: form factors at even steps of Q from 0 [species, n] in electrons and that
     step in 1/angstrom, wavelength in angstrom, the end of the reflections in Q, and the width of the logistic taper
     there, both in 1/angstrom."""
 
@@ -77,7 +77,7 @@ def unique_reflections(
     found, order = 0, rotations.shape[0]
     for h in range(0, reach[0] + 1):
         for k in range(-reach[1] if h > 0 else 0, reach[1] + 1):
-            for l in range(-reach[2] if h > 0 or k > 0 else 1, reach[2] + 1):
+            for l in range(-reach[2] if h > 0 or k > 0 else 1, reach[2] + 1):  # noqa: E741
                 squared = 0.0
                 for axis in range(3):
                     part = h * reciprocal[0, axis] + k * reciprocal[1, axis] + l * reciprocal[2, axis]
@@ -144,7 +144,7 @@ def spread(hkl: Exact, multiplicity: Exact, reciprocal: Exact, cell: Cell, moves
     value, change = np.empty(4), np.empty(4)
     g = np.empty(3)
     for m in range(hkl.shape[0]):
-        h, k, l = hkl[m, 0], hkl[m, 1], hkl[m, 2]
+        h, k, l = hkl[m, 0], hkl[m, 1], hkl[m, 2]  # noqa: E741
         for axis in range(3):
             g[axis] = h * reciprocal[0, axis] + k * reciprocal[1, axis] + l * reciprocal[2, axis]
         q = np.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2])
