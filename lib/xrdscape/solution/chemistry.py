@@ -1,4 +1,4 @@
-"""What a library teaches of sizes: volumes of elements, and how near two atoms come to each other."""
+"""Sizes that a library teaches: volumes of elements, and how near two atoms come to each other."""
 
 import warnings
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ TYPICAL_ANGSTROM3 = 18.0
 RIDGE, ROBUST, ROUNDS = 0.15, 0.15, 6
 """Pull of a single volume towards the typical one; relative error beyond which an entry counts less; fits."""
 LOW_PERCENTILE, FEWEST, FEWEST_OF_KIND = 5.0, 6, 15
-"""Of the distances of a pair; entries that a pair or a kind of pair needs to have its own value."""
+"""Percentile of the distances of a pair; entries that a pair or a kind of pair needs to have its own value."""
 LEAST_OF_RADII = 0.3
 FAR_OF_RADII = 3.0
 ANION_FROM = 2.5

@@ -102,7 +102,7 @@ def solve(
     descents: int | None,
     **settings: Any,
 ) -> None:
-    """Find crystals of a FORMULA that explain a powder PATTERN, from known arrangements of sites.
+    """Search for crystals of a FORMULA that explain a powder PATTERN, from known arrangements of sites.
 
     FORMULA is what the primitive cell holds, such as "Ba4 Ti4 O12", or one formula unit, such as BaTiO3, of which
     several numbers are tried. PATTERN is a file as of `snap`. Where no candidate explains the pattern, this is said.

@@ -63,12 +63,12 @@ class Library:
 
     @property
     def _starts(self) -> Whole:
-        """Where each entry's orbits begin [entries + 1]."""
+        """Places where each entry's orbits begin [entries + 1]."""
         return self._shared("_starts", lambda: np.concatenate([[0], np.cumsum(self.data["orbits"], dtype=np.int64)]))
 
     @property
     def contents(self) -> "ContentsTable":
-        """Which entry holds how many atoms of which element."""
+        """Numbers of atoms of each element in each entry."""
         return self._shared("_contents", self._contents)
 
     def _contents(self) -> "ContentsTable":

@@ -29,7 +29,7 @@ COLUMNS = (
     "rank", "file", "formula", "space_group", "r_wp_squared", "r_nano", "prototype", "prototype_source",
     "volume_angstrom3", "contact", "origin", "alternative_to", "cell_contents",
 )  # fmt: skip
-"""Of candidates.csv: facts on a candidate (`facts.Facts`)."""
+"""Columns of candidates.csv: facts on a candidate (`facts.Facts`)."""
 
 WORDS = {
     "cells": "contents of the cell that were tried", "fits": "crystals fitted",

@@ -1,4 +1,4 @@
-"""What a search comes to: candidates in order, how far they explain the pattern, and what that is worth."""
+"""The outcome of a search: candidates in order, how far they explain the pattern, and what that is worth."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,7 +122,7 @@ class Solution:
 
     @property
     def solved(self) -> bool:
-        """Whether the best candidate explains the pattern, with distances that are likely."""
+        """Judgement that the best candidate explains the pattern, with distances that are likely."""
         return (
             bool(self.candidates)
             and self.candidates[0].candidate.likely
@@ -131,7 +131,7 @@ class Solution:
 
     @property
     def as_well(self) -> int:
-        """How many candidates explain the pattern about as well as the best, without it."""
+        """Number of candidates that explain the pattern about as well as the best, without it."""
         if not self.candidates:
             return 0
         bound = max(AS_WELL * self.candidates[0].r_nano, self.explained_below / 4)

@@ -30,20 +30,20 @@ Progress = Callable[[Phase, int, int], None]
 """Called with a phase of a search, how many of its steps are done, and of how many."""
 
 DESCENTS = 800
-"""From random starts, where no prototype explains the pattern."""
+"""Descents from random starts, where no prototype explains the pattern."""
 SWAPPED, POLISHED, SHAPED_BY, REFITTED = 5, 20, 4, 40
-"""How many of the best fits are tried with neighbouring elements exchanged, polished, fit the shape, and are fitted
+"""Numbers of the best fits that are tried with neighbouring elements exchanged, polished, fit the shape, and are fitted
 again under another shape."""
 POLISH = (Leg(LAST, True, 20),)
 MOST_ATOMS = 52
-"""In the primitive cell."""
+"""Atoms in the primitive cell."""
 MOST_UNITS = 5
 """Numbers of formula units that are tried, the most frequent in the library first."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much a search does.
+    """The work that a search does.
 
     Args:
         fits: of prototypes at most.
@@ -80,12 +80,12 @@ def solve(
     >>> import numpy as np, xrdscape
     >>> from xrdscape.diffraction.nano_patterns import NANO_CONVENTIONS, nano_pattern
     >>> convention = NANO_CONVENTIONS["paper"]
-    >>> made = nano_pattern(xrdscape.load_structure("U2Ti"), 100.0, convention, np.random.default_rng(0))
+    >>> made = nano_pattern(xrdscape.load_structure("LiMnIr2"), 100.0, convention, np.random.default_rng(0))
     >>> angle = 2 * np.degrees(np.arcsin(made.q_inv_angstrom * 1.5406 / (4 * np.pi)))
     >>> pattern = xrdscape.Pattern(angle, made.intensity, q_inv_angstrom=made.q_inv_angstrom)
-    >>> found = xrdscape.solve("U2Ti", pattern, without=["U2Ti"], size_angstrom=100.0, convention="paper")
-    >>> found.solved, xrdscape.matches("U2Ti", found.candidates[0].structure)
-    (True, True)
+    >>> found = xrdscape.solve("LiMnIr2", pattern, without=["LiMnIr2"], size_angstrom=100.0, convention="paper")
+    >>> found
+    <Solution of LiMnIr2: solved, 10 candidates>
 
     Args:
         formula: what the primitive cell holds, such as "Ba4 Ti4 O12"; or a formula unit, such as "BaTiO3", of which
