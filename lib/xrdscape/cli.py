@@ -14,7 +14,7 @@ from xrdscape.paths import crystal_path, from_checkout
 from xrdscape.runtime.extras import needs
 from xrdscape.runtime.options import LazyDefault
 from xrdscape.runtime.outputs import writable, writable_set
-from xrdscape.solution.commands import solve
+from xrdscape.solution.commands import library, solve
 from xrdscape.version import __version__
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def app() -> None:
 
 
 app.add_command(solve)
+app.add_command(library)
 
 
 @app.command()

@@ -144,3 +144,77 @@ def summary_text(found: "Solution") -> str:
         )
     more = len(found.candidates) - SHOWN
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
+
+
+_LIBRARY_FILE = click.option("--library", "library_file", type=click.Path(path_type=Path),
+                             show_default="the one that comes along", help="A library of your own.")  # fmt: skip
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def library(context: click.Context) -> None:
+    """Show the library of known structures that `solve` searches, look into it, or add to it."""
+    if context.invoked_subcommand is None:
+        context.invoke(show)
+
+
+@library.command()
+@_LIBRARY_FILE
+def show(library_file: Path | None = None) -> None:
+    """Print what is in the library: entries by source with terms, by crystal system, arrangements of sites."""
+    from xrdscape.solution.catalogue import library_text
+    from xrdscape.solution.library import load_library
+
+    click.echo(library_text(load_library(library_file)))
+
+
+@library.command()
+@click.option("--formula", help="Reduced, such as BaTiO3.")
+@click.option("--elements", metavar="A,B,...", help="Entries that hold all of these.")
+@click.option("--group", type=click.IntRange(1, 230), help="Number of the space group.")
+@click.option("--limit", type=click.IntRange(1), default=20, help="Entries shown.")
+@_LIBRARY_FILE
+def find(
+    formula: str | None, elements: str | None, group: int | None, limit: int, library_file: Path | None
+) -> None:  # fmt: skip
+    """Print a table of entries: id, source, formula, space group, Wyckoff letters, volume of the primitive cell."""
+    from xrdscape.solution.catalogue import entries_text
+    from xrdscape.solution.library import load_library
+
+    found = load_library(library_file)
+    if formula:
+        found = found.of_formula(formula)
+    if elements:
+        found = found.of_elements(elements.replace(",", " ").split())
+    if group:
+        found = found.of_group(group)
+    click.echo(entries_text(found, limit))
+
+
+@library.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The new library (.npz).")
+@click.option("--force", is_flag=True, help="Replace the output where it exists.")
+@_LIBRARY_FILE
+def add(paths: tuple[Path, ...], output: Path, force: bool, library_file: Path | None) -> None:
+    """Put crystals of your own beside the known structures, in a library for `solve --library`.
+
+    PATHS are folders of CIFs, files of crystals, or tables (.csv, .csv.gz) with the columns material_id and cif, as
+    MP-20 has them. What cannot be used, such as disordered crystals, is left out and named on stderr.
+    """
+    from xrdscape.runtime.outputs import writable
+
+    writable(output, (".npz",), force)
+    from tqdm import tqdm
+
+    from xrdscape.solution.adding import grown, listed_crystals, write_library
+    from xrdscape.solution.library import load_library
+
+    listed = listed_crystals(paths)
+    bar = tqdm(listed, "crystals", leave=False, disable=not sys.stderr.isatty())
+    found = grown(load_library(library_file), bar)
+    write_library(found.library, output)
+    for refused in found.refused:
+        click.echo(f"left out: {refused.name}: {refused.reason}", err=True)
+    left = f"; {len(found.refused)} left out" if found.refused else ""
+    click.echo(f"{found.added:,} crystals added to {len(found.library) - found.added:,}{left}: {output}")

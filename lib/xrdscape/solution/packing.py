@@ -107,7 +107,7 @@ def arrays(entries: list[Packed]) -> dict[str, NDArray[np.generic]]:
         "group": np.array([entry.orbits.number for entry in entries], np.uint8),
         "parameters": np.array([entry.orbits.parameters for entry in entries], np.float32),
         "orbits": np.array([len(entry.sizes) for entry in entries], np.uint8),
-        "arrangement": arrangements(tqdm(entries, "arrangements", leave=False)).astype(np.uint32),
+        "arrangement": arrangements(tqdm(entries, "arrangements", leave=False, disable=None)).astype(np.uint32),
         "numbers": np.concatenate([entry.orbits.numbers for entry in entries]).astype(np.uint8),
         "letters": np.frombuffer("".join(entry.orbits.letters for entry in entries).encode(), np.uint8),
         "sizes": np.concatenate([entry.sizes for entry in entries]).astype(np.uint8),
