@@ -219,7 +219,7 @@ def prototypes(
         most: how many fits.
         tell: told how many there will be.
     """
-    candidates = list(starts(search, library, library.of_type(search.counts).arrangements()))
+    candidates = list(starts(search, library, library.of_type(search.counts).arrangements().tolist()))
     candidates.sort(key=lambda start: start.residual + CHEMISTRY_WEIGHT * start.chemistry)
     if tell:
         tell(len(candidates[:most]))
