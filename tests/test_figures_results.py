@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from pymatgen.core import Lattice, Structure
 
+from xrdscape.crystal.drawing import best_view, draw_crystal, element_colours, with_face_images
 from xrdscape.crystal.reference_facts import reference_facts
 from xrdscape.crystal.structures import load_structure
 from xrdscape.figures import (
@@ -23,7 +24,6 @@ from xrdscape.figures import (
     use_style,
 )
 from xrdscape.figures.cases import LABEL_DISTANCE_DEG, LABELLED_LINES, hkl_text
-from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, with_face_images
 from xrdscape.paths import REFERENCE_NAMES
 from xrdscape.study.cases import choose_case
 from xrdscape.study.statistics import match_rates

@@ -22,6 +22,7 @@ ROOMS = [
     "evaluation",
     "patterns",
     "refinement",
+    "solution",
     "study",
     "landscape",
     "user_crystal",

@@ -149,3 +149,17 @@ PAIR_SUM = 1e-5
 other program's numbers have seven digits, its form factors' coefficients six."""
 SAME_LINES = 1e-12
 """Relative. Bragg's law in float64 by two formulas."""
+
+# Solution
+MESH = 1e-5
+"""Relative to the maximum, against a sum of peaks. The spline widens a peak by a variance that the Gaussian gives back;
+what is left is of fourth order in the step: 6e-6 was seen at 5.4 nodes a standard deviation."""
+MESH_SLOPE = 2e-5
+"""Relative to the largest of a column. Central differences over 1e-4 of a strain or angstrom: form factors are lines
+between 2048 nodes, whose kinks the differences straddle, and the spline's third derivative jumps at its nodes."""
+PEAKS_OF_PYMATGEN = 1e-6
+"""Relative to the strongest. Form factors are lines between 2048 nodes of Q, 1e-7 off."""
+LIBRARY_ROUNDING_ANGSTROM = 2e-3
+"""Coordinates are kept to 1/131040 of an edge, up to 4e-4 angstrom in the longest cells, and cells in float32."""
+ORTHONORMAL = 1e-9
+"""Absolute. Products of unit vectors in float64; cells with rounded angles add some 1e-10."""

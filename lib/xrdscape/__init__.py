@@ -1,4 +1,5 @@
-"""Powder X-ray diffraction: patterns simulated from crystals, and crystals refined against patterns.
+"""Powder X-ray diffraction: patterns simulated from crystals, crystals solved from patterns and refined
+against them.
 
 The names below are what most work needs. Each is imported when it is first used: `import xrdscape` takes no time.
 """
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from xrdscape.patterns.simulated import simulate
     from xrdscape.refinement.refine import refine
     from xrdscape.refinement.refinement import Refinement
+    from xrdscape.solution.library import load_library
+    from xrdscape.solution.solution import Solution
+    from xrdscape.solution.solve import solve
 
 __all__ = [
     "Instrument",
@@ -29,8 +33,10 @@ __all__ = [
     "Radiation",
     "Refinement",
     "Simulator",
+    "Solution",
     "XrdscapeError",
     "errors",
+    "load_library",
     "load_structure",
     "matches",
     "read_pattern",
@@ -38,6 +44,7 @@ __all__ = [
     "reflection_table",
     "similarity",
     "simulate",
+    "solve",
     "tight_match",
 ]
 
@@ -47,7 +54,9 @@ _MODULE_OF = {
     "Radiation": "diffraction.radiation",
     "Refinement": "refinement.refinement",
     "Simulator": "diffraction.pattern",
+    "Solution": "solution.solution",
     "XrdscapeError": "errors",
+    "load_library": "solution.library",
     "load_structure": "crystal.structures",
     "matches": "evaluation.matching",
     "read_pattern": "patterns.reading",
@@ -55,6 +64,7 @@ _MODULE_OF = {
     "reflection_table": "diffraction.pattern",
     "similarity": "patterns.similarity",
     "simulate": "patterns.simulated",
+    "solve": "solution.solve",
     "tight_match": "evaluation.matching",
 }
 

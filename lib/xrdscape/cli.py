@@ -12,7 +12,9 @@ import click
 from xrdscape.errors import XrdscapeError
 from xrdscape.paths import crystal_path, from_checkout
 from xrdscape.runtime.extras import needs
+from xrdscape.runtime.options import LazyDefault
 from xrdscape.runtime.outputs import writable, writable_set
+from xrdscape.solution.commands import library, solve
 from xrdscape.version import __version__
 
 if TYPE_CHECKING:
@@ -27,21 +29,6 @@ RESUMED, KEPT = (
     "what is finished is kept, and the same command goes on from there",
 )
 """Commands that go on where they were interrupted, and what they then say; the others leave nothing behind."""
-
-
-class _Default(click.Option):
-    """An option whose default the library knows: it is asked only to show it, for that takes time.
-
-    Args:
-        of: returns the default.
-    """
-
-    def __init__(self, *args: Any, of: Callable[[], Any], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.of = of
-
-    def get_default(self, ctx: click.Context, call: bool = True) -> Any:
-        return super().get_default(ctx, call) if call else self.of()
 
 
 def _instrument(name: str) -> Callable[[], Any]:
@@ -93,7 +80,11 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, message="xrdscape %(version)s")
 def app() -> None:
-    """Simulate powder patterns, refine crystals against them, and run the executable paper about it."""
+    """Simulate powder patterns, solve and refine crystals from them, and run the executable paper about it."""
+
+
+app.add_command(solve)
+app.add_command(library)
 
 
 @app.command()
@@ -168,17 +159,17 @@ def show(notebook: Path, table: str | None) -> None:
               help="The pattern as two columns of text (.xy).")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw it (.png, .svg or .pdf).")
 @click.option("--force", is_flag=True, help="Replace outputs that exist.")
-@click.option("--wavelength-angstrom", type=float, cls=_Default, of=_instrument("wavelength_angstrom"),
+@click.option("--wavelength-angstrom", type=float, cls=LazyDefault, of=_instrument("wavelength_angstrom"),
               help="X-ray wavelength.")  # fmt: skip
-@click.option("--two-theta-min-deg", type=float, cls=_Default, of=_instrument("two_theta_min_deg"),
+@click.option("--two-theta-min-deg", type=float, cls=LazyDefault, of=_instrument("two_theta_min_deg"),
               help="Start of the pattern.")  # fmt: skip
-@click.option("--two-theta-max-deg", type=float, cls=_Default, of=_instrument("two_theta_max_deg"),
+@click.option("--two-theta-max-deg", type=float, cls=LazyDefault, of=_instrument("two_theta_max_deg"),
               help="End of the pattern and of its reflections.")  # fmt: skip
-@click.option("--step-deg", type=float, cls=_Default, of=_instrument("step_deg"), help="Step of the grid.")
-@click.option("--caglioti", type=(float, float, float), metavar="U V W", cls=_Default, of=_caglioti,
+@click.option("--step-deg", type=float, cls=LazyDefault, of=_instrument("step_deg"), help="Step of the grid.")
+@click.option("--caglioti", type=(float, float, float), metavar="U V W", cls=LazyDefault, of=_caglioti,
               help="Peak widths, H^2 = U tan^2 + V tan + W in deg^2.")  # fmt: skip
-@click.option("--eta", type=float, cls=_Default, of=_instrument("eta"), help="Gaussian fraction of the peak shape.")
-@click.option("--taper-deg", type=float, cls=_Default, of=_instrument("taper_deg"),
+@click.option("--eta", type=float, cls=LazyDefault, of=_instrument("eta"), help="Gaussian fraction of the peak shape.")
+@click.option("--taper-deg", type=float, cls=LazyDefault, of=_instrument("taper_deg"),
               help="Fade reflections out this far past the end; 0 cuts them.")  # fmt: skip
 @click.option("--anomalous", is_flag=True, help="Add anomalous dispersion f' and f'' at the wavelength.")
 def simulate(
@@ -226,15 +217,15 @@ def simulate(
 @click.option("--caglioti", type=(float, float, float), metavar="U V W", show_default="estimated, then fitted",
               help="Peak widths as of `simulate`.")  # fmt: skip
 @click.option("--zero-shift", is_flag=True, help="Refine an offset of the angles, too.")
-@click.option("--family", metavar="NAME", cls=_Default, of=_setting("family"),
+@click.option("--family", metavar="NAME", cls=LazyDefault, of=_setting("family"),
               help="Crystal family to keep the cell in; auto: that of the starting crystal.")  # fmt: skip
 @click.option("--free", is_flag=True, help="Keep the cell in no family.")
 @click.option("--atoms", is_flag=True, help="Descend the coordinates, too, at the cell found.")
-@click.option("--blur-deg", type=float, cls=_Default, of=_setting("blur_deg"),
+@click.option("--blur-deg", type=float, cls=LazyDefault, of=_setting("blur_deg"),
               help="Blur of both patterns at the start of a descent.")  # fmt: skip
-@click.option("--restarts", type=click.IntRange(0), cls=_Default, of=_setting("restarts"),
+@click.option("--restarts", type=click.IntRange(0), cls=LazyDefault, of=_setting("restarts"),
               help="Further descents at most, from strained copies, if the first explains too little.")  # fmt: skip
-@click.option("--seed", type=int, cls=_Default, of=_setting("seed"), help="Of the strains.")
+@click.option("--seed", type=int, cls=LazyDefault, of=_setting("seed"), help="Of the strains.")
 @click.option("--anomalous", is_flag=True, help="Add anomalous dispersion f' and f'' at the wavelength.")
 def snap(
     file: str,

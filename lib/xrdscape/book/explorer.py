@@ -15,11 +15,11 @@ import torch
 from IPython.display import HTML
 from pymatgen.core import Structure
 
+from xrdscape.crystal.drawing import best_view, drawn_radius, element_colours, with_face_images
 from xrdscape.crystal.structures import from_tensors, load_structure, to_tensors
 from xrdscape.diffraction.pattern import Simulator
 from xrdscape.errors import RecordError
 from xrdscape.figures.correlations import CORRELATION_PANELS, SIMILARITY_LABELS
-from xrdscape.figures.crystals import best_view, drawn_radius, element_colours, with_face_images
 from xrdscape.figures.style import METHOD_STYLE
 from xrdscape.study.columns import emd, match
 from xrdscape.study.columns import similarity as similarity_of

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from xrdscape.figures.crystals import best_view, draw_crystal, element_colours, element_legend, same_scale
+from xrdscape.crystal.drawing import best_view, draw_crystal, element_colours, element_legend, same_scale
 from xrdscape.figures.style import PALETTE, TWO_THETA, letter_panels, new_figure
 from xrdscape.patterns.pattern import Pattern
 from xrdscape.study.cases import Case

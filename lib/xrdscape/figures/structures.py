@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from pymatgen.core import Structure
 from pymatgen.util.string import latexify_spacegroup
 
-from xrdscape.figures.crystals import draw_crystal, element_colours, element_legend
+from xrdscape.crystal.drawing import draw_crystal, element_colours, element_legend
 from xrdscape.figures.style import formula, new_figure
 
 

@@ -43,7 +43,8 @@ class Pattern:
         has_background: whether something may lie beneath the peaks; nothing does in a simulated pattern.
         origin: what the pattern came from, in a few words.
         remarks: what was assumed on reading it, a sentence each.
-        q_inv_angstrom: lengths of the scattering vector [n], where the pattern was simulated on an axis of these.
+        q_inv_angstrom: lengths of the scattering vector [n], where the pattern was simulated or
+            recorded on an axis of these, or of d.
 
     Raises:
         PatternError: for arrays of different lengths.

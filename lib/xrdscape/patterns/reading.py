@@ -1,5 +1,7 @@
 """Reading a pattern, whatever its format."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,16 @@ IN_WORDS: dict[AxisName, str] = {
     "two-theta": "2θ in degrees", "q-angstrom": "Q in 1/Å", "q-nm": "Q in 1/nm", "d": "d in Å",
 }  # fmt: skip
 
+FARTHEST = 0.9999
+"""Sine of half the scattering angle up to which positions are kept that an assumed wavelength does not all reach."""
 
-def read_pattern(path: str | Path, radiation: Radiation | None = None, axis: AxisName | None = None) -> Pattern:
+
+def read_pattern(
+    path: str | Path,
+    radiation: Radiation | None = None,
+    axis: AxisName | None = None,
+    assumed_wavelength_angstrom: float | None = None,
+) -> Pattern:
     """Return the powder pattern in a file, over 2theta, whatever its format.
 
     Files of instruments (.raw, .brml, .uxd, .ras, .rasx, .xrdml), of GSAS (.gsas, .fxye), powder CIFs, and columns of
@@ -30,6 +40,8 @@ def read_pattern(path: str | Path, radiation: Radiation | None = None, axis: Axi
         radiation: instead of that in the file, or because it has none.
         axis: of the file's positions, instead of what its header says: "two-theta" (degrees), "q-angstrom"
             (1/angstrom), "q-nm" (1/nm) or "d" (angstrom). Where the header says nothing they are taken for 2theta.
+        assumed_wavelength_angstrom: for who needs Q alone: where positions are Q or d and no wavelength is known, their
+            angles are those of this one. Points out of its reach are left out; the radiation stays unknown.
 
     Raises:
         PatternError: for a file that holds no pattern of X-rays.
@@ -47,7 +59,7 @@ def read_pattern(path: str | Path, radiation: Radiation | None = None, axis: Axi
         content = path.read_bytes()
     except OSError as error:
         raise PatternError(f"{path} cannot be read: {error}.") from error
-    return _pattern(_scan(content, path, axis), path, radiation, axis)
+    return _pattern(_scan(content, path, axis), path, radiation, axis, assumed_wavelength_angstrom)
 
 
 def _fault(path: Path) -> str:
@@ -74,7 +86,9 @@ def _scan(content: bytes, path: Path, axis: AxisName | None) -> Scan:
     return read_text(text, path, axis)
 
 
-def _pattern(scan: Scan, path: Path, given: Radiation | None, axis: AxisName | None) -> Pattern:
+def _pattern(
+    scan: Scan, path: Path, given: Radiation | None, axis: AxisName | None, assumed: float | None
+) -> Pattern:  # fmt: skip
     """Return the pattern over 2theta that the numbers of a file make, with a sentence on all that was assumed."""
     told = scan.radiation
     if given is None and told.radiation is None and told.trouble:
@@ -95,9 +109,14 @@ def _pattern(scan: Scan, path: Path, given: Radiation | None, axis: AxisName | N
     finite = np.isfinite(scan.position)
     if not finite.all():
         raise PatternError(f"{path} has {(~finite).sum()} positions that are not finite numbers: remove those lines.")
-    return checked(
+    converted = radiation
+    if name != "two-theta" and radiation is None and assumed is not None:
+        converted = Radiation.of(assumed)
+        scan, left_out = _within_reach(scan, name, assumed)
+        remarks += left_out
+    pattern = checked(
         Pattern(
-            two_theta_of(scan.position, name, radiation, str(path)),
+            two_theta_of(scan.position, name, converted, str(path)),
             scan.intensity,
             scan.sigma,
             radiation,
@@ -107,6 +126,23 @@ def _pattern(scan: Scan, path: Path, given: Radiation | None, axis: AxisName | N
             tuple(remarks),
         )
     )
+    if converted is None or name == "two-theta":
+        return pattern
+    sine = np.sin(np.radians(pattern.two_theta_deg / 2))
+    return replace(pattern, q_inv_angstrom=4 * math.pi / converted.wavelength_angstrom * sine)
+
+
+def _within_reach(scan: Scan, axis: AxisName, wavelength: float) -> tuple[Scan, list[str]]:
+    """Return the part of a scan over Q or d that a wavelength, angstrom, reaches, and a sentence on the rest."""
+    end = 4 * math.pi / wavelength
+    with np.errstate(divide="ignore"):
+        q = 2 * math.pi / scan.position if axis == "d" else scan.position / (10 if axis == "q-nm" else 1)
+    inside = np.abs(q) < FARTHEST * end
+    if inside.all():
+        return scan, []
+    sigma = None if scan.sigma is None else scan.sigma[inside]
+    part = replace(scan, position=scan.position[inside], intensity=scan.intensity[inside], sigma=sigma)
+    return part, [f"{(~inside).sum()} points beyond Q = {FARTHEST * end:.3f} 1/Å were left out."]
 
 
 def _first_word(text: str) -> str:

@@ -1,8 +1,7 @@
 """Files of a refinement: a CIF, a report in one HTML file, and the numbers as JSON."""
 
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from html import escape
@@ -17,6 +16,7 @@ from xrdscape.crystal import writing
 from xrdscape.refinement.figures import path_figure, refinement_figure
 from xrdscape.refinement.refinement import Refinement
 from xrdscape.runtime.checkpoint import replace_file
+from xrdscape.runtime.page import listing, page, picture, table
 from xrdscape.runtime.provenance import provenance
 from xrdscape.style import styled
 from xrdscape.version import __version__
@@ -28,20 +28,6 @@ SYMPREC_ANGSTROM = 0.01
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 CELL_LABELS = ("a (Å)", "b (Å)", "c (Å)", "α (°)", "β (°)", "γ (°)")
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; font-weight: 600; }
-th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; } figure { margin: 1.5rem 0; } svg { width: 100%; height: auto; }
-figcaption { font-size: .9rem; color: #444; } .verdict { border-left: .3rem solid #0072B2; padding: .5rem 1rem; }
-.warning { border-left: .3rem solid #D55E00; padding: .5rem 1rem; } h1, li, p { overflow-wrap: anywhere; }
-figure { overflow-x: auto; } svg { min-width: 34rem; }
-@media (max-width: 32rem) {
-  body { margin: 1rem auto; } h1 { font-size: 1.4rem; } table { font-size: .85rem; }
-  th, td { padding-right: .5rem; } figcaption { position: sticky; left: 0; }
-}
-"""
 
 
 def write_report(refinement: Refinement, cif: Path, html: Path, numbers: Path) -> None:
@@ -150,7 +136,7 @@ def html_text(refinement: Refinement) -> str:
     )
     with styled():
         pattern = _pattern_figure(refinement_figure(refinement), len(refinement.pattern.intensity))
-        path = _figure(
+        path = picture(
             path_figure(refinement.path),
             "Loss and blur over the steps of the descent",
             "The descent that was taken (a), and the blur of both patterns meanwhile (b).",
@@ -164,15 +150,11 @@ def html_text(refinement: Refinement) -> str:
         pattern,
         path,
         _profile_table(numbers),
-        _list("What was assumed", numbers["assumptions"]),
-        _table("Settings", ("", "value"), [*_flat(numbers["settings"]), *_flat(numbers["pattern"])]),
-        _table("Made by", ("", "value"), _flat(_made_by(numbers))),
+        listing("What was assumed", numbers["assumptions"]),
+        table("Settings", ("", "value"), [*_flat(numbers["settings"]), *_flat(numbers["pattern"])]),
+        table("Made by", ("", "value"), _flat(_made_by(numbers))),
     ]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    body = "\n".join(parts)
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
-    )
+    return page(title, parts)
 
 
 def _made_by(numbers: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +167,7 @@ def _made_by(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pattern_figure(figure: Figure, points: int) -> str:
-    return _figure(
+    return picture(
         figure,
         "Measured and simulated pattern, before and after the refinement",
         "The measured pattern with that of the start, scaled to equal area (a), and with that of the refined crystal "
@@ -200,7 +182,7 @@ def _cell_table(numbers: Mapping[str, Any]) -> str:
     for name, label in zip((*CELL, "volume"), (*CELL_LABELS, "volume (Å³)"), strict=True):
         old, new = before[name], after[name]
         rows.append((label, f"{old:.4f}", f"{new:.4f}", f"{new - old:+.4f}", f"{new / old - 1:+.3%}"))
-    return _table("Cell (uncertainties not determined)", ("", "start", "refined", "change", "relative"), rows)
+    return table("Cell (uncertainties not determined)", ("", "start", "refined", "change", "relative"), rows)
 
 
 def _residual_table(numbers: Mapping[str, Any]) -> str:
@@ -208,7 +190,7 @@ def _residual_table(numbers: Mapping[str, Any]) -> str:
     labels = {"cosine": "cosine similarity, without background", "Rwp": "Rwp", "Rp": "Rp",
               "Rwp_net": "Rwp, background subtracted"}  # fmt: skip
     rows = [(label, f"{before[name]:.4f}", f"{after[name]:.4f}") for name, label in labels.items()]
-    return _table("Agreement", ("", "start", "refined"), rows)
+    return table("Agreement", ("", "start", "refined"), rows)
 
 
 def _profile_table(numbers: Mapping[str, Any]) -> str:
@@ -225,27 +207,8 @@ def _profile_table(numbers: Mapping[str, Any]) -> str:
         ("sites in the cell", str(numbers["sites"])),
         ("density (g/cm³)", f"{numbers['density_g_cm3']:.3f}"),
     ]
-    return _table("Profile, symmetry and contents", ("", "value"), rows)
+    return table("Profile, symmetry and contents", ("", "value"), rows)
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, f"{value:.6g}" if isinstance(value, float) else str(value)) for name, value in values.items()]
-
-
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><caption>{escape(caption)}</caption><tr>{top}</tr>{body}</table>"
-
-
-def _list(title: str, items: Sequence[str]) -> str:
-    return f"<h2>{escape(title)}</h2><ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
-
-
-def _figure(figure: Figure, alternative: str, caption: str) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
-    label = f'role="img" aria-label="{escape(alternative, quote=True)}"'
-    return f"<figure>{svg.replace('<svg', f'<svg {label}', 1)}<figcaption>{escape(caption)}</figcaption></figure>"

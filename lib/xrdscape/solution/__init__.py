@@ -1,1 +1,1 @@
-"""From a pattern and a formula to crystals: prototypes, searches, candidates and their report."""
+"""Crystals from a pattern and a formula: prototypes, searches, candidates and their report."""

@@ -45,7 +45,7 @@ class Candidate:
 
     @property
     def likely(self) -> bool:
-        """Whether no two atoms are nearer than they hardly ever are."""
+        """Judgement that no two atoms are nearer than they hardly ever are."""
         return self.contact >= NEAR
 
 

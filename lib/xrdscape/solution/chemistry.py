@@ -1,5 +1,6 @@
-"""What a library teaches of sizes: volumes of elements, and how near two atoms come to each other."""
+"""Sizes that a library teaches: volumes of elements, and how near two atoms come to each other."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,7 @@ TYPICAL_ANGSTROM3 = 18.0
 RIDGE, ROBUST, ROUNDS = 0.15, 0.15, 6
 """Pull of a single volume towards the typical one; relative error beyond which an entry counts less; fits."""
 LOW_PERCENTILE, FEWEST, FEWEST_OF_KIND = 5.0, 6, 15
-"""Of the distances of a pair; entries that a pair or a kind of pair needs to have its own value."""
+"""Percentile of the distances of a pair; entries that a pair or a kind of pair needs to have its own value."""
 LEAST_OF_RADII = 0.3
 FAR_OF_RADII = 3.0
 ANION_FROM = 2.5
@@ -141,7 +142,9 @@ class Pairs:
 def _electronegativity(number: int) -> float:
     if number == 0:
         return 0.0
-    value = Element.from_Z(number).X
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # noble and very heavy elements have none
+        value = Element.from_Z(number).X
     return float(value) if value == value else 0.0
 
 

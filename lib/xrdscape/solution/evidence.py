@@ -1,4 +1,4 @@
-"""What a pattern offers to a search: the same intensities under several blurs, on a mesh of Q.
+"""A pattern as it guides a search: the same intensities under several blurs, on a mesh of Q.
 
 A descent from far away follows the widest blur first, for under it peaks overlap that later must coincide.
 """
@@ -24,9 +24,9 @@ BLURS_INV_ANGSTROM = (0.30, 0.12, 0.05)
 """Standard deviations of what smooths the pattern further, the first for the scan; those that add little to the
 pattern's own are left out, and at the end there is none."""
 LEAST_GAIN = 1.3
-"""By which a blur must widen the pattern's smoothing to be of use."""
+"""Factor by which a blur must widen the pattern's smoothing to be of use."""
 NODES_PER_SIGMA = 5.4
-"""Of the mesh, in one standard deviation of the pattern's smoothing; the spline is then exact to 1e-5."""
+"""Nodes of the mesh in one standard deviation of the pattern's smoothing; the spline is then exact to 1e-5."""
 POINTS_EVERY = 2
 """Nodes from one point of the pattern to the next."""
 TAPER_SHARE = 0.175

@@ -63,12 +63,12 @@ class Library:
 
     @property
     def _starts(self) -> Whole:
-        """Where each entry's orbits begin [entries + 1]."""
+        """Places where each entry's orbits begin [entries + 1]."""
         return self._shared("_starts", lambda: np.concatenate([[0], np.cumsum(self.data["orbits"], dtype=np.int64)]))
 
     @property
     def contents(self) -> "ContentsTable":
-        """Which entry holds how many atoms of which element."""
+        """Numbers of atoms of each element in each entry."""
         return self._shared("_contents", self._contents)
 
     def _contents(self) -> "ContentsTable":
@@ -255,6 +255,20 @@ def formula_of(formula: str) -> Composition:
     return composition
 
 
+def load_library(path: str | Path | None = None) -> Library:
+    """Return the library of known structures that the package brings, or that of a file made by `xrdscape library add`.
+
+    >>> import xrdscape
+    >>> known = xrdscape.load_library().of_formula("CsCl")
+    >>> known.formula(known.chosen[0]), len(known.without(["CsCl"]))
+    ('CsCl', 0)
+
+    Raises:
+        LibraryError: the file is missing or is not a library.
+    """
+    return carried_library() if path is None else read_library(Path(path))
+
+
 @cache
 def carried_library() -> Library:
     """Return the library that the package brings."""
@@ -272,4 +286,6 @@ def read_library(path: Path) -> Library:
             data = dict(file)
         return Library(data, np.arange(len(data["orbits"])))
     except (OSError, ValueError, KeyError) as error:
-        raise LibraryError(f"{path} is not a library of structures: {error}. `xrdscape library` makes them.") from error
+        raise LibraryError(
+            f"{path} is not a library of structures: {error}. `xrdscape library add` makes them."
+        ) from error

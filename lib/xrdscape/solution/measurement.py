@@ -27,9 +27,9 @@ SHARPEST_INV_ANGSTROM = 0.02
 EVEN = 0.05
 """Share of a step that positions may be off an even grid, as rounding in a file leaves them."""
 B_ISO = 0.6
-"""Of all atoms in a measured pattern, angstrom^2, before it is fitted."""
+"""B of all atoms in a measured pattern, angstrom^2, before it is fitted."""
 EDGE_TAPER = 0.015
-"""Of PXRDnet's reflections, which end sharply."""
+"""Width of the end of PXRDnet's reflections, which end sharply, 1/angstrom."""
 LARGEST_Q = 6.5
 """Measured patterns are used up to this Q, 1/angstrom: a search gains nothing from beyond it."""
 

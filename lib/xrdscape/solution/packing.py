@@ -34,10 +34,10 @@ CARRIED: dict[str, str] = {
     "jarvis_supercon(cdvae)": "JARVIS-DFT of NIST, public domain",
     "aflow(pymatgen)": "prototypes carried by pymatgen, MIT",
 }  # fmt: skip
-"""What may be carried, and what its entries are to be called by; other sources of a table are left out."""
+"""Sources that may be carried, and what their entries are to be called by; other sources of a table are left out."""
 
 MOST_SITES = 52
-"""In the primitive cell: larger ones are beyond what a powder pattern and a formula decide."""
+"""Sites in the primitive cell: larger ones are beyond what a powder pattern and a formula decide."""
 COORDINATE_UNIT = 65520
 """Coordinates are whole numbers of this part of a cell's edge: halves, thirds, quarters to 24ths are exact."""
 DISTANCE_UNIT_ANGSTROM = 1e-3
@@ -46,7 +46,7 @@ SAME_ARRANGEMENT = 0.03
 
 
 class Packed(NamedTuple):
-    """What one entry comes to."""
+    """An entry with what the library keeps of it."""
 
     id: str
     source: str
@@ -107,7 +107,7 @@ def arrays(entries: list[Packed]) -> dict[str, NDArray[np.generic]]:
         "group": np.array([entry.orbits.number for entry in entries], np.uint8),
         "parameters": np.array([entry.orbits.parameters for entry in entries], np.float32),
         "orbits": np.array([len(entry.sizes) for entry in entries], np.uint8),
-        "arrangement": arrangements(tqdm(entries, "arrangements", leave=False)).astype(np.uint32),
+        "arrangement": arrangements(tqdm(entries, "arrangements", leave=False, disable=None)).astype(np.uint32),
         "numbers": np.concatenate([entry.orbits.numbers for entry in entries]).astype(np.uint8),
         "letters": np.frombuffer("".join(entry.orbits.letters for entry in entries).encode(), np.uint8),
         "sizes": np.concatenate([entry.sizes for entry in entries]).astype(np.uint8),

@@ -26,9 +26,9 @@ Exact = NDArray[np.float64]
 SCALES = np.exp(np.linspace(-0.11, 0.11, 15))
 """Multiples of the expected cell's lengths that are tried: volumes within 33 %."""
 VOLUME_SIGMA = 0.15
-"""Of the expected ln V, in fits: wide, for the pattern decides."""
+"""Standard deviation of the expected ln V, in fits: wide, for the pattern decides."""
 LARGEST_MOVE = 0.6
-"""Of a displacement's parameter in one step, angstrom."""
+"""Largest change of a displacement's parameter in one step, angstrom."""
 MOST_FITS = 160
 
 
@@ -61,13 +61,13 @@ LARGE_CELL = 20
 CHEMISTRY_WEIGHT = 1e-4
 """Unexplained share that a step along the Mendeleev numbers is worth in the order of the fits."""
 Origin = Literal["prototype", "sequence", "swap"]
-"""How a candidate was proposed: an entry's own arrangement, random starts along its Wyckoff sequence, or another
+"""Origin of a candidate: an entry's own arrangement, random starts along its Wyckoff sequence, or another
 candidate with two neighbours of the periodic table exchanged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What all fits of one search share.
+    """Everything that all fits of one search share.
 
     Args:
         elements: of the crystal asked for, in alphabetical order.
@@ -202,7 +202,7 @@ def schedule(stages: int, atoms: bool, effort: Effort) -> tuple[Leg, ...]:
 
 
 class Relaxed(NamedTuple):
-    """Where a descent ended, and the unexplained share there."""
+    """The cell that a descent ended in, and the unexplained share there."""
 
     cell: Cell
     residual: float
@@ -236,7 +236,7 @@ def prototypes(search: Search, library: Library, tell: Callable[[int, int], None
         library: its chosen entries.
         tell: told how many descents are done, and of how many.
     """
-    candidates = list(starts(search, library, library.of_type(search.counts).arrangements()))
+    candidates = list(starts(search, library, library.of_type(search.counts).arrangements().tolist()))
     candidates.sort(key=lambda start: start.residual + CHEMISTRY_WEIGHT * start.chemistry)
     chosen = candidates[: descents_worth(search)]
     blurred: list[Fit] = []

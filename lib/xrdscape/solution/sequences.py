@@ -25,7 +25,7 @@ SCREENED = 8
 """Starts that are scanned for each that is descended."""
 SCALES = np.exp(np.linspace(-0.05, 0.05, 5))
 NEAREST = 0.6
-"""Of the shortest distances, below which a start is not scanned."""
+"""Share of the shortest distances below which a start is not scanned."""
 NEAR_AT_END = 0.85
 """The same for ends: 98 % of true crystals pass."""
 REPULSION = 0.5

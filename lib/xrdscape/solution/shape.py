@@ -12,7 +12,7 @@ from xrdscape.solution.measurement import SHARPEST_INV_ANGSTROM, Measurement, Un
 from xrdscape.solution.prototypes import Fit, Search
 
 THINNEST_ANGSTROM, THICKEST_ANGSTROM = 5.0, 2000.0
-"""Of crystallites; beyond the last, the shape is that of the Gaussian alone."""
+"""Thicknesses of crystallites; beyond the last, the shape is that of the Gaussian alone."""
 WIDEST_INV_ANGSTROM = 0.3
 LARGEST_B_ISO = 4.0
 TOLERANCE, EVALUATIONS = 1e-3, 120

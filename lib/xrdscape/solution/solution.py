@@ -1,13 +1,17 @@
-"""What a search comes to: candidates in order, how far they explain the pattern, and what that is worth."""
+"""The outcome of a search: candidates in order, how far they explain the pattern, and what that is worth."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pymatgen.core import Composition, Structure
 
 from xrdscape.crystal.primitive_groups import primitive_group
 from xrdscape.solution.candidates import Candidate
+from xrdscape.solution.library import Library
 from xrdscape.solution.measurement import Measurement
 from xrdscape.solution.prototypes import Search
 from xrdscape.solution.shape import pattern_of
@@ -48,39 +52,54 @@ class Ranked:
 
     @property
     def space_group(self) -> str:
-        """Symbol of the space group, short."""
+        """Symbol of the space group that the fit kept, short."""
         return primitive_group(self.candidate.fit.template.orbits.number).symbol
 
+    @property
+    def measured(self) -> np.ndarray:
+        """The measured pattern at the points of `calculated` [n]."""
+        return self.search.evidence.stages[-1].values
 
-@dataclass(frozen=True, eq=False)
+    @property
+    def q_inv_angstrom(self) -> np.ndarray:
+        """The points of `calculated` [n]: every so manieth of the evidence."""
+        evidence = self.search.evidence
+        stride = next(n for n in range(1, len(evidence.intensity) + 1)
+                      if len(evidence.intensity[::n]) == len(self.measured)
+                      and np.allclose(evidence.intensity[::n], self.measured))  # fmt: skip
+        return evidence.q_inv_angstrom[::stride]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Solution:
-    """The outcome of a search.
+    """The outcome of a search, as `solve` returns it.
 
     Args:
         candidates: in order; none where nothing could be fitted.
         data: the pattern, with what was fitted of its peaks' shape.
         library: where the prototypes come from.
         fits: how many crystals were fitted.
-        entries: of the library in use.
         cells: contents of the cell that were tried.
         asked: the formula as it was given.
-        without: reduced formulas that were left out.
+        without: reduced formulas that were left out of the library.
         pattern_name: what the pattern came from.
+        settings: choices of the search by name.
         seconds: that the search took.
     """
 
     candidates: tuple[Ranked, ...]
     data: Measurement
+    library: Library
     fits: int
-    entries: int
     cells: tuple[Composition, ...]
     asked: str = ""
     without: tuple[str, ...] = ()
     pattern_name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, found: Sequence[tuple[Candidate, Search]], data: Measurement, fits: int, entries: int,
+    def of(cls, found: Sequence[tuple[Candidate, Search]], data: Measurement, fits: int, library: Library,
            cells: Sequence[Composition]) -> "Solution":  # fmt: skip
         """Return the outcome of candidates in their order."""
         rows = []
@@ -90,21 +109,62 @@ class Solution:
             off = values / values.max() - model / max(model.max(), 1e-300)
             share = float(off @ off) / float((values / values.max()) @ (values / values.max()))
             rows.append(Ranked(number + 1, candidate, search, scale * model, share))
-        return cls(tuple(rows), data, fits, entries, tuple(cells))
+        return cls(tuple(rows), data, library, fits, tuple(cells))
+
+    def __repr__(self) -> str:
+        state = "solved" if self.solved else "not solved"
+        return f"<Solution of {self.asked or self.cells[0].formula}: {state}, {len(self.candidates)} candidates>"
+
+    @property
+    def explained_below(self) -> float:
+        """Unexplained share of the pattern below which a candidate explains it."""
+        return explained_below(self.data)
 
     @property
     def solved(self) -> bool:
-        """Whether the best candidate explains the pattern, with distances that are likely."""
+        """Judgement that the best candidate explains the pattern, with distances that are likely."""
         return (
             bool(self.candidates)
             and self.candidates[0].candidate.likely
-            and (self.candidates[0].r_nano < explained_below(self.data))
+            and (self.candidates[0].r_nano < self.explained_below)
         )
 
     @property
     def as_well(self) -> int:
-        """How many candidates explain the pattern about as well as the best, without it."""
+        """Number of candidates that explain the pattern about as well as the best, without it."""
         if not self.candidates:
             return 0
-        bound = max(AS_WELL * self.candidates[0].r_nano, explained_below(self.data) / 4)
+        bound = max(AS_WELL * self.candidates[0].r_nano, self.explained_below / 4)
         return sum(row.r_nano <= bound and row.candidate.likely for row in self.candidates[1:])
+
+    @property
+    def verdict(self) -> str:
+        """A few sentences on the outcome, and what to do about a poor one."""
+        from xrdscape.solution.wording import verdict_text
+
+        return verdict_text(self)
+
+    def write(self, folder: str | Path, force: bool = False) -> tuple[Path, ...]:
+        """Write candidates.csv, a CIF of each candidate, report.html and solution.json; return the paths.
+
+        Args:
+            folder: that is made; all of it is written, or none.
+            force: replace a folder that holds another solution.
+
+        Raises:
+            XrdscapeError: for a folder that may not be written.
+        """
+        from xrdscape.solution.report import write_solution
+
+        return write_solution(self, Path(folder), force)
+
+    def _repr_html_(self) -> str:
+        from xrdscape.solution.facts import facts_of
+
+        head = "".join(f"<th>{name}</th>" for name in ("", "formula", "space group", "unexplained", "prototype"))
+        rows = "".join(
+            f"<tr><td>{fact.rank}</td><td>{escape(fact.formula)}</td><td>{escape(fact.space_group)}</td>"
+            f"<td>{fact.r_nano:.3%}</td><td>{escape(fact.prototype)}</td></tr>"
+            for fact in facts_of(self)
+        )
+        return f"<div><p>{escape(self.verdict)}</p><table><tr>{head}</tr>{rows}</table></div>"

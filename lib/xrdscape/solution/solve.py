@@ -11,14 +11,13 @@ import numpy as np
 from pymatgen.core import Composition
 
 from xrdscape.diffraction.finite_size import SizeConvention
-from xrdscape.diffraction.radiation import Radiation
 from xrdscape.errors import LibraryError
 from xrdscape.patterns.pattern import Pattern
-from xrdscape.patterns.reading import read_pattern
 from xrdscape.patterns.scan import AxisName
 from xrdscape.solution.candidates import Candidate, ranked, swaps
 from xrdscape.solution.chemistry import Chemistry
 from xrdscape.solution.exact import exact_pattern, exactly
+from xrdscape.solution.given import given_pattern
 from xrdscape.solution.library import Library, carried_library, formula_of
 from xrdscape.solution.measurement import Measurement, measurement
 from xrdscape.solution.prototypes import LAST, Effort, Fit, Leg, Search, prototypes, relaxed
@@ -32,11 +31,11 @@ Progress = Callable[[Phase, int, int], None]
 """Called with a phase of a search, how many of its steps are done, and of how many."""
 
 SWAPPED, POLISHED, SHAPED_BY, REFITTED = 5, 20, 4, 40
-"""How many of the best fits are tried with neighbouring elements exchanged, polished, fit the shape, and are fitted
+"""Numbers of the best fits that are tried with neighbouring elements exchanged, polished, fit the shape, and are fitted
 again under another shape."""
 POLISH = (Leg(LAST, True, 20),)
 MOST_ATOMS = 52
-"""In the primitive cell."""
+"""Atoms in the primitive cell."""
 MOST_UNITS = 5
 """Numbers of formula units that are tried, the most frequent in the library first."""
 
@@ -50,7 +49,7 @@ def solve(
     candidates: int = 10,
     formula_units: int | None = None,
     axis: AxisName | None = None,
-    wavelength_angstrom: float | None = None,
+    wavelength_angstrom: float | Sequence[float] | None = None,
     size_angstrom: float | None = None,
     sigma_inv_angstrom: float | None = None,
     convention: SizeConvention | None = None,
@@ -64,6 +63,16 @@ def solve(
     symmetry kept, under ever less blur. Where none explains the pattern, random starts along the Wyckoff sequences of
     such structures are tried.
 
+    >>> import numpy as np, xrdscape
+    >>> from xrdscape.diffraction.nano_patterns import NANO_CONVENTIONS, nano_pattern
+    >>> convention = NANO_CONVENTIONS["paper"]
+    >>> made = nano_pattern(xrdscape.load_structure("LiMnIr2"), 100.0, convention, np.random.default_rng(0))
+    >>> angle = 2 * np.degrees(np.arcsin(made.q_inv_angstrom * 1.5406 / (4 * np.pi)))
+    >>> pattern = xrdscape.Pattern(angle, made.intensity, q_inv_angstrom=made.q_inv_angstrom)
+    >>> found = xrdscape.solve("LiMnIr2", pattern, without=["LiMnIr2"], size_angstrom=100.0, convention="paper")
+    >>> found
+    <Solution of LiMnIr2: solved, 10 candidates>
+
     Args:
         formula: what the primitive cell holds, such as "Ba4 Ti4 O12"; or a formula unit, such as "BaTiO3", of which
             several numbers in the cell are tried.
@@ -73,7 +82,8 @@ def solve(
         candidates: how many at most.
         formula_units: in the primitive cell, where it is known.
         axis: of a file's positions, as of `read_pattern`.
-        wavelength_angstrom: instead of the pattern's own.
+        wavelength_angstrom: instead of the pattern's own; K-alpha 1 and 2 where both are in the beam. A pattern over Q
+            needs none.
         size_angstrom: of the crystallites, in the meaning of the convention; fitted if left out.
         sigma_inv_angstrom: standard deviation of what else smooths the peaks; fitted if left out.
         convention: "paper" or "reference-code" for a pattern made as PXRDnet makes them.
@@ -86,16 +96,21 @@ def solve(
         PatternError: for a pattern that cannot be used.
         StructureError: an element has no form factor.
     """
-    began = time.perf_counter()
+    began, effort = time.perf_counter(), effort or Effort()
+    settings = {
+        "candidates": candidates, "formula_units": formula_units, "axis": axis, "size_angstrom": size_angstrom,
+        "wavelength_angstrom": wavelength_angstrom, "sigma_inv_angstrom": sigma_inv_angstrom, "convention": convention,
+        "fits_at_most": effort.fits, "descents": effort.descents, "seed": seed,
+    }  # fmt: skip
     wanted = formula_of(formula)
     known = (carried_library() if library is None else library).without(without)
-    given = _pattern(pattern, axis, wavelength_angstrom, convention)
+    given = given_pattern(pattern, axis, wavelength_angstrom)
     data = measurement(given, size_angstrom, sigma_inv_angstrom, convention)
     found = solve_measurement(
-        _cells(wanted, formula_units, known), data, known, candidates=candidates, effort=effort or Effort(), seed=seed,
+        _cells(wanted, formula_units, known), data, known, candidates=candidates, effort=effort, seed=seed,
         progress=progress,
     )  # fmt: skip
-    return replace(found, asked=formula, without=tuple(without), pattern_name=given.name,
+    return replace(found, asked=formula, without=tuple(without), pattern_name=given.name, settings=settings,
                    seconds=time.perf_counter() - began)  # fmt: skip
 
 
@@ -131,7 +146,7 @@ def solve_measurement(
         ((candidate, search) for search, kept, _ in best for candidate in kept),
         key=lambda pair: (not pair[0].likely, pair[0].residual),
     )[:candidates]
-    return Solution.of(together, data, sum(count for *_, count in best), len(library), cells[: len(best)])
+    return Solution.of(together, data, sum(count for *_, count in best), library, cells[: len(best)])
 
 
 def _fits(
@@ -187,16 +202,6 @@ def _again(search: Search, fits: Iterable[Fit], legs: Sequence[Leg]) -> Iterator
 
 def _by_residual(fit: Fit) -> float:
     return fit.residual
-
-
-def _pattern(
-    pattern: Pattern | str | Path, axis: AxisName | None, wavelength: float | None, convention: SizeConvention | None
-) -> Pattern:  # fmt: skip
-    """Return the pattern that is meant, with the wavelength given."""
-    radiation = None if wavelength is None else Radiation.of(wavelength)
-    if not isinstance(pattern, Pattern):
-        return read_pattern(pattern, radiation, axis)
-    return pattern if radiation is None else replace(pattern, radiation=radiation)
 
 
 def _cells(wanted: Composition, units: int | None, library: Library) -> list[Composition]:

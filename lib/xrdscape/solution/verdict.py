@@ -1,4 +1,4 @@
-"""When a pattern counts as explained: what the right crystals leave of it, and wrong ones hardly ever do."""
+"""The bound below which a pattern counts as explained: what right crystals leave of it, and wrong ones hardly ever."""
 
 import math
 

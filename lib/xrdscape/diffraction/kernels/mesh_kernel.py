@@ -44,7 +44,7 @@ class Moves(NamedTuple):
 
 
 class Beam(NamedTuple):
-    """What scatters and what is recorded: form factors at even steps of Q from 0 [species, n] in electrons and that
+    """Scatterers and what is recorded: form factors at even steps of Q from 0 [species, n] in electrons and that
     step in 1/angstrom, wavelength in angstrom, the end of the reflections in Q, and the width of the logistic taper
     there, both in 1/angstrom."""
 

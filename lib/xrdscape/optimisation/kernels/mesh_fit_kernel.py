@@ -32,11 +32,11 @@ LISTED_STRAIN = 0.1
 DAMPING, EASED, STRAINED, GIVEN_UP, TRIES = 1e-2, 0.2, 5.0, 1e4, 4
 LEAST_DAMPING, LEAST_CURVATURE = 1e-6, 1e-4
 LARGEST_STRAIN = 0.04
-"""Of one step."""
+"""Largest strain of one step."""
 SETTLED, FLOOR = 1e-5, 0.02
 """A fit stops when a step gains less than this share of its cost, or of this floor."""
 VOLUME_WEIGHT = 2e-3
-"""Of ((ln V - ln V0) / sigma)^2 beside the pattern's share of unexplained squares, which lies between 0 and 1."""
+"""Weight of ((ln V - ln V0) / sigma)^2 beside the pattern's share of unexplained squares, between 0 and 1."""
 
 
 class Target(NamedTuple):
@@ -50,7 +50,7 @@ class Target(NamedTuple):
 
 
 class Restraints(NamedTuple):
-    """What is expected beside the pattern: ln of the volume in angstrom^3, its standard deviation, the shortest
+    """Expectations beside the pattern: ln of the volume in angstrom^3, its standard deviation, the shortest
     distances of species [species, species] in angstrom, and the weight of their violation."""
 
     log_volume: float
@@ -60,7 +60,7 @@ class Restraints(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """Where a fit ended: lattice [3, 3], fractional coordinates [N, 3], share of the target's squares that stay
+    """The end of a fit: lattice [3, 3], fractional coordinates [N, 3], share of the target's squares that stay
     unexplained at the best scale, that scale, and how many patterns it took."""
 
     lattice: Exact

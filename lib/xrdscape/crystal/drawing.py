@@ -13,7 +13,7 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 from pymatgen.core import Element, Structure
 
-from xrdscape.figures.style import PALETTE
+from xrdscape.style import PALETTE
 
 # The most electronegative element of a crystal gets the first colour, so that oxygen is red as chemists expect.
 ELEMENT_COLOURS = ("vermillion", "blue", "yellow", "green", "purple", "sky", "orange", "grey")

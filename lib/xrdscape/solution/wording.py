@@ -1,0 +1,151 @@
+"""Plain sentences on a solution: its verdict, and what speaks for and against each candidate."""
+
+from collections.abc import Sequence
+
+from xrdscape.solution.facts import Facts, contents_text, resolvable
+from xrdscape.solution.solution import AS_WELL, Ranked, Solution
+
+MANY_PARAMETERS = 0.5
+"""Share of the peaks that a pattern has room for, beyond which free parameters are many."""
+FEW_ENTRIES = 3
+USUAL = 0.93
+"""Distances in units of the library's short ones (5 % are below these) from which they pass for usual."""
+
+ADVICE = (
+    "Check the formula (what is in the primitive cell, or --formula-units), the wavelength and the axis of the "
+    "pattern, and what is known of its peaks (--size-angstrom, --sigma-inv-angstrom); a mixture has no solution of "
+    "one crystal. More random starts (--descents) or a library with structures like it (--library) may help."
+)
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent with two digits that count."""
+    return f"{100 * share:.2g} %"
+
+
+def verdict_text(solution: Solution) -> str:
+    """Return whether a pattern was solved, why not, and what may be done."""
+    if not solution.candidates:
+        return (
+            f"Not solved: no known structure lends its arrangement of sites to {contents_text(solution.cells)}, so "
+            f"that nothing could be fitted. {ADVICE}"
+        )
+    best, bound = solution.candidates[0], percent(solution.explained_below)
+    name = f"{best.structure.composition.reduced_formula} in {best.space_group}"
+    if solution.solved:
+        others = {
+            0: "No other candidate of the list explains it as well.",
+            1: "One other candidate explains it about as well: the pattern alone does not tell them apart.",
+        }.get(
+            solution.as_well,
+            f"{solution.as_well} other candidates explain it about as well: the pattern alone does not tell them "
+            "apart.",
+        )
+        return (
+            f"Solved: candidate 1, {name}, leaves {percent(best.r_nano)} of the pattern unexplained; less than {bound} "
+            f"counts as explained. {others}"
+        )
+    why = []
+    if best.r_nano >= solution.explained_below:
+        why.append(
+            f"the best candidate, {name}, leaves {percent(best.r_nano)} of the pattern unexplained, and only less than "
+            f"{bound} counts as explained"
+        )
+    if not best.candidate.likely:
+        why.append(
+            f"atoms of the best candidate, {name}, are at {best.candidate.contact:.2f} of the shortest distance known "
+            "for such a pair"
+        )
+    return f"Not solved: {', and '.join(why)}. The candidates below are no result. {ADVICE}"
+
+
+def in_favour(fact: Facts, solution: Solution) -> list[str]:
+    """Return what speaks for a candidate, a sentence each."""
+    found = []
+    if fact.r_nano < solution.explained_below:
+        found.append(
+            f"It explains the pattern: {percent(fact.r_nano)} of it is left (R_wp² {fact.r_wp_squared:.2g}), and less "
+            f"than {percent(solution.explained_below)} is what right crystals leave."
+        )
+    near = fact.distances
+    if fact.contact >= USUAL:
+        told = ", ".join(f"{'–'.join(d.pair)} {d.angstrom:.2f} Å" for d in near[:4])
+        found.append(f"Its shortest distances are all as usual in the library: {told}.")
+    if fact.origin != "sequence" and fact.shared_by >= FEW_ENTRIES:
+        found.append(
+            f"Its arrangement of sites is that of {_prototype(fact)}, which {fact.shared_by} entries of the library "
+            "share."
+        )
+    room = resolvable(_row(fact, solution))
+    if fact.parameters <= MANY_PARAMETERS * room:
+        found.append(f"It has {_parameters(fact)}, and the pattern has room for {room} peaks beside each other.")
+    return found
+
+
+def against(fact: Facts, facts: Sequence[Facts], solution: Solution) -> list[str]:
+    """Return what speaks against a candidate, a sentence each."""
+    found = []
+    if fact.r_nano >= solution.explained_below:
+        found.append(
+            f"It does not explain the pattern: {percent(fact.r_nano)} of it is left (R_wp² {fact.r_wp_squared:.2g}), "
+            f"and right crystals leave less than {percent(solution.explained_below)}."
+        )
+    short = [d for d in fact.distances if d.ratio < USUAL]
+    if short:
+        told = ", ".join(f"{'–'.join(d.pair)} {d.angstrom:.2f} Å ({d.ratio:.2f})" for d in short)
+        found.append(
+            f"Atoms are nearer than is usual (in parentheses: in units of the library's 5th percentile): {told}."
+        )
+    simpler = _simpler(fact, facts, solution)
+    if simpler:
+        found.append(
+            f"Candidate {simpler.rank} explains the pattern as well with {_parameters(simpler)} instead of "
+            f"{fact.parameters}."
+        )
+    if fact.alternative_to:
+        found.append(
+            f"It is candidate {fact.alternative_to} with elements exchanged that are neighbours in the periodic table "
+            "and scatter alike."
+        )
+    twins = [str(other.rank) for other in facts if other.alternative_to == fact.rank]
+    if twins:
+        found.append(
+            f"With neighbouring elements exchanged it is candidate {' and '.join(twins)}: such elements scatter alike."
+        )
+    room = resolvable(_row(fact, solution))
+    if fact.parameters > MANY_PARAMETERS * room:
+        found.append(f"It has {_parameters(fact)}, many for a pattern with room for {room} peaks.")
+    if fact.origin == "sequence":
+        found.append(
+            f"Its arrangement comes from a random start: it shares with {_prototype(fact)} the space group and the "
+            "kinds of sites only."
+        )
+    elif fact.shared_by < FEW_ENTRIES:
+        found.append(
+            f"Its arrangement of sites is rare: it is that of {_prototype(fact)}, and "
+            f"{'no other entry' if fact.shared_by <= 1 else 'one other entry'} of the library has it."
+        )
+    return found
+
+
+def _simpler(fact: Facts, facts: Sequence[Facts], solution: Solution) -> Facts | None:
+    """Return the candidate of the fewest parameters that explains the pattern about as well with fewer, or None."""
+    bound = max(AS_WELL * fact.r_nano, solution.explained_below / 4)
+    rivals = [
+        other
+        for other in facts
+        if other.parameters < fact.parameters and other.r_nano <= bound and _row(other, solution).candidate.likely
+    ]
+    return min(rivals, key=lambda other: (other.parameters, other.rank), default=None)
+
+
+def _row(fact: Facts, solution: Solution) -> Ranked:
+    return solution.candidates[fact.rank - 1]
+
+
+def _parameters(fact: Facts) -> str:
+    return f"{fact.parameters} free parameter{'' if fact.parameters == 1 else 's'}"
+
+
+def _prototype(fact: Facts) -> str:
+    return f"{fact.prototype_formula} ({fact.prototype}; {fact.prototype_source})"
