@@ -138,7 +138,7 @@ def _stage(q: Exact, values: Exact, thickness: float, sigma: float, blur: float,
     smooth = gaussian_filter1d(values, blur / grid_step, mode="constant") if blur else values
     every = points_every(whole, grid_step)
     step = whole / NODES_PER_SIGMA
-    kernel = _kernel(float(q[0]), grid_step * every, len(smooth[::every]), thickness, whole, step, last)
+    kernel = mesh_kernel(float(q[0]), grid_step * every, len(smooth[::every]), thickness, whole, step, last)
     return Target(np.ascontiguousarray(smooth[::every]), kernel, -2 * step, step)
 
 
@@ -148,7 +148,9 @@ def points_every(sigma_inv_angstrom: float, step_inv_angstrom: float) -> int:
 
 
 @lru_cache(maxsize=64)
-def _kernel(start: float, apart: float, count: int, thickness: float, sigma: float, step: float, last: float) -> Exact:
+def mesh_kernel(
+    start: float, apart: float, count: int, thickness: float, sigma: float, step: float, last: float
+) -> Exact:
     """Return the matrix from the nodes of a mesh to points start, start + apart, ... [points, nodes]."""
     q = start + apart * np.arange(count)
     nodes = step * (np.arange(math.ceil(last / step) + 6) - 2)

@@ -1,41 +1,64 @@
 """PXRDnet's patterns exactly as they are made, and fits taken to them.
 
-The particle mesh sums what coincides and ends smoothly; the patterns count the highest line of a bin, end sharply, have
-a Gaussian whose width was drawn, and are pooled by their maximum. What the two differ by at a crystal is put to the
-target, the mesh's fit goes on, and so forth: where it settles, the exact pattern is fitted with the mesh's derivatives.
+The particle mesh sums what coincides and ends smoothly. The patterns count the highest line of a bin alone, end sharply,
+have a Gaussian whose width was drawn, and are pooled by their maximum. Here a fit's cost is that of the pattern as it
+was made; its derivatives are those of the mesh with the lines that count. Only, a line stays where it is within its bin:
+moved to the bin's centre, cells would fit on a staircase.
 """
 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import fftconvolve
+from scipy.fft import irfft, next_fast_len, rfft
 
 from xrdscape.diffraction.finite_size import LENGTHS
-from xrdscape.diffraction.kernels.mesh_kernel import TWO_PI, lines
-from xrdscape.diffraction.nano_patterns import NANO_CONVENTIONS, NanoConvention, binned, size_filter
-from xrdscape.diffraction.sticks import Sticks
-from xrdscape.optimisation.kernels.mesh_fit_kernel import MOST_REFLECTIONS, fit
-from xrdscape.solution.evidence import points_every
+from xrdscape.diffraction.kernels.mesh_kernel import TWO_PI, Cell, Moves, spread, unique_reflections
+from xrdscape.diffraction.nano_patterns import NANO_CONVENTIONS, NanoConvention, size_filter
+from xrdscape.optimisation.kernels.mesh_fit_kernel import MOST_REFLECTIONS
+from xrdscape.solution.evidence import mesh_kernel
 from xrdscape.solution.measurement import Measurement
-from xrdscape.solution.prototypes import LARGEST_MOVE, Fit, Search
-from xrdscape.solution.shape import pattern_of
+from xrdscape.solution.prototypes import Fit, Search
 
 Exact = NDArray[np.float64]
 
-SIGMAS = 7
-"""Widths of the Gaussian that are tried, evenly over those that a convention draws from."""
-ROUNDS, STEPS = 2, 10
+STEPS, TRIES = 16, 8
+DAMPING, EASED, STRAINED = 1e-3, 0.3, 8.0
+LEAST_CURVATURE = 1e-8
+"""Share of the largest curvature that the damping takes a parameter to have at least."""
+LARGEST_STRAIN, LARGEST_MOVE_ANGSTROM = 0.01, 0.2
+"""In one step."""
+SETTLED = 5e-3
+"""A fit stops when a step gains less than this share of what is left."""
+BACKSCATTERED_DEG = 150.0
+"""Conventions with lines beyond this 2 theta."""
+SMALL_STRAINS = tuple(sign * size for size in (0.001, 0.002, 0.004, 0.007) for sign in (1.0, -1.0))
 SAME_LINE = 2e-5
 """Lines nearer than this in Q, 1/angstrom, are one."""
 NOT_WORTH = 30.0
 """Fits that leave this multiple of what the best leaves are not taken further, unless they leave less than `GOOD`."""
 GOOD = 5e-3
-MARGIN = 400
-"""Fine bins beyond the points that count, for what reaches back from there."""
+
+
+class Lines(NamedTuple):
+    """Lines of a crystal: hkl [M, 3], their multiplicity where they count and 0 where a higher one has their bin [M],
+    and the heights in the bins."""
+
+    hkl: Exact
+    counted: Exact
+    bins: Exact
+
+
+class Compared(NamedTuple):
+    """A crystal beside the pattern: what it leaves, the width of the Gaussian in bins, and the scaled difference [n]."""
+
+    share: float
+    sigma: float
+    scale: float
+    off: Exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,42 +75,95 @@ class ExactPattern:
     size_angstrom: float
     intensity: Exact
 
-    def residual(self, search: Search, found: Fit) -> tuple[float, Exact]:
-        """Return what a fit leaves of the pattern at the best scale and the best width of its Gaussian, and the pooled
-        pattern at that scale [n]."""
+    def compared(self, bins: Exact) -> Compared:
+        """Return heights in fine bins beside the pattern, at the best scale and the best width of the Gaussian."""
         rules, count = self.convention, len(self.intensity)
-        fine = binned(sticks_of_fit(search, found), rules.bins, rules.q_max_inv_angstrom)
-        fine = fine[: count * rules.pool + MARGIN]
+        length = next_fast_len(2 * rules.bins)
         if math.isfinite(self.size_angstrom):
-            fine = fftconvolve(fine, size_filter(self.size_angstrom, rules), mode="same")
-        best = (math.inf, np.zeros(count))
-        for sigma in np.linspace(*rules.sigma_bins, SIGMAS):
-            smooth = gaussian_filter1d(fine, sigma, mode="constant")[: count * rules.pool]
+            filtered = size_filter(self.size_angstrom, rules)
+            whole = irfft(rfft(bins, length) * _transform(self.size_angstrom, rules, length), length)
+            bins = whole[(len(filtered) - 1) // 2 :][: rules.bins]
+        wave, frequency = rfft(bins, length), TWO_PI * np.arange(length // 2 + 1) / length
+
+        def at(sigma: float) -> Compared:
+            smooth = irfft(wave * np.exp(-0.5 * (sigma * frequency) ** 2), length)[: count * rules.pool]
             pooled = np.maximum(smooth.reshape(count, rules.pool).max(1), 0)
             own = float(pooled @ pooled)
             scale = float(pooled @ self.intensity) / own if own > 0 else 0.0
-            off = self.intensity - scale * pooled
-            share = float(off @ off) / float(self.intensity @ self.intensity)
-            if share < best[0]:
-                best = (share, scale * pooled)
-        return best
+            off = scale * pooled - self.intensity
+            return Compared(float(off @ off) / float(self.intensity @ self.intensity), sigma, scale, off)
+
+        low, high = rules.sigma_bins
+        three = [at(sigma) for sigma in (low, (low + high) / 2, high)]
+        left, middle, right = (found.share for found in three)
+        bend = left - 2 * middle + right
+        if bend > 0:
+            place = np.clip((left - right) / (2 * bend), -1, 1)
+            three.append(at((low + high) / 2 + float(place) * (high - low) / 2))
+        return min(three, key=lambda found: found.share)
 
 
-def sticks_of_fit(search: Search, found: Fit) -> Sticks:
-    """Return the lines of a fit up to the sharp end of the reflections."""
-    cell = found.cell
+def _transform(size_angstrom: float, rules: NanoConvention, length: int) -> NDArray[np.complex128]:
+    return rfft(size_filter(size_angstrom, rules), length)
+
+
+def exact_pattern(data: Measurement) -> ExactPattern | None:
+    """Return how a pattern was made, where it was made as PXRDnet makes them; None otherwise."""
+    if data.convention is None:
+        return None
+    size = data.thickness_angstrom / LENGTHS[data.convention]
+    return ExactPattern(NANO_CONVENTIONS[data.convention], size, data.intensity)
+
+
+def lines_of(search: Search, cell: Cell, exact: ExactPattern, listed: tuple[Exact, Exact] | None = None) -> Lines:
+    """Return the lines of a cell up to the sharp end of the reflections, and which of them count."""
+    rules, beam = exact.convention, search.beam
     reciprocal = TWO_PI * np.linalg.inv(cell.lattice).T
-    q, height = lines(reciprocal, cell, search.beam, MOST_REFLECTIONS)
-    order = np.argsort(q)
-    q, height = q[order], height[order]
-    group = np.concatenate([[0], np.cumsum(np.diff(q) > SAME_LINE)]) if len(q) else np.zeros(0, int)
-    total = np.bincount(group, height)
-    first = np.flatnonzero(np.diff(group, prepend=-1))
-    return Sticks(q[first], total / max(total.max(initial=0), 1e-300))
+    hkl, multiplicity = listed or unique_reflections(
+        reciprocal, cell.rotations, cell.translations, beam.q_end, MOST_REFLECTIONS
+    )
+    q = np.linalg.norm(hkl @ reciprocal, axis=1)
+    height = _heights(q, hkl, multiplicity, cell, search)
+    order = np.argsort(q, kind="stable")
+    line = np.empty(len(q), np.int64)
+    line[order] = np.cumsum(np.diff(q[order], prepend=-1.0) > SAME_LINE) - 1
+    total = np.bincount(line, height)
+    place = np.empty(len(total), np.int64)
+    place[line] = (q * (rules.bins / rules.q_max_inv_angstrom)).astype(np.int64)
+    inside = (place < rules.bins) & (total > 0)
+    highest = np.zeros(rules.bins)
+    np.maximum.at(highest, place[inside], total[inside])
+    wins = inside & (total >= highest[np.minimum(place, rules.bins - 1)])
+    return Lines(
+        hkl,
+        multiplicity * wins[line],
+        _shared(q * (rules.bins / rules.q_max_inv_angstrom) - 0.5, height * wins[line], rules.bins),
+    )
+
+
+def _shared(place: Exact, height: Exact, bins: int) -> Exact:
+    """Return heights shared between the two bins beside their places: where a bin's line really is, is not known."""
+    inside = (place >= 0) & (place < bins - 1)
+    low = place[inside].astype(np.int64)
+    part = place[inside] - low
+    return np.bincount(low, height[inside] * (1 - part), bins) + np.bincount(low + 1, height[inside] * part, bins)
+
+
+def _heights(q: Exact, hkl: Exact, multiplicity: Exact, cell: Cell, search: Search) -> Exact:
+    """Return the intensity of each set of equivalent reflections; 0 beyond the end [M]."""
+    beam = search.beam
+    s2 = (q * beam.wavelength / (2 * TWO_PI)) ** 2
+    seen = (q <= beam.q_end) & (s2 < 1)
+    factors = np.array([np.interp(q, beam.factor_step * np.arange(len(row)), row) for row in beam.factors])
+    phase = np.exp(1j * TWO_PI * (hkl @ cell.frac.T))
+    amplitude = np.einsum("nm,mn->m", factors[cell.species], phase)
+    s2 = np.where(seen, s2, 0.5)
+    lorentz = (2 - 4 * s2 * (1 - s2)) / (s2 * np.sqrt(1 - s2))
+    return np.where(seen, multiplicity * lorentz * np.abs(amplitude) ** 2, 0.0)
 
 
 def exactly(search: Search, fits: Iterable[Fit], exact: ExactPattern) -> Iterator[Fit]:
-    """Yield fits taken to the pattern as it was made, the best first; their residuals are then those of `exact`.
+    """Yield fits taken to the pattern as it was made; their residuals are then what they leave of that.
 
     Args:
         search: that they belong to.
@@ -97,7 +173,7 @@ def exactly(search: Search, fits: Iterable[Fit], exact: ExactPattern) -> Iterato
     best = math.inf
     for found in fits:
         if found.residual > max(NOT_WORTH * best, GOOD):
-            yield replace(found, residual=max(found.residual, exact.residual(search, found)[0]))
+            yield replace(found, residual=exact.compared(lines_of(search, found.cell, exact).bins).share)
             continue
         taken = _taken(search, found, exact)
         best = min(best, taken.residual)
@@ -105,42 +181,77 @@ def exactly(search: Search, fits: Iterable[Fit], exact: ExactPattern) -> Iterato
 
 
 def _taken(search: Search, found: Fit, exact: ExactPattern) -> Fit:
-    """Return a fit taken to the exact pattern."""
-    target = search.evidence.stages[-1]
-    evidence = search.evidence
-    step = float(evidence.q_inv_angstrom[1] - evidence.q_inv_angstrom[0])
-    places = slice(None, None, points_every(evidence.sigma_inv_angstrom, step))
-    share, pattern = exact.residual(search, found)
-    best = replace(found, residual=share)
-    for _ in range(ROUNDS):
-        model = pattern_of(search, found)
-        scale = float(model @ pattern[places]) / max(float(model @ model), 1e-300)
-        corrected = exact.intensity[places] - pattern[places] + scale * model
-        moves = found.template.moves
-        if not search.effort.atoms:
-            moves = moves._replace(displacements=moves.displacements[:0])
-        try:
-            end = fit(
-                found.cell, moves, search.beam, target._replace(values=np.ascontiguousarray(corrected)),
-                search.restraints, STEPS, LARGEST_MOVE,
-            )  # fmt: skip
-        except np.linalg.LinAlgError:
-            break
-        found = replace(found, cell=found.cell._replace(lattice=end.lattice, frac=end.frac))
-        share, pattern = exact.residual(search, found)
-        if share < best.residual:
-            better = share < 0.98 * best.residual
-            best = replace(found, residual=share)
-            if not better:
+    """Return the least squares of the exact pattern nearby, by Levenberg-Marquardt."""
+    moves, cell = found.template.moves, found.cell
+    if not search.effort.atoms:
+        moves = moves._replace(displacements=moves.displacements[:0])
+    strains = len(moves.strains)
+    if exact.convention.two_theta_max_deg > BACKSCATTERED_DEG:
+        cell = _across(search, cell, moves.strains, exact)
+    lines = lines_of(search, cell, exact)
+    here, damping = exact.compared(lines.bins), DAMPING
+    power = float(exact.intensity @ exact.intensity)
+    largest = np.concatenate([
+        np.full(strains, LARGEST_STRAIN), np.full(len(moves.displacements), LARGEST_MOVE_ANGSTROM)
+    ])  # fmt: skip
+    for _ in range(STEPS):
+        slopes = _slopes(search, cell, lines, moves, exact, here.off + exact.intensity)
+        square, gradient = slopes.T @ slopes / power, slopes.T @ here.off / power
+        diagonal = np.maximum(square.diagonal(), LEAST_CURVATURE * square.diagonal().max(initial=1e-300))
+        better = False
+        for _try in range(TRIES):
+            move = -np.linalg.solve(square + np.diag(damping * diagonal), gradient)
+            move /= max(1.0, float((np.abs(move) / largest).max(initial=0)))
+            there = cell._replace(
+                lattice=cell.lattice @ (np.eye(3) + np.tensordot(move[:strains], moves.strains, 1)),
+                frac=cell.frac + np.tensordot(move[strains:], moves.displacements, 1),
+            )
+            new_lines = lines_of(search, there, exact)
+            new = exact.compared(new_lines.bins)
+            if new.share < here.share:
+                better = True
                 break
-        else:
+            damping *= STRAINED
+        if not better:
             break
-    return best
+        gained = here.share - new.share
+        cell, lines, here, damping = there, new_lines, new, damping * EASED
+        if gained < SETTLED * here.share:
+            break
+    return replace(found, cell=cell, residual=here.share)
 
 
-def exact_pattern(data: Measurement) -> ExactPattern | None:
-    """Return how a pattern was made, where it was made as PXRDnet makes them; None otherwise."""
-    if data.convention is None:
-        return None
-    size = data.thickness_angstrom / LENGTHS[data.convention]
-    return ExactPattern(NANO_CONVENTIONS[data.convention], size, data.intensity)
+def _across(search: Search, cell: Cell, strains: Exact, exact: ExactPattern) -> Cell:
+    """Return a cell after small strains, one after the other, that leave less of the pattern.
+
+    Near backscattering a line grows without bound before it leaves the pattern, which no descent crosses.
+    """
+    best = exact.compared(lines_of(search, cell, exact).bins).share
+    for strain in strains:
+        start = cell
+        for size in SMALL_STRAINS:
+            there = start._replace(lattice=start.lattice @ (np.eye(3) + size * strain))
+            share = exact.compared(lines_of(search, there, exact).bins).share
+            if share < best:
+                best, cell = share, there
+    return cell
+
+
+def _slopes(search: Search, cell: Cell, lines: Lines, moves: Moves, exact: ExactPattern, pattern: Exact) -> Exact:
+    """Return the derivatives of a cell's exact pattern [n] in strains and displacements, across the pattern itself
+    [n, P]."""
+    evidence = search.evidence
+    target = evidence.stages[-1]
+    q = evidence.q_inv_angstrom
+    kernel = mesh_kernel(
+        float(q[0]), float(q[1] - q[0]), len(exact.intensity), evidence.thickness_angstrom,
+        evidence.sigma_inv_angstrom, target.step, (target.kernel.shape[1] - 6) * target.step,
+    )  # fmt: skip
+    mesh = np.empty((kernel.shape[1], 1 + len(moves.strains) + len(moves.displacements)))
+    reciprocal = TWO_PI * np.linalg.inv(cell.lattice).T
+    spread(lines.hkl, lines.counted, reciprocal, cell, moves, search.beam, target.first_node, target.step, mesh)
+    patterns = kernel @ mesh
+    patterns *= float(patterns[:, 0] @ pattern) / max(float(patterns[:, 0] @ patterns[:, 0]), 1e-300)
+    unit = patterns[:, 0] / max(float(np.linalg.norm(patterns[:, 0])), 1e-300)
+    slopes = patterns[:, 1:]
+    return slopes - np.outer(unit, unit @ slopes)

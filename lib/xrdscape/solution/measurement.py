@@ -99,7 +99,8 @@ def nano_measurement(
     thickness = LENGTHS[convention] * (size_angstrom if size_angstrom is not None else 50.0)
     return Measurement(
         q[used], values[used], rules.wavelength_angstrom, sigma, thickness,
-        q_end_inv_angstrom=end, pooled=rules.pool, convention=convention, unknown=() if size_angstrom is not None else ("thickness",),
+        q_end_inv_angstrom=end, pooled=rules.pool, convention=convention,
+        unknown=() if size_angstrom is not None else ("thickness",),
     )  # fmt: skip
 
 

@@ -244,14 +244,14 @@ def prototypes(search: Search, library: Library, tell: Callable[[int, int], None
         blurred += _under_blurs(search, start)
         if tell:
             tell(number + 1, len(chosen) + ENDED)
-    blurred.sort(key=lambda fit: fit.residual)
+    blurred.sort(key=lambda found: found.residual)
     ended: list[Fit] = []
-    for number, fit in enumerate(blurred):
-        if number >= ENDED and fit.residual > HOPEFUL:
+    for number, found in enumerate(blurred):
+        if number >= ENDED and found.residual > HOPEFUL:
             break
         with suppress(np.linalg.LinAlgError):
-            end = relaxed(search, fit.template, fit.cell, (Leg(LAST, True, 12),))
-            ended.append(replace(fit, cell=end.cell, residual=end.residual))
+            end = relaxed(search, found.template, found.cell, (Leg(LAST, True, 12),))
+            ended.append(replace(found, cell=end.cell, residual=end.residual))
         if tell:
             tell(len(chosen) + min(number + 1, ENDED), len(chosen) + ENDED)
     return ended
@@ -270,4 +270,4 @@ def _under_blurs(search: Search, start: Start) -> list[Fit]:
         with suppress(np.linalg.LinAlgError):
             end = relaxed(search, known, known.cell._replace(lattice=known.cell.lattice * scale), legs)
             found.append(Fit(known, end.cell, end.residual, start.place, "prototype"))
-    return sorted(found, key=lambda fit: fit.residual)[:1]
+    return sorted(found, key=lambda end: end.residual)[:1]

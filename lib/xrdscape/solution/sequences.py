@@ -6,7 +6,7 @@ from theirs. Starting those entries' sequences elsewhere finds some of them.
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,6 +36,10 @@ LATER = (Leg(1, True, 7), Leg(LAST, True, 12))
 GREED = 0.5
 """Share of the starts that goes to the sequences with the best fits so far; the rest goes round."""
 TRIES = 12
+MOST_STARTED = 2000
+"""Descents at most, however small the cell."""
+AFTERWARDS = 100
+"""Descents that follow when one explains the pattern: there may be others."""
 
 
 @dataclass(eq=False)
@@ -82,40 +86,63 @@ def sequences(search: Search, library: Library, most: int = 60) -> list[Arm]:
 
 
 def from_random_starts(
-    search: Search, library: Library, descents: int, generator: np.random.Generator
-) -> Iterator[Fit]:
-    """Yield fits of sequences from random starts.
+    search: Search, library: Library, generator: np.random.Generator, enough: float = 0.0,
+    tell: Callable[[int, int], None] | None = None,
+) -> list[Fit]:  # fmt: skip
+    """Return fits of sequences from random starts.
 
     Args:
-        search: for what.
+        search: for what; its effort says how many descents.
         library: its chosen entries.
-        descents: how many.
         generator: of the starts.
+        enough: unexplained share of a fit after which only `AFTERWARDS` descents follow.
+        tell: told how much of the work is done, and of how much, in descents.
     """
-    arms = sequences(search, library)
-    if not arms:
-        return
-    for number in range(descents):
-        arm = arms[number % len(arms)]
-        if number >= len(arms) and generator.random() < GREED:
-            tried = sorted((a for a in arms if math.isfinite(a.best)), key=lambda a: a.best)
-            if tried:
-                arm = tried[min(int(generator.geometric(0.2)) - 1, len(tried) - 1)]
-        start = _screened(search, arm.template, generator)
-        if start is None:
-            continue
-        try:
-            first = relaxed(search, arm.template, start, FIRST, REPULSION)
-            if first.residual > HOPELESS:
-                continue
-            found = relaxed(search, arm.template, first.cell, LATER, REPULSION)
-        except np.linalg.LinAlgError:
-            continue
-        near = least_ratio(found.cell.lattice, found.cell.frac, found.cell.species, search.restraints.shortest)
-        if near < NEAR_AT_END:
-            continue
-        arm.best = min(arm.best, found.residual)
-        yield Fit(arm.template, found.cell, found.residual, arm.place, "sequence")
+    arms, found = sequences(search, library), list[Fit]()
+    spent, most = 0.0, float(search.effort.descents if arms else 0)
+    number = 0
+    while spent < most and number < MOST_STARTED:
+        arm = _next(arms, number, generator)
+        spent, number = spent + work_of(arm.template), number + 1
+        fit = _descended(search, arm, generator)
+        if fit is not None:
+            if fit.residual < enough and not any(other.residual < enough for other in found):
+                most = min(most, spent + AFTERWARDS)
+            found.append(fit)
+            arm.best = min(arm.best, fit.residual)
+        if tell:
+            tell(int(spent), int(most))
+    return found
+
+
+def work_of(known: Template) -> float:
+    """Return the work of a descent of a template, in those of one of 20 sites with 15 parameters."""
+    return len(known) / 20 * (0.4 + known.parameters / 25)
+
+
+def _next(arms: list[Arm], number: int, generator: np.random.Generator) -> Arm:
+    """Return the next sequence to start from: round and round, and between that one of those that fit best."""
+    if number >= len(arms) and generator.random() < GREED:
+        tried = sorted((arm for arm in arms if math.isfinite(arm.best)), key=lambda arm: arm.best)
+        if tried:
+            return tried[min(int(generator.geometric(0.2)) - 1, len(tried) - 1)]
+    return arms[number % len(arms)]
+
+
+def _descended(search: Search, arm: Arm, generator: np.random.Generator) -> Fit | None:
+    """Return the end of a descent from the best of some random starts; None where it is no crystal."""
+    start = _screened(search, arm.template, generator)
+    if start is None:
+        return None
+    try:
+        first = relaxed(search, arm.template, start, FIRST, REPULSION)
+        if first.residual > HOPELESS:
+            return None
+        found = relaxed(search, arm.template, first.cell, LATER, REPULSION)
+    except np.linalg.LinAlgError:
+        return None
+    near = least_ratio(found.cell.lattice, found.cell.frac, found.cell.species, search.restraints.shortest)
+    return None if near < NEAR_AT_END else Fit(arm.template, found.cell, found.residual, arm.place, "sequence")
 
 
 def _screened(search: Search, known: Template, generator: np.random.Generator):  # type: ignore[no-untyped-def]

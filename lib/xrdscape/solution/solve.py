@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pymatgen.core import Composition
@@ -14,7 +14,7 @@ from xrdscape.diffraction.finite_size import SizeConvention
 from xrdscape.errors import LibraryError
 from xrdscape.patterns.pattern import Pattern
 from xrdscape.patterns.scan import AxisName
-from xrdscape.solution.candidates import Candidate, ranked, swaps
+from xrdscape.solution.candidates import ranked, swaps
 from xrdscape.solution.chemistry import Chemistry
 from xrdscape.solution.exact import exact_pattern, exactly
 from xrdscape.solution.given import given_pattern
@@ -30,9 +30,9 @@ Phase = Literal["prototypes", "peak shape", "random starts", "candidates"]
 Progress = Callable[[Phase, int, int], None]
 """Called with a phase of a search, how many of its steps are done, and of how many."""
 
-SWAPPED, POLISHED, SHAPED_BY, REFITTED = 5, 20, 4, 40
+SWAPPED, POLISHED, SHAPED_BY, REFITTED, SHAPE_ROUNDS = 5, 20, 4, 40, 2
 """Numbers of the best fits that are tried with neighbouring elements exchanged, polished, fit the shape, and are fitted
-again under another shape."""
+again under another shape, which is done so many times."""
 POLISH = (Leg(LAST, True, 20),)
 MOST_ATOMS = 52
 """Atoms in the primitive cell."""
@@ -135,46 +135,64 @@ def solve_measurement(
     """
     sizes, effort = chemistry or Chemistry(library), effort or Effort()
     tell = progress or (lambda phase, done, of: None)
-    best: list[tuple[Search, list[Candidate], int]] = []
+    tried: list[Tried] = []
     for contents in cells:
-        search, data, fits = _fits(contents, data, library, sizes, effort, seed, tell)
-        kept = ranked(search, fits, candidates)
-        best.append((search, kept, len(fits)))
-        if kept and kept[0].likely and kept[0].residual < explained_below(data):
+        data, found = _by_prototypes(contents, data, library, sizes, effort, tell)
+        tried.append(found)
+        if _explained(found, data):
             break
+    else:
+        for place, found in enumerate(tried):
+            if not effort.descents:
+                break
+            tried[place] = _by_random_starts(found, data, library, seed, tell)
+            if _explained(tried[place], data):
+                break
     together = sorted(
-        ((candidate, search) for search, kept, _ in best for candidate in kept),
+        ((candidate, found.search) for found in tried for candidate in ranked(found.search, found.fits, candidates)),
         key=lambda pair: (not pair[0].likely, pair[0].residual),
     )[:candidates]
-    return Solution.of(together, data, sum(count for *_, count in best), library, cells[: len(best)])
+    tell("candidates", 1, 1)
+    return Solution.of(together, data, sum(len(found.fits) for found in tried), library, cells[: len(tried)])
 
 
-def _fits(
-    contents: Composition, data: Measurement, library: Library, sizes: Chemistry, effort: Effort, seed: int,
-    tell: Progress,
-) -> tuple[Search, Measurement, list[Fit]]:  # fmt: skip
-    """Return the search for one content of the cell, the measurement with the shape fitted, and all fits."""
+class Tried(NamedTuple):
+    """A content of the cell that was tried: its search, and all fits."""
+
+    search: Search
+    fits: list[Fit]
+
+
+def _explained(found: Tried, data: Measurement) -> bool:
+    """Return whether a fit explains the pattern, with distances that are likely."""
+    best = ranked(found.search, found.fits, 1)
+    return bool(best) and best[0].likely and best[0].residual < explained_below(data)
+
+
+def _by_prototypes(
+    contents: Composition, data: Measurement, library: Library, sizes: Chemistry, effort: Effort, tell: Progress
+) -> tuple[Measurement, Tried]:
+    """Return the measurement with the shape of its peaks fitted, and fits of prototypes."""
     search = Search.of(contents, data.evidence(), sizes, effort)
     fits = prototypes(search, library, lambda done, of: tell("prototypes", done, of))
     if data.unknown and fits:
-        tell("peak shape", 0, 1)
-        for _ in range(2):
-            leading = sorted(fits, key=_by_residual)[:SHAPED_BY]
-            data = shaped(data, search, leading)
+        for number in range(SHAPE_ROUNDS):
+            tell("peak shape", number, SHAPE_ROUNDS)
+            data = shaped(data, search, sorted(fits, key=_by_residual)[:SHAPED_BY])
             search = Search.of(contents, data.evidence(), sizes, effort)
             fits = list(_again(search, sorted(fits, key=_by_residual)[:REFITTED], POLISH))
-        tell("peak shape", 1, 1)
-    fits = _polished(search, data, fits)
+    return data, Tried(search, _polished(search, data, fits))
+
+
+def _by_random_starts(found: Tried, data: Measurement, library: Library, seed: int, tell: Progress) -> Tried:
+    """Return the fits of prototypes, and those from random starts with them."""
+    # Of several contents of the cell, the shape may have been fitted anew since.
+    search = replace(found.search, evidence=data.evidence())
     enough = explained_below(data)
-    if effort.descents and not any(c.likely and c.residual < enough for c in ranked(search, fits, 3)):
-        generator = np.random.default_rng(seed)
-        found = []
-        for number, fit in enumerate(from_random_starts(search, library, effort.descents, generator)):
-            found.append(fit)
-            tell("random starts", number, effort.descents)
-        fits += _polished(search, data, found)
-    tell("candidates", 1, 1)
-    return search, data, fits
+    fits = from_random_starts(
+        search, library, np.random.default_rng(seed), enough / 2, lambda done, of: tell("random starts", done, of)
+    )
+    return Tried(search, [*found.fits, *_polished(search, data, fits)])
 
 
 def _polished(search: Search, data: Measurement, fits: list[Fit]) -> list[Fit]:

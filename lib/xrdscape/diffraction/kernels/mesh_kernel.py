@@ -111,38 +111,6 @@ def unique_reflections(
 
 
 @kept(fastmath=True)
-def lines(reciprocal: Exact, cell: Cell, beam: Beam, most: int) -> tuple[Exact, Exact]:
-    """Return Q [M] and intensities [M] of the unique reflections up to the sharp end of the range; the arguments are
-    those of `unique_reflections` and `spread`."""
-    hkl, multiplicity = unique_reflections(reciprocal, cell.rotations, cell.translations, beam.q_end, most)
-    count, kinds = hkl.shape[0], beam.factors.shape[0]
-    length, intensity = np.empty(count), np.empty(count)
-    factor = np.empty(kinds)
-    for m in range(count):
-        squared = 0.0
-        for axis in range(3):
-            part = hkl[m, 0] * reciprocal[0, axis] + hkl[m, 1] * reciprocal[1, axis] + hkl[m, 2] * reciprocal[2, axis]
-            squared += part * part
-        q = np.sqrt(squared)
-        s2 = (q * beam.wavelength / (2 * TWO_PI)) ** 2
-        length[m], intensity[m] = q, 0.0
-        if s2 >= 1:
-            continue
-        place = q / beam.factor_step
-        low = min(int(place), beam.factors.shape[1] - 2)
-        for e in range(kinds):
-            factor[e] = beam.factors[e, low] * (1 - place + low) + beam.factors[e, low + 1] * (place - low)
-        real, imaginary = 0.0, 0.0
-        for j in range(cell.frac.shape[0]):
-            phase = TWO_PI * (hkl[m, 0] * cell.frac[j, 0] + hkl[m, 1] * cell.frac[j, 1] + hkl[m, 2] * cell.frac[j, 2])
-            real += factor[cell.species[j]] * np.cos(phase)
-            imaginary += factor[cell.species[j]] * np.sin(phase)
-        lorentz = (2 - 4 * s2 * (1 - s2)) / (s2 * np.sqrt(1 - s2))
-        intensity[m] = multiplicity[m] * lorentz * (real * real + imaginary * imaginary)
-    return length, intensity
-
-
-@kept(fastmath=True)
 def spline(u: float, step: float, values: Exact, slopes: Exact) -> None:
     """Write the cubic B-spline's values at the four nodes around a place, and their derivatives in it."""
     v = 1 - u
