@@ -1,7 +1,9 @@
 """The list that a search ends in: different crystals, the one first that explains the pattern best."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -14,8 +16,12 @@ from xrdscape.solution.prototypes import LAST, Fit, Leg, Search, relaxed
 
 Exact = NDArray[np.float64]
 
-NEAR = 0.85
+NEAR, TOO_NEAR = 0.85, 0.1
 """Shortest distances in units of the library's below which a candidate stands behind the others."""
+SHORT_LIST, PLACES_OF_PROTOTYPES, PLACES_OF_A_SEQUENCE = 10, 3, 2
+"""First candidates in which some places are kept for prototypes, how many, and places of one Wyckoff sequence."""
+NO_WORSE, NO_WORSE_SHARE = 1.5, 2e-5
+"""Multiple of what a description leaves, and share on top, up to which a simpler one of that crystal replaces it."""
 ALIKE = 0.02
 """Candidates whose fingerprints differ nowhere by more than this share are one crystal."""
 NEIGHBOURS_Z = 6
@@ -30,23 +36,36 @@ class Candidate:
 
     Args:
         fit: where it comes from.
-        structure: its primitive cell.
-        residual: unexplained share of the pattern.
+        search: that the fit belongs to.
         contact: least distance of two atoms over the shortest that the library knows for such a pair.
         alternative_to: rank of the candidate before it in the list from which it differs only by an exchange of
             neighbouring elements; None otherwise.
     """
 
     fit: Fit
-    structure: Structure
-    residual: float
+    search: Search
     contact: float
     alternative_to: int | None = None
 
     @property
+    def residual(self) -> float:
+        """Unexplained share of the pattern."""
+        return self.fit.residual
+
+    @property
+    def weighted(self) -> float:
+        """The same, ten times as much for each `TOO_NEAR` that atoms are nearer than `NEAR`."""
+        return self.fit.residual * 10 ** (max(NEAR - self.contact, 0) / TOO_NEAR)
+
+    @property
     def likely(self) -> bool:
-        """Judgement that no two atoms are nearer than they hardly ever are."""
-        return self.contact >= NEAR
+        """Whether no two atoms are much nearer than they hardly ever are."""
+        return self.contact >= NEAR - TOO_NEAR
+
+    @cached_property
+    def structure(self) -> Structure:
+        """Its primitive cell."""
+        return structure_of_fit(self.search, self.fit)
 
 
 def structure_of_fit(search: Search, fit: Fit) -> Structure:
@@ -74,27 +93,56 @@ def swaps(search: Search, fits: Iterable[Fit]) -> list[Fit]:
 
 
 def ranked(search: Search, fits: Iterable[Fit], most: int) -> list[Candidate]:
-    """Return different candidates, those with likely distances first, by what they leave unexplained.
+    """Return different candidates by what they leave unexplained, more of it where atoms are too near.
+
+    Of descriptions of one crystal, that with fewer parameters stands for it unless it leaves clearly more. Where random
+    starts crowd the list, some places are kept for prototypes, which are right more often at the same fit.
 
     Args:
         search: that the fits belong to.
         fits: any number.
         most: how many candidates.
     """
-    marked = []
-    for fit in fits:
-        cell = fit.cell
-        contact = float(least_ratio(cell.lattice, cell.frac, cell.species, search.restraints.shortest))
-        marked.append((contact < NEAR, fit.residual, contact, fit))
-    marked.sort(key=lambda row: row[:2])
+    marked = sorted((_marked(search, fit) for fit in fits), key=lambda candidate: candidate.weighted)
     kept: list[Candidate] = []
     prints: list[Exact] = []
-    for _, _, contact, fit in marked:
-        if len(kept) == most:
+    proven, of_sequence = 0, Counter[int]()
+    for candidate in marked:
+        of_prototype = candidate.fit.origin != "sequence"
+        if len(kept) >= most and proven >= PLACES_OF_PROTOTYPES:
             break
-        own = fingerprint_of_elements(fit.cell.lattice, fit.cell.frac, fit.cell.species, len(search.elements))
-        if any(np.abs(own / other - 1).max() < ALIKE for other in prints):
+        if not of_prototype and (len(kept) >= most or of_sequence[id(candidate.fit.template)] == PLACES_OF_A_SEQUENCE):
             continue
-        prints.append(own)
-        kept.append(Candidate(fit, structure_of_fit(search, fit), fit.residual, contact))
-    return kept
+        cell = candidate.fit.cell
+        own = fingerprint_of_elements(cell.lattice, cell.frac, cell.species, len(search.elements))
+        twin = next((n for n, other in enumerate(prints) if np.abs(own / other - 1).max() < ALIKE), None)
+        if twin is None:
+            kept.append(candidate)
+            prints.append(own)
+            proven += of_prototype
+            of_sequence[id(candidate.fit.template)] += 1
+        elif _simpler(candidate, kept[twin]):
+            kept[twin] = candidate
+    short = _within(kept, min(most, SHORT_LIST))
+    return [*short, *(candidate for candidate in kept if candidate not in short)][:most]
+
+
+def _within(kept: list[Candidate], most: int) -> list[Candidate]:
+    """Return the first candidates, and prototypes from further down in place of the last from random starts."""
+    inside, beyond = kept[:most], [candidate for candidate in kept[most:] if candidate.fit.origin != "sequence"]
+    places = min(PLACES_OF_PROTOTYPES, most // 2) - sum(candidate.fit.origin != "sequence" for candidate in inside)
+    for candidate in beyond[: max(places, 0)]:
+        last = max(n for n, other in enumerate(inside) if other.fit.origin == "sequence")
+        inside = [*inside[:last], *inside[last + 1 :], candidate]
+    return inside
+
+
+def _marked(search: Search, fit: Fit) -> Candidate:
+    cell = fit.cell
+    contact = float(least_ratio(cell.lattice, cell.frac, cell.species, search.restraints.shortest))
+    return Candidate(fit, search, contact)
+
+
+def _simpler(candidate: Candidate, kept: Candidate) -> bool:
+    fewer = candidate.fit.template.parameters < kept.fit.template.parameters
+    return fewer and candidate.weighted <= NO_WORSE * kept.weighted + NO_WORSE_SHARE

@@ -1,9 +1,9 @@
 """PXRDnet's patterns exactly as they are made, and fits taken to them.
 
-The particle mesh sums what coincides and ends smoothly. The patterns count the highest line of a bin alone, end sharply,
-have a Gaussian whose width was drawn, and are pooled by their maximum. Here a fit's cost is that of the pattern as it
-was made; its derivatives are those of the mesh with the lines that count. Only, a line stays where it is within its bin:
-moved to the bin's centre, cells would fit on a staircase.
+The particle mesh sums what coincides and ends smoothly. The patterns count the highest line of a bin alone, end
+sharply, have a Gaussian whose width was drawn, and are pooled by their maximum. Here a fit's cost is that of the pattern
+as it was made; its derivatives are those of the mesh with the lines that count. Only, a line stays where it is within
+its bin: moved to the bin's centre, cells would fit on a staircase.
 """
 
 import math
@@ -53,7 +53,7 @@ class Lines(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """A crystal beside the pattern: what it leaves, the width of the Gaussian in bins, and the scaled difference [n]."""
+    """A crystal beside the pattern: what it leaves, the Gaussian's width in bins, the scale, and the difference [n]."""
 
     share: float
     sigma: float
@@ -146,7 +146,8 @@ def _shared(place: Exact, height: Exact, bins: int) -> Exact:
     inside = (place >= 0) & (place < bins - 1)
     low = place[inside].astype(np.int64)
     part = place[inside] - low
-    return np.bincount(low, height[inside] * (1 - part), bins) + np.bincount(low + 1, height[inside] * part, bins)
+    ends = np.concatenate([low, low + 1]), np.concatenate([height[inside] * (1 - part), height[inside] * part])
+    return np.asarray(np.bincount(*ends, minlength=bins), dtype=np.float64)
 
 
 def _heights(q: Exact, hkl: Exact, multiplicity: Exact, cell: Cell, search: Search) -> Exact:

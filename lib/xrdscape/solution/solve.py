@@ -150,7 +150,7 @@ def solve_measurement(
                 break
     together = sorted(
         ((candidate, found.search) for found in tried for candidate in ranked(found.search, found.fits, candidates)),
-        key=lambda pair: (not pair[0].likely, pair[0].residual),
+        key=lambda pair: pair[0].weighted,
     )[:candidates]
     tell("candidates", 1, 1)
     return Solution.of(together, data, sum(len(found.fits) for found in tried), library, cells[: len(tried)])

@@ -143,6 +143,7 @@ SOLUTION: MappingProxyType[str, Kind] = MappingProxyType(
         "strict": "numbers",
         "rms": "numbers",
         "contact": "numbers",
+        "parameters": "numbers",
         "origins": "text",
         "prototypes": "text",
         # The first of them.

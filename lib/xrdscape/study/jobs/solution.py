@@ -122,6 +122,7 @@ class SolutionJob:
             found = guess(contents, library, chemistry, self.candidates, np.random.default_rng((self.seed, number)))
             answers, answer = [structure for structure, _ in found], {
                 "fits": 0, "solved": False, "r_nano": [1.0] * len(found), "contact": [1.0] * len(found),
+                "parameters": [0.0] * len(found),
                 "origins": "", "prototypes": " ".join(name for _, name in found),
             }  # fmt: skip
         else:
@@ -147,6 +148,7 @@ def _answer(solution: Solution, ids: list[str]) -> dict[str, Any]:
         "solved": solution.solved,
         "r_nano": [row.residual for row in rows],
         "contact": [row.contact for row in rows],
+        "parameters": [float(row.fit.template.parameters) for row in rows],
         "origins": "".join(row.fit.origin[1] for row in rows),
         "prototypes": " ".join(ids[row.fit.place] for row in rows),
     }
