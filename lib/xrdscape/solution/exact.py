@@ -1,8 +1,8 @@
 """PXRDnet's patterns exactly as they are made, and fits taken to them.
 
 The particle mesh sums what coincides and ends smoothly. The patterns count the highest line of a bin alone, end
-sharply, have a Gaussian whose width was drawn, and are pooled by their maximum. Here a fit's cost is that of the pattern
-as it was made; its derivatives are those of the mesh with the lines that count. Only, a line stays where it is within
+sharply, have a Gaussian whose width was drawn, and are pooled by their maximum. Here a fit's cost is that of the
+pattern as it was made; its derivatives are those of the mesh with the lines that count. Only, a line stays where it is within
 its bin: moved to the bin's centre, cells would fit on a staircase.
 """
 
