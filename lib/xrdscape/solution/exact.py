@@ -63,7 +63,7 @@ class Compared(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ExactPattern:
-    """How PXRDnet makes its patterns, and the one at hand.
+    """A pattern made as PXRDnet makes them, with the rules.
 
     Args:
         convention: its rules.

@@ -34,7 +34,7 @@ MOST_FITS = 160
 
 @dataclass(frozen=True)
 class Effort:
-    """How much a search does, and what it does without, to see what that is worth.
+    """The work that a search does, and what it does without, to see what that is worth.
 
     Args:
         fits: of prototypes at most.
