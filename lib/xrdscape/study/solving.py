@@ -19,8 +19,8 @@ from xrdscape.solution.library import Library, carried_library
 
 Protocol = Literal["strict", "split", "known"]
 """Contents that the library may have. "strict": no entry of the reduced formula of any crystal that is asked for;
-"split": MP-20 entries outside its test split alone, as a learned model has them; "known": everything, the crystal itself
-included."""
+"split": MP-20 entries outside its test split alone, as a learned model has them; "known": everything, the crystal
+itself included."""
 
 TEST_SOURCE = "mp20_test"
 SPLIT_SOURCES = ("mp20_val", "mp20_mini(SLICES)", "mp20_pilot")
