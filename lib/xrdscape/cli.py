@@ -419,6 +419,32 @@ def dataset(
 
 
 @app.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The table to write (.csv).")
+@click.option("--force", is_flag=True, help="Replace a table that exists.")
+def measured(folder: Path, output: Path, force: bool) -> None:
+    """Solve the measured patterns in a FOLDER of powder CIFs from their formulas, and judge by the crystals in them.
+
+    Each file holds a pattern and the crystal that was refined against it. The search sees the pattern and the contents
+    of the primitive cell, and has a library without the compound.
+    """
+    table = writable(output, (".csv",), force)
+    with needs("study"):
+        from xrdscape.runtime.threads import use_threads
+        from xrdscape.study.measured import measured_outcomes
+
+    use_threads(1)
+    outcomes = measured_outcomes(folder, say=lambda message: click.echo(message, err=True))
+    outcomes.to_csv(table, index=False, float_format="%.6g")
+    found = outcomes.groupby("way").agg(
+        files=("file", "size"), found=("loose_rank", lambda ranks: int((ranks > 0).sum())),
+        r_wp_squared=("r_wp_squared", "mean"),
+    )  # fmt: skip
+    click.echo(found.to_string(float_format="%.3f"))
+    click.echo(f"in {table}")
+
+
+@app.command()
 def landscapes() -> None:
     """Compute and store those maps of losses and energies that the chapters show and that are not recorded yet."""
     from xrdscape.landscape.records import BOOK_MAPS, FOLDER, make_missing

@@ -66,12 +66,12 @@ class Measurement:
     unknown: tuple[Unknown, ...] = ()
     remarks: tuple[str, ...] = ()
 
-    def evidence(self) -> Evidence:
-        """Return the pattern under the blurs of a search."""
+    def evidence(self, blurs: tuple[float, ...] | None = None, tabulated: bool = False) -> Evidence:
+        """Return the pattern under the blurs of a search, or under these; with profiles from tables if asked."""
         return evidence(
             self.q_inv_angstrom, self.intensity, self.wavelength_angstrom, self.sigma_inv_angstrom,
             self.thickness_angstrom, self.q_end_inv_angstrom, self.taper_inv_angstrom, self.pooled,
-            source=self.source, b_iso=self.b_iso,
+            blurs=blurs, source=self.source, b_iso=self.b_iso, tabulated=tabulated,
         )  # fmt: skip
 
 

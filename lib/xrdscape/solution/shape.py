@@ -15,7 +15,7 @@ THINNEST_ANGSTROM, THICKEST_ANGSTROM = 5.0, 2000.0
 """Thicknesses of crystallites; beyond the last, the shape is that of the Gaussian alone."""
 WIDEST_INV_ANGSTROM = 0.3
 LARGEST_B_ISO = 4.0
-TOLERANCE, EVALUATIONS = 1e-3, 120
+TOLERANCE, EVALUATIONS = 5e-3, 60
 
 
 def pattern_of(search: Search, fit: Fit, stage: int = -1):  # type: ignore[no-untyped-def]
@@ -49,7 +49,7 @@ def shaped(known: Measurement, search: Search, fits: Sequence[Fit]) -> Measureme
         return known
 
     def left(values: np.ndarray) -> float:
-        trial = replace(search, evidence=_with(known, values).evidence())
+        trial = replace(search, evidence=_with(known, values).evidence((0.0,), tabulated=True))
         trial = replace(trial, beam=trial.evidence.beam(trial.elements))
         return min(unexplained(trial, fit) for fit in fits)
 
