@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 
 from xrdscape.crystal.standard_cells import ordered_cell
 from xrdscape.diffraction.finite_size import SizeConvention
@@ -73,12 +73,46 @@ def allowed(protocol: Protocol, count: int, share: float = 1.0) -> tuple[Library
     return library, Chemistry(library)
 
 
-def pattern_asked(number: int, count: int, size_angstrom: float, convention: SizeConvention, seed: int) -> NanoPattern:
-    """Return the pattern of a crystal that is asked for, with noise of its own."""
-    crystal = asked_crystal(number, count)
-    name = f"{crystal.id}|{size_angstrom:g}|{convention}|{seed}"
-    generator = np.random.default_rng(int(_digest(name)[:16], 16))
-    return nano_pattern(crystal.structure, size_angstrom, nano_convention(convention), generator)
+def pattern_asked(
+    number: int, count: int, size_angstrom: float, convention: SizeConvention, seed: int, noise_alone: bool = False
+) -> NanoPattern:
+    """Return the pattern of a crystal that is asked for, with noise of its own; or noise alone, from 0 to 1."""
+    crystal, rules = asked_crystal(number, count), nano_convention(convention)
+    generator = _generator(f"{crystal.id}|{size_angstrom:g}|{convention}|{seed}")
+    if noise_alone:
+        return NanoPattern(rules.q_inv_angstrom, generator.uniform(0, 1, rules.points), float("nan"))
+    return nano_pattern(crystal.structure, size_angstrom, rules, generator)
+
+
+def contents_told(number: int, count: int, wrong: str, seed: int) -> Composition:
+    """Return what a search is told of the primitive cell of a crystal.
+
+    Args:
+        number, count: of the crystal.
+        wrong: nothing for the truth; "element" for one element exchanged for any other of those that are asked for,
+            "formula" for the contents of another crystal with another formula.
+        seed: of that choice.
+    """
+    own = asked_crystal(number, count).structure.composition
+    generator = _generator(f"{number}|{wrong}|{seed}")
+    if wrong == "element":
+        others = sorted(
+            {e for other in range(count) for e in asked_crystal(other, count).structure.composition} - {*own}
+        )
+        old, new = generator.choice(len(own)), others[generator.choice(len(others))]
+        return Composition({(new if place == old else e): n for place, (e, n) in enumerate(own.items())})
+    if wrong == "formula":
+        strange = [
+            other
+            for other in range(count)
+            if asked_crystal(other, count).structure.composition.reduced_formula != own.reduced_formula
+        ]
+        return asked_crystal(int(generator.choice(strange)), count).structure.composition
+    return own
+
+
+def _generator(name: str) -> np.random.Generator:
+    return np.random.default_rng(int(_digest(name)[:16], 16))
 
 
 LOOSE, STRICT = StructureMatcher(ltol=0.3, stol=0.5, angle_tol=10), StructureMatcher(ltol=0.2, stol=0.3, angle_tol=5)

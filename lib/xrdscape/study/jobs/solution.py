@@ -20,7 +20,7 @@ from xrdscape.solution.standard import standard_orbits
 from xrdscape.solution.templates import template
 from xrdscape.study.baselines import nearest_chemistry, random_entries
 from xrdscape.study.jobs.job import Named
-from xrdscape.study.solving import Protocol, allowed, asked_crystal, judged, pattern_asked
+from xrdscape.study.solving import Protocol, allowed, asked_crystal, contents_told, judged, pattern_asked
 
 SECONDS = 2.0
 """Rough seconds of one search with its judgement."""
@@ -34,11 +34,14 @@ class Way:
         effort: of the search.
         share: of the library that it may use.
         baseline: "chemistry" or "random" instead of a search; both see no pattern.
+        wrong: what the search is told wrongly: an "element" of the crystal, the whole "formula", or the "pattern",
+            which is then noise.
     """
 
     effort: Effort = field(default_factory=Effort)
     share: float = 1.0
     baseline: str = ""
+    wrong: str = ""
 
 
 WAYS: dict[str, Way] = {
@@ -54,6 +57,9 @@ WAYS: dict[str, Way] = {
     "library 1/16": Way(Effort(descents=0), 1 / 16),
     "nearest chemistry": Way(baseline="chemistry"),
     "random entry": Way(baseline="random"),
+    "wrong element": Way(wrong="element"),
+    "wrong formula": Way(wrong="formula"),
+    "noise": Way(wrong="pattern"),
 }
 """Ways by the name that records give them."""
 
@@ -98,11 +104,12 @@ class SolutionJob:
 
     def record(self) -> dict[str, Any]:
         way = WAYS[self.method]
+        told = {"wrong": way.wrong} if way.wrong else {}
         return {
             "solution": True,
             **{name: value for name, value in asdict(self).items() if name != "levels"},
             "levels": list(self.levels),
-            "way": {"effort": asdict(way.effort), "share": way.share, "baseline": way.baseline},
+            "way": {"effort": asdict(way.effort), "share": way.share, "baseline": way.baseline, **told},
         }
 
     def compute(self, named: Named | None = None) -> pd.DataFrame:
@@ -114,8 +121,8 @@ class SolutionJob:
     def _row(self, size: float, number: int) -> dict[str, Any]:
         crystal, way = asked_crystal(number, self.asked), WAYS[self.method]
         library, chemistry = allowed(self.noise, self.asked, way.share)
-        contents = crystal.structure.composition
-        pattern = pattern_asked(number, self.asked, size, self.structure, self.seed)
+        contents = contents_told(number, self.asked, way.wrong, self.seed)
+        pattern = pattern_asked(number, self.asked, size, self.structure, self.seed, way.wrong == "pattern")
         began = time.perf_counter()
         if way.baseline:
             guess = nearest_chemistry if way.baseline == "chemistry" else random_entries
@@ -134,8 +141,8 @@ class SolutionJob:
         return {
             "structure": self.structure, "noise": self.noise, "level": size, "copy": number, "method": self.method,
             "seed": self.seed, "shard": self.key, "seconds": seconds, "crystal": crystal.id,
-            "formula": contents.reduced_formula, "space_group": sites.orbits.number, "sites": len(sites),
-            "free_coords": sites.free_coords, **answer,
+            "formula": crystal.structure.composition.reduced_formula, "space_group": sites.orbits.number,
+            "sites": len(sites), "free_coords": sites.free_coords, **answer,
             **judged(answers, number, self.asked, self.structure), **_first(answers),
         }  # fmt: skip
 
