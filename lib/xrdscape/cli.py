@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PICTURES, REPORTS = (".png", ".svg", ".pdf"), (".cif", ".html", ".json")
 
 RESUMED, KEPT = (
-    ("book", "campaign", "artefacts", "landscapes", "dataset"),
+    ("book", "campaign", "artefacts", "landscapes", "dataset", "measured"),
     "what is finished is kept, and the same command goes on from there",
 )
 """Commands that go on where they were interrupted, and what they then say; the others leave nothing behind."""
@@ -420,28 +420,27 @@ def dataset(
 
 @app.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The table to write (.csv).")
-@click.option("--force", is_flag=True, help="Replace a table that exists.")
-def measured(folder: Path, output: Path, force: bool) -> None:
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
+              help="The table to write (.csv); goes on with one that exists.")  # fmt: skip
+def measured(folder: Path, output: Path) -> None:
     """Solve the measured patterns in a FOLDER of powder CIFs from their formulas, and judge by the crystals in them.
 
     Each file holds a pattern and the crystal that was refined against it. The search sees the pattern and the contents
     of the primitive cell, and has a library without the compound.
     """
-    table = writable(output, (".csv",), force)
+    writable(output, (".csv",), force=True)
     with needs("study"):
         from xrdscape.runtime.threads import use_threads
         from xrdscape.study.measured import measured_outcomes
 
     use_threads(1)
-    outcomes = measured_outcomes(folder, say=lambda message: click.echo(message, err=True))
-    outcomes.to_csv(table, index=False, float_format="%.6g")
+    outcomes = measured_outcomes(folder, output, say=lambda message: click.echo(message, err=True))
     found = outcomes.groupby("way").agg(
         files=("file", "size"), found=("loose_rank", lambda ranks: int((ranks > 0).sum())),
         r_wp_squared=("r_wp_squared", "mean"),
     )  # fmt: skip
     click.echo(found.to_string(float_format="%.3f"))
-    click.echo(f"in {table}")
+    click.echo(f"in {output}")
 
 
 @app.command()

@@ -5,7 +5,8 @@ refined against it, gets their outcome as a table.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from xrdscape.evaluation.pattern_residual import NO_CANDIDATE, r_wp_squared
 from xrdscape.patterns.pattern import Pattern
 from xrdscape.patterns.reading import read_pattern
 from xrdscape.refinement.refine import refine
+from xrdscape.runtime.checkpoint import replace_file
 from xrdscape.solution.library import carried_library
 from xrdscape.solution.measurement import measurement
 from xrdscape.solution.solution import Solution
@@ -37,15 +39,19 @@ ENDINGS = (".cif", ".pdcif")
 
 
 def measured_outcomes(
-    folder: Path, ways: tuple[Way, ...] = ("smoothed", "as measured"), say: Callable[[str], None] = print
+    folder: Path,
+    table: Path,
+    ways: tuple[Way, ...] = ("smoothed", "as measured"),
+    say: Callable[[str], None] = print,
 ) -> pd.DataFrame:
-    """Return the outcome of every powder CIF of a folder, a row a file and way.
+    """Return the outcome of every powder CIF of a folder, a row a file and way, and write it as it is made.
 
     The search is given the contents of the primitive cell and a library without the compound. The crystal in the file
     judges the candidates alone.
 
     Args:
         folder: with files that hold a pattern and its crystal.
+        table: of the outcomes, in CSV; what it holds already is not made again.
         ways: resolutions.
         say: told what is under way, and which files cannot be used and why.
 
@@ -55,20 +61,23 @@ def measured_outcomes(
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS) if folder.is_dir() else []
     if not files:
         raise DataError(f"{folder} holds no powder CIFs. Give a folder with files of a pattern and its crystal each.")
-    rows: list[dict[str, Any]] = []
+    known = pd.read_csv(table) if table.exists() else pd.DataFrame({"file": [], "way": []})
     for path in files:
+        left = [way for way in ways if not ((known["file"] == path.name) & (known["way"] == way)).any()]
         try:
-            for row in _outcomes(path, ways):
-                rows.append(row)
-                say(
-                    f"{path.name}, {row['way']}: {row['formula']}, place of the right one {row['loose_rank'] or 'none'}"
-                )
+            for row in _outcomes(path, left):
+                known = pd.concat([known, pd.DataFrame([row])], ignore_index=True)
+                replace_file(table, partial(known.to_csv, index=False, float_format="%.6g"))
+                place = f"candidate {row['loose_rank']}" if row["loose_rank"] else "none of the candidates"
+                say(f"{path.name}, {row['way']}: {row['formula']} is {place}")
         except XrdscapeError as problem:
             say(f"{path.name} is left out: {problem}")
-    return pd.DataFrame(rows)
+    return known
 
 
-def _outcomes(path: Path, ways: tuple[Way, ...]) -> Iterator[dict[str, Any]]:
+def _outcomes(path: Path, ways: Sequence[Way]) -> Iterator[dict[str, Any]]:
+    if not ways:
+        return
     pattern, truth = read_pattern(path), read_crystal(path).structure.get_primitive_structure()
     ordered_cell(truth)
     library = carried_library().without([truth.composition.reduced_formula])
