@@ -22,8 +22,10 @@ SHORT_LIST, PLACES_OF_PROTOTYPES, PLACES_OF_A_SEQUENCE = 10, 3, 2
 """First candidates in which some places are kept for prototypes, how many, and places of one Wyckoff sequence."""
 NO_WORSE, NO_WORSE_SHARE = 1.5, 2e-5
 """Multiple of what a description leaves, and share on top, up to which a simpler one of that crystal replaces it."""
-ALIKE = 0.02
-"""Candidates whose fingerprints differ nowhere by more than this share are one crystal."""
+ALIKE, ALIKE_ON_SAME_SITES = 0.02, 0.08
+"""Candidates whose fingerprints differ nowhere by more than this share are one crystal; on the same sites of one group,
+by more than the second."""
+Occupation = tuple[int, tuple[tuple[str, int], ...]]
 NEIGHBOURS_Z = 6
 """Elements nearer than this in atomic number scatter so much alike that both orders are worth showing."""
 POLISH = (Leg(LAST, True, 20),)
@@ -105,7 +107,7 @@ def ranked(search: Search, fits: Iterable[Fit], most: int) -> list[Candidate]:
     """
     marked = sorted((_marked(search, fit) for fit in fits), key=lambda candidate: candidate.weighted)
     kept: list[Candidate] = []
-    prints: list[Exact] = []
+    prints: list[tuple[Exact, Occupation]] = []
     proven, of_sequence = 0, Counter[int]()
     for candidate in marked:
         of_prototype = candidate.fit.origin != "sequence"
@@ -115,16 +117,28 @@ def ranked(search: Search, fits: Iterable[Fit], most: int) -> list[Candidate]:
             continue
         cell = candidate.fit.cell
         own = fingerprint_of_elements(cell.lattice, cell.frac, cell.species, len(search.elements))
-        twin = next((n for n, other in enumerate(prints) if np.abs(own / other - 1).max() < ALIKE), None)
+        sites = _occupation(candidate.fit)
+        twin = next((n for n, (other, there) in enumerate(prints) if _alike(own, other, sites == there)), None)
         if twin is None:
             kept.append(candidate)
-            prints.append(own)
+            prints.append((own, sites))
             proven += of_prototype
             of_sequence[id(candidate.fit.template)] += 1
         elif _simpler(candidate, kept[twin]):
             kept[twin] = candidate
     short = _within(kept, min(most, SHORT_LIST))
     return [*short, *(candidate for candidate in kept if candidate not in short)][:most]
+
+
+def _alike(one: Exact, other: Exact, same_sites: bool) -> bool:
+    return bool(np.abs(one / other - 1).max() < (ALIKE_ON_SAME_SITES if same_sites else ALIKE))
+
+
+def _occupation(fit: Fit) -> Occupation:
+    """Return the space group of a fit, and the Wyckoff letters with the species on them."""
+    orbits = fit.template.orbits
+    first = np.flatnonzero(np.diff(orbits.expanded.orbit, prepend=-1))
+    return orbits.number, tuple(sorted(zip(orbits.letters, fit.cell.species[first].tolist(), strict=True)))
 
 
 def _within(kept: list[Candidate], most: int) -> list[Candidate]:

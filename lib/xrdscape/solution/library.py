@@ -230,10 +230,10 @@ def type_key(counts: Sequence[int]) -> np.uint64:
 
 def reduced_key(composition: Composition) -> np.uint64:
     """Return the number that stands for a reduced formula, as of `ContentsTable.reduced_keys`."""
-    whole = composition.reduced_composition
-    numbers = np.array([element.Z for element in whole], np.int64)
-    counts = np.array([round(whole[element]) for element in whole], np.uint64)
-    return np.add.reduce(_WORDS[numbers] * counts)
+    counts = np.array([round(count) for count in composition.values()], np.int64)
+    # pymatgen reduces four atoms of fluorine to F2.
+    numbers = np.array([element.Z for element in composition], np.int64)
+    return np.add.reduce(_WORDS[numbers] * (counts // np.gcd.reduce(counts)).astype(np.uint64))
 
 
 def formula_of(formula: str) -> Composition:

@@ -36,6 +36,8 @@ LATER = (Leg(1, True, 7), Leg(LAST, True, 12))
 GREED = 0.5
 """Share of the starts that goes to the sequences with the best fits so far; the rest goes round."""
 TRIES = 12
+VALUES, LEAST_SHARE = 60, 1e-4
+"""Independent values that a pattern holds, about, and the share that noise leaves."""
 MOST_STARTED = 2000
 """Descents at most, however small the cell."""
 AFTERWARDS = 100
@@ -123,10 +125,15 @@ def work_of(known: Template) -> float:
 def _next(arms: list[Arm], number: int, generator: np.random.Generator) -> Arm:
     """Return the next sequence to start from: round and round, and between that one of those that fit best."""
     if number >= len(arms) and generator.random() < GREED:
-        tried = sorted((arm for arm in arms if math.isfinite(arm.best)), key=lambda arm: arm.best)
+        tried = sorted((arm for arm in arms if math.isfinite(arm.best)), key=_worth)
         if tried:
             return tried[min(int(generator.geometric(0.2)) - 1, len(tried) - 1)]
     return arms[number % len(arms)]
+
+
+def _worth(arm: Arm) -> float:
+    """Return the information criterion of a sequence's best fit: what it leaves, and what its parameters cost."""
+    return VALUES * math.log(arm.best + LEAST_SHARE) + arm.template.parameters * math.log(VALUES)
 
 
 def _descended(search: Search, arm: Arm, generator: np.random.Generator) -> Fit | None:
