@@ -50,13 +50,13 @@ def experiment(elements: tuple[str, ...]) -> tuple[Beam, Target]:
     return found.beam(elements), found.stages[-1]
 
 
-def on_the_mesh(cell: Cell, moves: Moves, beam: Beam, target: Target, rows: int) -> np.ndarray:
+def on_the_mesh(cell: Cell, moves: Moves, beam: Beam, target: Target, columns: int) -> np.ndarray:
     reciprocal = TWO_PI * np.linalg.inv(cell.lattice).T
     end = beam.q_end + TAPER_REACH * beam.taper
     hkl, multiplicity = unique_reflections(reciprocal, cell.rotations, cell.translations, 1.1 * end, MOST)
-    out = np.empty((rows, target.kernel.shape[0]))
+    out = np.empty((target.kernel.shape[1], columns))
     spread(hkl, multiplicity, reciprocal, cell, moves, beam, target.first_node, target.step, out)
-    return out
+    return target.kernel @ out
 
 
 def factor(beam: Beam, q: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def test_the_mesh_is_a_sum_of_peaks(name: str) -> None:
     _, known, elements = known_crystal(name)
     beam, target = experiment(elements)
     still = Moves(np.zeros((0, 3, 3)), np.zeros((0, len(known), 3)))
-    pattern = on_the_mesh(known.cell, still, beam, target, 1)[0] @ target.kernel
+    pattern = on_the_mesh(known.cell, still, beam, target, 1)[:, 0]
     q, intensity = lines(known.cell, beam)
     profile = FiniteSizeProfile(THICKNESS, SIGMA)
     stride = math.ceil(len(Q) / len(target.values))
@@ -100,11 +100,11 @@ def test_derivatives_are_those_of_differences(name: str) -> None:
     generator, moves = np.random.default_rng(0), known.moves
     shift = np.tensordot(generator.normal(0, 0.05, known.free_coords), moves.displacements, 1)
     cell = known.cell._replace(frac=known.cell.frac + shift)
-    found = on_the_mesh(cell, moves, beam, target, 1 + known.parameters)[1:] @ target.kernel
+    found = on_the_mesh(cell, moves, beam, target, 1 + known.parameters)[:, 1:].T
 
     def at(strain: np.ndarray, move: np.ndarray) -> np.ndarray:
         there = cell._replace(lattice=cell.lattice @ (np.eye(3) + strain), frac=cell.frac + move)
-        return on_the_mesh(there, moves, beam, target, 1)[0] @ target.kernel
+        return on_the_mesh(there, moves, beam, target, 1)[:, 0]
 
     none, still = np.zeros((3, 3)), np.zeros_like(cell.frac)
     ways = [(STEP * e, still) for e in moves.strains] + [(none, STEP * d) for d in moves.displacements]

@@ -88,18 +88,14 @@ def conventional_vectors(parameters: Exact) -> Exact:
     return np.array([[a, 0, 0], [b * cos_c, b * sin_c, 0], [c * cos_b, c * y, c * math.sqrt(1 - cos_b**2 - y**2)]])
 
 
-def _type(hall: int) -> spglib.SpaceGroupType:
-    found = spglib.get_spacegroup_type(hall)
-    assert found is not None
-    return found
-
-
 @cache
 def _settings() -> dict[int, int]:
     """Return the number of the first setting of each group."""
     first: dict[int, int] = {}
     for hall in range(1, 531):
-        first.setdefault(_type(hall).number, hall)
+        kind = spglib.get_spacegroup_type(hall)
+        assert kind is not None
+        first.setdefault(kind.number, hall)
     return first
 
 
@@ -113,8 +109,10 @@ def primitive_group(number: int) -> PrimitiveGroup:
     if number not in _settings():
         raise StructureError(f"A space group has a number from 1 to 230. Received {number}.")
     hall = _settings()[number]
-    symbol, operations = _type(hall).international_short, spglib.get_symmetry_from_database(hall)
+    kind, operations = spglib.get_spacegroup_type(hall), spglib.get_symmetry_from_database(hall)
+    assert kind is not None
     assert operations is not None
+    symbol = kind.international_short
     centring = PRIMITIVE[symbol[0]]
     there = np.linalg.inv(centring).T
     found: dict[bytes, tuple[Exact, Exact]] = {}

@@ -59,7 +59,7 @@ class Candidate:
 
     @property
     def likely(self) -> bool:
-        """Whether no two atoms are much nearer than they hardly ever are."""
+        """Judgement that no two atoms are much nearer than they hardly ever are."""
         return self.contact >= NEAR - TOO_NEAR
 
     @cached_property

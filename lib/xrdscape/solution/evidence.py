@@ -64,6 +64,12 @@ class Evidence:
     b_iso: float
     stages: tuple[Target, ...]
 
+    def points(self, stage: int = -1) -> Exact:
+        """Return the Q of the points of a stage's target [n]."""
+        step = float(self.q_inv_angstrom[1] - self.q_inv_angstrom[0])
+        sigma = self.stages[stage].step * NODES_PER_SIGMA
+        return self.q_inv_angstrom[:: points_every(sigma, step)]
+
     def beam(self, elements: tuple[str, ...]) -> Beam:
         """Return what scatters, for elements in their order; errors as `form_factor_table`."""
         step, factors = _factors(elements, self.q_end_inv_angstrom * 1.15, self.source, self.b_iso)

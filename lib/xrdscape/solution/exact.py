@@ -2,8 +2,8 @@
 
 The particle mesh sums what coincides and ends smoothly. The patterns count the highest line of a bin alone, end
 sharply, have a Gaussian whose width was drawn, and are pooled by their maximum. Here a fit's cost is that of the
-pattern as it was made; its derivatives are those of the mesh with the lines that count. Only, a line stays where it is within
-its bin: moved to the bin's centre, cells would fit on a staircase.
+pattern as it was made; its derivatives are those of the mesh with the lines that count. Only, a line stays where it is
+within its bin: moved to the bin's centre, cells would fit on a staircase.
 """
 
 import math
@@ -30,7 +30,7 @@ DAMPING, EASED, STRAINED = 1e-3, 0.3, 8.0
 LEAST_CURVATURE = 1e-8
 """Share of the largest curvature that the damping takes a parameter to have at least."""
 LARGEST_STRAIN, LARGEST_MOVE_ANGSTROM = 0.01, 0.2
-"""In one step."""
+"""Bounds of one step."""
 SETTLED = 5e-3
 """A fit stops when a step gains less than this share of what is left."""
 BACKSCATTERED_DEG = 150.0
@@ -63,7 +63,7 @@ class Compared(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ExactPattern:
-    """How PXRDnet makes its patterns, and the one at hand.
+    """A pattern made as PXRDnet makes them, with the rules.
 
     Args:
         convention: its rules.

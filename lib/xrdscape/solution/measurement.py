@@ -106,7 +106,7 @@ def nano_measurement(
 
 def measurement(
     pattern: Pattern, size_angstrom: float | None = None, sigma_inv_angstrom: float | None = None,
-    convention: SizeConvention | None = None,
+    convention: SizeConvention | None = None, sharpest_inv_angstrom: float = SHARPEST_INV_ANGSTROM,
 ) -> Measurement:  # fmt: skip
     """Return a pattern of any kind as a search takes it.
 
@@ -118,6 +118,7 @@ def measurement(
         size_angstrom: of the crystallites; fitted if left out.
         sigma_inv_angstrom: of what else smooths the peaks; fitted if left out.
         convention: for a pattern made as PXRDnet makes them, which then needs no background or fit.
+        sharpest_inv_angstrom: standard deviation that sharper peaks are smoothed to.
 
     Raises:
         PatternError: the wavelength is unknown, or the pattern cannot be used.
@@ -153,8 +154,8 @@ def measurement(
         intensity = intensity / np.cos(np.radians(pattern.two_theta_deg / 2))
     unknown: list[Unknown] = ["thickness"] if size_angstrom is None else []
     thickness = math.inf if size_angstrom is None else LENGTHS["paper"] * size_angstrom
-    grid, values, own = _smoothed(q, intensity)
-    sigma = own if sigma_inv_angstrom is None else max(sigma_inv_angstrom, SHARPEST_INV_ANGSTROM)
+    grid, values, own = _smoothed(q, intensity, sharpest_inv_angstrom)
+    sigma = own if sigma_inv_angstrom is None else max(sigma_inv_angstrom, sharpest_inv_angstrom)
     if sigma_inv_angstrom is None:
         unknown.append("sigma")
     if pattern.has_background:
@@ -189,20 +190,20 @@ def _even(q: Exact, intensity: Exact) -> tuple[Exact, Exact]:
     return grid, np.asarray(intensity, float)
 
 
-def _smoothed(q: Exact, intensity: Exact) -> tuple[Exact, Exact, float]:
+def _smoothed(q: Exact, intensity: Exact, sharpest: float) -> tuple[Exact, Exact, float]:
     """Return a pattern on an even grid, smoothed where it is sharper than a search needs, and the standard deviation of
     its peaks."""
-    step = min(float(np.median(np.diff(q))), SHARPEST_INV_ANGSTROM / 8)
-    step = max(step, SHARPEST_INV_ANGSTROM / 16)
+    step = min(float(np.median(np.diff(q))), sharpest / 8)
+    step = max(step, sharpest / 16)
     grid = np.arange(q[0], q[-1] + step / 2, step)
     # Areas are kept: the running integral is interpolated, not the points.
     area = np.concatenate([[0], np.cumsum((intensity[1:] + intensity[:-1]) / 2 * np.diff(q))])
     edges = np.concatenate([grid - step / 2, [grid[-1] + step / 2]])
     values = np.diff(np.interp(edges, q, area)) / step
     own = peak_sigma(grid, values)
-    if own < SHARPEST_INV_ANGSTROM:
-        extra = math.sqrt(SHARPEST_INV_ANGSTROM**2 - own**2)
-        return grid, gaussian_filter1d(values, extra / step, mode="nearest"), SHARPEST_INV_ANGSTROM
+    if own < sharpest:
+        extra = math.sqrt(sharpest**2 - own**2)
+        return grid, gaussian_filter1d(values, extra / step, mode="nearest"), sharpest
     return grid, values, own
 
 

@@ -34,7 +34,7 @@ MOST_FITS = 160
 
 @dataclass(frozen=True)
 class Effort:
-    """How much a search does, and what it does without, to see what that is worth.
+    """The work that a search does, and what it does without, to see what that is worth.
 
     Args:
         fits: of prototypes at most.
@@ -54,8 +54,8 @@ class Effort:
 SECOND_START = 1.5
 """A second scale is begun from where the scan is no worse there than this multiple of the best."""
 ENDED, HOPEFUL = 60, 0.01
-"""How many descents are taken to the pattern without blur, and the unexplained share under the last blur below which
-more are."""
+"""Number of descents that are taken to the pattern without blur, and the unexplained share under the last blur below
+which more are."""
 LARGE_CELL = 20
 """Atoms of a cell for which `Effort.fits` is meant."""
 CHEMISTRY_WEIGHT = 1e-4

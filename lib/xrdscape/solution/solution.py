@@ -11,6 +11,7 @@ from pymatgen.core import Composition, Structure
 
 from xrdscape.crystal.primitive_groups import primitive_group
 from xrdscape.solution.candidates import Candidate
+from xrdscape.solution.exact import exact_pattern, lines_of
 from xrdscape.solution.library import Library
 from xrdscape.solution.measurement import Measurement
 from xrdscape.solution.prototypes import Search
@@ -29,7 +30,8 @@ class Ranked:
         rank: from 1.
         candidate: the crystal.
         search: that it was found by.
-        calculated: its pattern at the points of the measurement that the search used, scaled to it [n].
+        q_inv_angstrom, measured: the points of the pattern that the search used, and the intensities there [n].
+        calculated: the crystal's pattern there, scaled to these [n].
         r_wp_squared: sum of squared differences of both patterns, each with maximum 1, over that of the measured one:
             PXRDnet's figure, for the pattern as it was given.
     """
@@ -37,6 +39,8 @@ class Ranked:
     rank: int
     candidate: Candidate
     search: Search
+    q_inv_angstrom: np.ndarray
+    measured: np.ndarray
     calculated: np.ndarray
     r_wp_squared: float
 
@@ -54,20 +58,6 @@ class Ranked:
     def space_group(self) -> str:
         """Symbol of the space group that the fit kept, short."""
         return primitive_group(self.candidate.fit.template.orbits.number).symbol
-
-    @property
-    def measured(self) -> np.ndarray:
-        """The measured pattern at the points of `calculated` [n]."""
-        return self.search.evidence.stages[-1].values
-
-    @property
-    def q_inv_angstrom(self) -> np.ndarray:
-        """The points of `calculated` [n]: every so manieth of the evidence."""
-        evidence = self.search.evidence
-        stride = next(n for n in range(1, len(evidence.intensity) + 1)
-                      if len(evidence.intensity[::n]) == len(self.measured)
-                      and np.allclose(evidence.intensity[::n], self.measured))  # fmt: skip
-        return evidence.q_inv_angstrom[::stride]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,11 +94,10 @@ class Solution:
         """Return the outcome of candidates in their order."""
         rows = []
         for number, (candidate, search) in enumerate(found):
-            values, model = search.evidence.stages[-1].values, pattern_of(search, candidate.fit)
-            scale = float(model @ values) / max(float(model @ model), 1e-300)
-            off = values / values.max() - model / max(model.max(), 1e-300)
-            share = float(off @ off) / float((values / values.max()) @ (values / values.max()))
-            rows.append(Ranked(number + 1, candidate, search, scale * model, share))
+            q, measured, calculated = _patterns(candidate, search, data)
+            off = measured / measured.max() - calculated / max(calculated.max(), 1e-300)
+            share = float(off @ off) * float(measured.max()) ** 2 / float(measured @ measured)
+            rows.append(Ranked(number + 1, candidate, search, q, measured, calculated, share))
         return cls(tuple(rows), data, library, fits, tuple(cells))
 
     def __repr__(self) -> str:
@@ -168,3 +157,14 @@ class Solution:
             for fact in facts_of(self)
         )
         return f"<div><p>{escape(self.verdict)}</p><table><tr>{head}</tr>{rows}</table></div>"
+
+
+def _patterns(candidate: Candidate, search: Search, data: Measurement) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points, the measured pattern there, and that of a candidate, which its residual is about [n]."""
+    exact = exact_pattern(data)
+    if exact is not None:
+        off = exact.compared(lines_of(search, candidate.fit.cell, exact).bins).off
+        return data.q_inv_angstrom, data.intensity, data.intensity + off
+    values, model = search.evidence.stages[-1].values, pattern_of(search, candidate.fit)
+    scale = float(model @ values) / max(float(model @ model), 1e-300)
+    return search.evidence.points(), values, scale * model

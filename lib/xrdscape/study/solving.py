@@ -18,8 +18,9 @@ from xrdscape.solution.chemistry import Chemistry
 from xrdscape.solution.library import Library, carried_library
 
 Protocol = Literal["strict", "split", "known"]
-"""What the library may hold. "strict": no entry of the reduced formula of any crystal that is asked for; "split": MP-20
-entries outside its test split alone, as a learned model has them; "known": everything, the crystal itself included."""
+"""Contents that the library may have. "strict": no entry of the reduced formula of any crystal that is asked for;
+"split": MP-20 entries outside its test split alone, as a learned model has them; "known": everything, the crystal
+itself included."""
 
 TEST_SOURCE = "mp20_test"
 SPLIT_SOURCES = ("mp20_val", "mp20_mini(SLICES)", "mp20_pilot")

@@ -40,8 +40,8 @@ VOLUME_WEIGHT = 2e-3
 
 
 class Target(NamedTuple):
-    """What is to be explained: values at the points [n], and the matrix from the mesh's nodes to them [n, nodes]; both
-    times the root of the points' weights. With the mesh: first node and step in Q, 1/angstrom."""
+    """A pattern to be explained: values at the points [n], and the matrix from the mesh's nodes to them [n, nodes];
+    both times the root of the points' weights. With the mesh: first node and step in Q, 1/angstrom."""
 
     values: Exact
     kernel: Exact

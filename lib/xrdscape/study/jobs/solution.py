@@ -23,7 +23,7 @@ from xrdscape.study.jobs.job import Named
 from xrdscape.study.solving import Protocol, allowed, asked_crystal, judged, pattern_asked
 
 SECONDS = 2.0
-"""Of one search with its judgement, roughly."""
+"""Rough seconds of one search with its judgement."""
 
 
 @dataclass(frozen=True)
