@@ -31,6 +31,7 @@ from xrdscape.study.solution_examples import (
     at_setting,
     failed_examples,
     fooled_examples,
+    mistakes,
     reasons,
     spread_examples,
     with_prototype,
@@ -53,21 +54,21 @@ from xrdscape.study.solving import asked_crystal
 from xrdscape.tables.solution import (
     NOT_YET,
     WAYS,
-    calibration_table,
     computed_text,
     differences_table,
     library_text,
+    matches_table,
     means_text,
     peers_table,
     protocols_table,
     published_residuals_table,
     published_systems_table,
     rates_text,
-    reasons_table,
     residuals_table,
     systems_table,
     ways_table,
 )
+from xrdscape.tables.solution_failures import calibration_table, missed_text, mistakes_table, reasons_table
 from xrdscape.tables.solving import below_text, candidates_table, changes_table, library_table, narrowing_table
 
 ASKED = 400
@@ -93,9 +94,11 @@ def records() -> pd.DataFrame:
 def test_table_of_residuals_has_ours_and_the_published() -> None:
     table = residuals_table(summary(headline(searched(made_solutions())), ["convention", "size"]))
     assert list(table["Method"][:3]) == ["here", "here", "PXRDnet"]
-    assert table.loc[0, "R_wp², best of ten"].replace("\u00a0", " ") == "0.312 ± 0.404"
-    assert table.loc[0, "Loose, first (%)"].startswith("25.0 [")
-    assert "0.325\u00a0±\u00a00.283" in list(table["R_wp², best of ten"])
+    assert table.loc[0, "Best of ten"].replace("\u00a0", " ") == "0.312 ± 0.404"
+    assert "0.325\u00a0±\u00a00.283" in list(table["Best of ten"])
+    matches = matches_table(summary(headline(searched(made_solutions())), ["convention", "size"]))
+    assert matches.loc[0, "Loose, first (%)"].startswith("25.0 [")
+    assert matches.loc[0, "Strict, among ten (%)"].startswith("50.0 [")
 
 
 def test_systems_stand_beside_the_published() -> None:
@@ -226,6 +229,9 @@ def test_examples_are_those_of_the_rule() -> None:
     (missed,) = failed_examples(rows, ASKED)
     assert low.solved
     assert missed.solved
+    table = mistakes_table(mistakes(rows, ASKED))
+    assert table["Crystals"].sum() == 2  # of TiO2 and CaCO3
+    assert list(table.sort_values("R_wp²")["Match further down"]) == [1, 0]
     figure = examples_figure(shown)
     assert "strict match, called solved" in figure.axes[2].get_title(loc="left")
     figure.draw_without_rendering()
@@ -237,6 +243,7 @@ def test_crystals_know_whether_their_arrangement_is_in_the_library() -> None:
     table = reasons_table(reasons(found))
     assert table["Crystals"].sum() == 4
     assert set(table["Arrangement in the library"]) == {"yes"}
+    assert missed_text(reasons(found)).endswith("0 of 0 all the same; of the others it finds 2 of 4")
 
 
 def test_small_changes_cost_less_than_large_ones() -> None:

@@ -81,7 +81,7 @@ def _four_of_five(head: pd.DataFrame) -> Finding:
         result="; ".join(f"{name}: {rate_text(*pair)}" for name, pair in counts.items()),
         cases={name: matched / trials >= FOUR_OF_FIVE for name, (matched, trials) in counts.items()},
         unit="settings",
-        evidence=("table-solution-residuals",),
+        evidence=("table-solution-matches",),
     )
 
 
@@ -115,7 +115,7 @@ def _sizes_alike(head: pd.DataFrame) -> Finding:
         result="matches at 100 Å less those at 10 Å, in percentage points: " + "; ".join(texts),
         cases={f"{CONVENTIONS[row['convention']]}": bool(row["low"] <= 0 <= row["high"]) for row in rows},
         unit="conventions",
-        evidence=("table-solution-residuals",),
+        evidence=("table-solution-matches",),
     )
 
 
@@ -213,5 +213,5 @@ def _residual_means_success(head: pd.DataFrame) -> Finding:
         result="; ".join(f"{name}: {rate_text(*pair)} of {pair[1]}" for name, pair in counts.items()),
         cases={name: matched / trials >= NEARLY_ALL for name, (matched, trials) in counts.items()},
         unit="settings",
-        evidence=("table-solution-residuals", "fig-solution-fooled"),
+        evidence=("table-solution-mistakes", "fig-solution-fooled"),
     )

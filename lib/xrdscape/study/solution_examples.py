@@ -110,6 +110,30 @@ def failed_examples(rows: pd.DataFrame, count: int, most: int = 3) -> list[Examp
     return [_of(row, count) for _, row in wrong.head(most).iterrows()]
 
 
+def mistakes(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return the first candidates without a loose match, by what is wrong with them.
+
+    Args:
+        rows: as `at_setting` gives them.
+        count: of the crystals that are asked for in all.
+
+    Returns:
+        DataFrame exchanged (whether the arrangement matches loosely once elements may change places), low (R_wp^2 a
+        success), crystals, solved (how many of these the search called so), listed (how many have a match further down
+        among ten).
+    """
+    found = []
+    for _, row in rows.iterrows():
+        if not row["loose"][0]:
+            truth = asked_crystal(int(row["copy"]), count).structure
+            exchanged = bool(LOOSE.fit_anonymous(truth, first_candidate(row)))
+            low, listed = float(row["r_wp_squared"][0]) < SUCCESS, bool(np.any(row["loose"][:10]))
+            found.append((exchanged, low, bool(row["solved"]), listed))
+    frame = pd.DataFrame(found, columns=["exchanged", "low", "solved", "listed"])
+    groups = frame.groupby(["exchanged", "low"], as_index=False)
+    return groups.agg(crystals=("solved", "size"), solved=("solved", "sum"), listed=("listed", "sum"))
+
+
 def _of(row: pd.Series, count: int) -> Example:
     truth = asked_crystal(int(row["copy"]), count).structure
     return example(truth, first_candidate(row), row["structure"], bool(row["solved"]))

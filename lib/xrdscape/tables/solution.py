@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from xrdscape.study.pxrdnet import pxrdnet_table
-from xrdscape.study.solution_outcomes import SYSTEMS
+from xrdscape.study.solution_outcomes import MATCHES, SYSTEMS
 from xrdscape.tables.words import percent_text, seconds_text
 
 NOT_YET = "not computed yet"
@@ -100,27 +100,34 @@ def _source(source: str, size: float) -> str:
 
 
 def residuals_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return R_wp^2 and matches in the form of PXRDnet's Table 1, its published rows below ours.
+    """Return R_wp^2 in the form of PXRDnet's Table 1, its published rows below ours.
 
     Args:
         summary: as `solution_outcomes.summary` gives it, of the headline.
     """
     rows = [
-        (
-            f"{row['size']:g} Å, {CONVENTIONS[row['convention']]}", "here", row["crystals"],
-            spread_text(row["mean"], row["sd"]), spread_text(row["first_mean"], row["first_sd"]), _rate(row, "below"),
-            _rate(row, "loose_1"), _rate(row, "loose_10"), _rate(row, "strict_1"), _rate(row, "strict_10"),
-            seconds_text(row["seconds"]),
-        )
+        (f"{row['size']:g} Å, {CONVENTIONS[row['convention']]}", "here", row["crystals"],
+         spread_text(row["mean"], row["sd"]), spread_text(row["first_mean"], row["first_sd"]), f"{row['median']:.4f}",
+         _rate(row, "below"))
         for row in _by_size(summary)
     ]  # fmt: skip
     published = pxrdnet_table("pxrdnet_table1")
     for row in published[published["source"] == "MP-20"].to_dict("records"):
         text = spread_text(row["mean"], row["sd"])
-        rows.append((f"{row['size_angstrom']:g} Å", row["method"], row["crystals"], text, *["–"] * 7))
-    columns = ["Patterns", "Method", "Crystals", "R_wp², best of ten", "first", "below 0.1 (%)"]
-    matches = ["Loose, first (%)", "among ten", "Strict, first (%)", "among ten ", "Seconds"]
-    return pd.DataFrame(rows, columns=[*columns, *matches])
+        rows.append((f"{row['size_angstrom']:g} Å", row["method"], row["crystals"], text, "–", "–", "–"))
+    columns = ["Patterns", "Method", "Crystals", "Best of ten", "First", "Median, best of ten", "Best below 0.1 (%)"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def matches_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the matches of structures, with the same argument."""
+    rows = [
+        (f"{row['size']:g} Å, {CONVENTIONS[row['convention']]}", *(_rate(row, name) for name in MATCHES),
+         f"{row['rms']:.4f}", seconds_text(row["seconds"]))
+        for row in _by_size(summary)
+    ]  # fmt: skip
+    columns = ["Patterns", "Loose, first (%)", "Loose, among ten (%)", "Strict, first (%)", "Strict, among ten (%)"]
+    return pd.DataFrame(rows, columns=[*columns, "Displacement", "Seconds"])
 
 
 def _by_size(summary: pd.DataFrame) -> list[dict]:
@@ -227,41 +234,6 @@ def differences_table(differences: pd.DataFrame) -> pd.DataFrame:
         for row in rows
     ]  # fmt: skip
     return pd.DataFrame(body, columns=["Way", "Against", "Patterns", "Crystals", "Loose among ten (points)"])
-
-
-def calibration_table(calibration: pd.DataFrame) -> pd.DataFrame:
-    """Return how often either verdict of a search is right, the headline's rows alone.
-
-    Args:
-        calibration: as `solution_outcomes.calibration` gives it.
-    """
-    rows = [
-        (f"{row['size']:g} Å, {CONVENTIONS[row['convention']]}", "solved" if row["solved"] else "not solved",
-         row["crystals"], *(f"{row[name]} ({100 * row[name] / row['crystals']:.0f}\u00a0%)"
-                            for name in ("right_1", "right_10", "strict_1")))
-        for row in calibration.sort_values(["size", "convention", "solved"], ascending=[True, True, False],
-                                           kind="stable").to_dict("records")
-    ]  # fmt: skip
-    columns = [
-        "Patterns",
-        "Verdict",
-        "Crystals",
-        "First is a loose match",
-        "One among ten is",
-        "First is a strict match",
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def reasons_table(reasons: pd.DataFrame) -> pd.DataFrame:
-    """Return how searches end, as `solution_examples.reasons` counts them."""
-    rows = [
-        (f"{row['size']:g} Å", "yes" if row["prototype"] else "no", "solved" if row["solved"] else "not solved",
-         row["crystals"], row["right_1"], row["right_10"], row["missed"], f"{row['atoms']:g}", f"{row['free']:g}")
-        for row in reasons.to_dict("records")
-    ]  # fmt: skip
-    columns = ["Patterns", "Arrangement in the library", "Verdict", "Crystals", "First right", "Right among ten"]
-    return pd.DataFrame(rows, columns=[*columns, "Missed", "Atoms", "Free coordinates"])
 
 
 def peers_table(summary: pd.DataFrame) -> pd.DataFrame:

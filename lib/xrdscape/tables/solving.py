@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
+from pymatgen.util.string import unicodeify_spacegroup
 
 from xrdscape.solution.catalogue import terms_of
 from xrdscape.solution.library import Library
@@ -28,8 +29,9 @@ def narrowing_table(steps: pd.DataFrame) -> pd.DataFrame:
 
 def candidates_table(candidates: pd.DataFrame) -> pd.DataFrame:
     """Return the candidates of a search beside the truth, as `solving.judged_candidates` gives them."""
+    groups = [unicodeify_spacegroup(name) for name in candidates["group"]]
     return pd.DataFrame({
-        "Rank": candidates["rank"], "Space group kept": candidates["group"], "Prototype": candidates["prototype"],
+        "Rank": candidates["rank"], "Space group kept": groups, "Prototype": candidates["prototype"],
         "Unexplained (%)": [f"{100 * share:.4f}" for share in candidates["r_nano"]],
         "R_wp² of sharp patterns": [f"{share:.4f}" for share in candidates["r_wp_squared"]],
         "Match": ["strict" if strict else "loose" if loose else "no"
