@@ -86,7 +86,11 @@ def narrowing(task: Followed, solution: Solution) -> pd.DataFrame:
         ("Templates", len(places), "different arrangements of sites among these"),
         ("Assignments", ways, "templates with the elements on their sites, each way of it"),
         ("Scan", min(ways, descents_worth(search)), "of these go on, by their fit under the widest blur"),
-        ("Fits", solution.fits, "ends of least squares, with elements exchanged and random starts"),
+        (
+            "Fits",
+            solution.fits,
+            "taken to the end without blur, with those whose elements were exchanged and random starts",
+        ),
         ("Candidates", len(solution.candidates), "different crystals in the answer"),
     ]
     return pd.DataFrame(rows, columns=["step", "number", "of what"])

@@ -118,7 +118,7 @@ def mistakes(rows: pd.DataFrame, count: int) -> pd.DataFrame:
         count: of the crystals that are asked for in all.
 
     Returns:
-        DataFrame exchanged (whether the arrangement matches loosely once elements may change places), low (R_wp^2 a
+        DataFrame exchanged (whether the sites match loosely if all atoms count as one kind), low (R_wp^2 a
         success), crystals, solved (how many of these the search called so), listed (how many have a match further down
         among ten).
     """
@@ -126,12 +126,16 @@ def mistakes(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     for _, row in rows.iterrows():
         if not row["loose"][0]:
             truth = asked_crystal(int(row["copy"]), count).structure
-            exchanged = bool(LOOSE.fit_anonymous(truth, first_candidate(row)))
+            exchanged = bool(LOOSE.fit(_of_one_kind(truth), _of_one_kind(first_candidate(row))))
             low, listed = float(row["r_wp_squared"][0]) < SUCCESS, bool(np.any(row["loose"][:10]))
             found.append((exchanged, low, bool(row["solved"]), listed))
     frame = pd.DataFrame(found, columns=["exchanged", "low", "solved", "listed"])
     groups = frame.groupby(["exchanged", "low"], as_index=False)
     return groups.agg(crystals=("solved", "size"), solved=("solved", "sum"), listed=("listed", "sum"))
+
+
+def _of_one_kind(crystal: Structure) -> Structure:
+    return Structure(crystal.lattice, ["C"] * len(crystal), crystal.frac_coords)
 
 
 def _of(row: pd.Series, count: int) -> Example:

@@ -107,15 +107,15 @@ def residuals_table(summary: pd.DataFrame) -> pd.DataFrame:
     """
     rows = [
         (f"{row['size']:g} Å, {CONVENTIONS[row['convention']]}", "here", row["crystals"],
-         spread_text(row["mean"], row["sd"]), spread_text(row["first_mean"], row["first_sd"]), f"{row['median']:.4f}",
+         spread_text(row["mean"], row["sd"]), spread_text(row["first_mean"], row["first_sd"]),
          _rate(row, "below"))
         for row in _by_size(summary)
     ]  # fmt: skip
     published = pxrdnet_table("pxrdnet_table1")
     for row in published[published["source"] == "MP-20"].to_dict("records"):
         text = spread_text(row["mean"], row["sd"])
-        rows.append((f"{row['size_angstrom']:g} Å", row["method"], row["crystals"], text, "–", "–", "–"))
-    columns = ["Patterns", "Method", "Crystals", "Best of ten", "First", "Median, best of ten", "Best below 0.1 (%)"]
+        rows.append((f"{row['size_angstrom']:g} Å", row["method"], row["crystals"], text, "–", "–"))
+    columns = ["Patterns", "Method", "Crystals", "Best of ten", "First", "Best below 0.1 (%)"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -127,7 +127,7 @@ def matches_table(summary: pd.DataFrame) -> pd.DataFrame:
         for row in _by_size(summary)
     ]  # fmt: skip
     columns = ["Patterns", "Loose, first (%)", "Loose, among ten (%)", "Strict, first (%)", "Strict, among ten (%)"]
-    return pd.DataFrame(rows, columns=[*columns, "Displacement", "Seconds"])
+    return pd.DataFrame(rows, columns=[*columns, "RMS", "Seconds"])
 
 
 def _by_size(summary: pd.DataFrame) -> list[dict]:
@@ -160,30 +160,6 @@ def systems_table(summary: pd.DataFrame) -> pd.DataFrame:
         if (SYSTEMS[0], size) in published.index:
             table[f"PXRDnet, {size:g} Å"] = [spread_text(*published.loc[(s, size), ["mean", "sd"]]) for s in SYSTEMS]
     return table
-
-
-def classes_table(summary: pd.DataFrame, head: str) -> pd.DataFrame:
-    """Return matches by class.
-
-    Args:
-        summary: as `solution_outcomes.summary` gives it by convention, size and class.
-        head: what the classes are of.
-    """
-    rows = [
-        (row["class"], f"{row['size']:g} Å, {CONVENTIONS[row['convention']]}", row["crystals"],
-         spread_text(row["mean"], row["sd"]), _rate(row, "loose_1"), _rate(row, "loose_10"), _rate(row, "strict_10"))
-        for row in summary.sort_values(["class", "size", "convention"], kind="stable").to_dict("records")
-    ]  # fmt: skip
-    columns = [
-        head,
-        "Patterns",
-        "Crystals",
-        "R_wp²",
-        "Loose, first (%)",
-        "Loose, among ten (%)",
-        "Strict, among ten (%)",
-    ]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def protocols_table(summary: pd.DataFrame) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def missed_text(reasons: pd.DataFrame) -> str:
 def mistakes_table(mistakes: pd.DataFrame) -> pd.DataFrame:
     """Return what is wrong with first candidates, as `solution_examples.mistakes` counts it."""
     rows = [
-        ("elements have changed places" if row["exchanged"] else "another arrangement",
+        ("sites match, the elements on them do not" if row["exchanged"] else "other sites",
          "below 0.1" if row["low"] else "0.1 and more", row["crystals"], row["solved"], row["listed"])
         for row in mistakes.to_dict("records")
     ]  # fmt: skip
