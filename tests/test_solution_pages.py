@@ -178,6 +178,9 @@ def test_without_records_everything_says_so() -> None:
     ):
         assert any(text.get_text() == NOT_YET for ax in figure.axes for text in ax.texts)
         figure.draw_without_rendering()
+    nothing = at_setting(NONE, "paper", 10.0)
+    assert spread_examples(nothing, ASKED) == fooled_examples(nothing, ASKED) == failed_examples(nothing, ASKED) == []
+    assert not len(mistakes_table(mistakes(nothing, ASKED)))
     assert computed_text(found) == library_text(library_curve(found, 10)) == NOT_YET
     overall = summary(found, ["convention", "size"])
     assert rates_text(overall, "loose_1") == means_text(overall) == NOT_YET
@@ -203,6 +206,13 @@ def test_findings_follow_the_cases(records: pd.DataFrame) -> None:
     assert findings["nano-seven-per-cent"].verdict == "not reproduced"  # (0 + 0.2) / 2
     assert findings["nano-cubic-easiest"].verdict == "not tested by this sample"  # three systems are missing
     assert not any(findings["nano-pattern-guides"].cases.values())
+    blind = made_solutions("random entry")
+    blind["r_wp_squared"] = [np.ones(len(values)) for values in blind["r_wp_squared"]]
+    many = pd.concat([made_solutions(), blind])
+    more = pd.concat([many.assign(copy=many["copy"] + 4 * place) for place in range(10)])
+    guided = {finding.key: finding for finding in solution_findings(searched(more))}["nano-pattern-guides"]
+    assert guided.verdict == "reproduced"
+    assert "−50, in loose matches +0" in guided.result
 
 
 def with_other_sites(truth: Structure, moved: float) -> dict[str, np.ndarray]:

@@ -89,7 +89,7 @@ def narrowing(task: Followed, solution: Solution) -> pd.DataFrame:
         (
             "Fits",
             solution.fits,
-            "taken to the end without blur, with those whose elements were exchanged and random starts",
+            "taken to the end, with those whose elements were exchanged and random starts",
         ),
         ("Candidates", len(solution.candidates), "different crystals in the answer"),
     ]

@@ -14,7 +14,7 @@ from xrdscape.diffraction.nano_patterns import nano_convention, sharp_pattern_of
 from xrdscape.errors import XrdscapeError
 from xrdscape.evaluation.pattern_residual import r_wp_squared
 from xrdscape.solution.library import carried_library
-from xrdscape.study.solution_outcomes import SUCCESS
+from xrdscape.study.solution_outcomes import LIST, SUCCESS
 from xrdscape.study.solving import LOOSE, STRICT, Protocol, allowed, asked, asked_crystal
 
 Exact = np.ndarray
@@ -75,7 +75,7 @@ def at_setting(
     here = (records["structure"] == convention) & (records["level"] == size)
     here &= (records["noise"] == protocol) & (records["method"] == way)
     found = records[here]
-    return found[[len(values) > 0 for values in found["r_wp_squared"]]].reset_index(drop=True)
+    return found[found["r_wp_squared"].map(len).astype(int) > 0].reset_index(drop=True)
 
 
 def spread_examples(rows: pd.DataFrame, count: int, quantiles: Sequence[float] = QUANTILES) -> list[Example]:
@@ -86,7 +86,7 @@ def spread_examples(rows: pd.DataFrame, count: int, quantiles: Sequence[float] =
         count: of the crystals that are asked for in all.
         quantiles: from 0 to 1.
     """
-    order = rows.assign(first=[float(values[0]) for values in rows["r_wp_squared"]]).sort_values("first")
+    order = _marked(rows).sort_values("first")
     places = [round(q * (len(order) - 1)) for q in quantiles] if len(order) else []
     return [_of(order.iloc[place], count) for place in dict.fromkeys(places)]
 
@@ -94,20 +94,25 @@ def spread_examples(rows: pd.DataFrame, count: int, quantiles: Sequence[float] =
 def fooled_examples(rows: pd.DataFrame, count: int, most: int = 3) -> list[Example]:
     """Return the examples with the lowest R_wp^2 of the first candidate that is no loose match, below the bound of a
     success."""
-    marked = rows.assign(
-        first=[float(values[0]) for values in rows["r_wp_squared"]], right=[bool(v[0]) for v in rows["loose"]]
-    )
+    marked = _marked(rows)
     wrong = marked[~marked["right"] & (marked["first"] < SUCCESS)].sort_values("first")
     return [_of(row, count) for _, row in wrong.head(most).iterrows()]
 
 
 def failed_examples(rows: pd.DataFrame, count: int, most: int = 3) -> list[Example]:
     """Return the examples without a loose match among ten and with the highest R_wp^2 of the first candidate."""
-    marked = rows.assign(
-        first=[float(values[0]) for values in rows["r_wp_squared"]], right=[bool(np.any(v[:10])) for v in rows["loose"]]
-    )
-    wrong = marked[~marked["right"]].sort_values("first", ascending=False)
+    marked = _marked(rows)
+    wrong = marked[~marked["listed"]].sort_values("first", ascending=False)
     return [_of(row, count) for _, row in wrong.head(most).iterrows()]
+
+
+def _marked(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return records with the first candidate's R_wp^2, and whether it, or one among ten, matches loosely."""
+    return rows.assign(
+        first=np.array([values[0] for values in rows["r_wp_squared"]], float),
+        right=np.array([values[0] for values in rows["loose"]], bool),
+        listed=np.array([np.any(values[:LIST]) for values in rows["loose"]], bool),
+    )
 
 
 def mistakes(rows: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -127,7 +132,7 @@ def mistakes(rows: pd.DataFrame, count: int) -> pd.DataFrame:
         if not row["loose"][0]:
             truth = asked_crystal(int(row["copy"]), count).structure
             exchanged = bool(LOOSE.fit(_of_one_kind(truth), _of_one_kind(first_candidate(row))))
-            low, listed = float(row["r_wp_squared"][0]) < SUCCESS, bool(np.any(row["loose"][:10]))
+            low, listed = float(row["r_wp_squared"][0]) < SUCCESS, bool(np.any(row["loose"][:LIST]))
             found.append((exchanged, low, bool(row["solved"]), listed))
     frame = pd.DataFrame(found, columns=["exchanged", "low", "solved", "listed"])
     groups = frame.groupby(["exchanged", "low"], as_index=False)

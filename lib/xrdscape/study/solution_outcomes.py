@@ -65,9 +65,10 @@ def searched(records: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         DataFrame convention, protocol, size, way, copy, crystal, formula, system, sites, free_coords, solved, seconds;
-        first and best (R_wp^2 of the first candidate and the lowest among ten; 1 without any), loose_1, loose_10,
-        strict_1, strict_10 (whether the first, or one among ten, matches), rms (of the first loose match among ten,
-        in units of (V / N)^(1/3); NaN without), fooled_1 and fooled_10 (a success by R_wp^2 without a loose match).
+        first and best (R_wp^2 of the first candidate and the lowest among ten; 1 without any), below (best is a
+        success), loose_1, loose_10, strict_1, strict_10 (whether the first, or one among ten, matches), rms (of the
+        first loose match among ten, in units of (V / N)^(1/3); NaN without), fooled_1 and fooled_10 (a success by
+        R_wp^2 without a loose match).
     """
     names = {"structure": "convention", "noise": "protocol", "level": "size", "method": "way"}
     kept = ["copy", "crystal", "formula", "sites", "free_coords", "solved", "seconds"]
@@ -82,8 +83,9 @@ def searched(records: pd.DataFrame) -> pd.DataFrame:
         found[f"{kind}_10"] = [bool(values[:LIST].any()) for values in flags]
     off = [np.asarray(values, float)[:LIST] for values in records["rms"]]
     found["rms"] = [float(values[np.isfinite(values)][0]) if np.isfinite(values).any() else np.nan for values in off]
+    found["below"] = found["best"] < SUCCESS
     found["fooled_1"] = (found["first"] < SUCCESS) & ~found["loose_1"].astype(bool)
-    found["fooled_10"] = (found["best"] < SUCCESS) & ~found["loose_10"].astype(bool)
+    found["fooled_10"] = found["below"] & ~found["loose_10"].astype(bool)
     return found.reset_index(drop=True)
 
 
@@ -105,7 +107,7 @@ def summary(found: pd.DataFrame, by: Sequence[str] = SETTING) -> pd.DataFrame:
         crystals=("best", "size"), mean=("best", "mean"), sd=("best", _spread), first_mean=("first", "mean"),
         first_sd=("first", _spread), median=("best", "median"), rms=("rms", "median"), seconds=("seconds", "median"),
     )  # fmt: skip
-    marked = found.assign(below=found["best"] < SUCCESS, below_fifth=found["best"] < 2 * SUCCESS)
+    marked = found.assign(below_fifth=found["best"] < 2 * SUCCESS)
     for flag in ("below", "below_fifth", "fooled_1", "fooled_10", *MATCHES):
         counted = rates(marked, by, flag) if len(marked) else marked.assign(rate=[], low=[], high=[])
         columns = {"rate": flag, "low": f"{flag}_low", "high": f"{flag}_high"}
@@ -131,6 +133,11 @@ def with_all_ways(found: pd.DataFrame) -> pd.DataFrame:
     """Return the searches of the setting in which all ways are compared: the strict protocol by the code's
     convention."""
     return found[(found["protocol"] == "strict") & (found["convention"] == "reference-code")]
+
+
+def of_way(found: pd.DataFrame, way: str) -> pd.DataFrame:
+    """Return the searches of one way among those of `with_all_ways`."""
+    return with_all_ways(found[found["way"] == way])
 
 
 def classed(found: pd.DataFrame, column: str, ends: Sequence[int]) -> pd.DataFrame:
