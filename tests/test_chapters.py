@@ -21,7 +21,7 @@ def test_defaults_are_those_of_the_study(chapter: str) -> None:
     assert asked == {name: getattr(study, name) for name in asked}
 
 
-@pytest.mark.parametrize("chapter", [*STUDY_CHAPTERS, "08-crossing"])
+@pytest.mark.parametrize("chapter", [*STUDY_CHAPTERS, "08-crossing", "nanocrystals", "solution"])
 def test_parameters_tell_meaning_and_range(chapter: str) -> None:
     for name, parameter in chapter_parameters(chapter, Book()).items():
         meaning, _, allowed = parameter.comment.partition(";")

@@ -64,6 +64,18 @@ _NAMES = {
         "pattern_change_figure",
         "structure_factor_figure",
     ),
+    "solution": (
+        "candidates_figure",
+        "classes_figure",
+        "library_figure",
+        "residual_distribution_figure",
+        "systems_figure",
+    ),
+    "solving": (
+        "descent_figure",
+        "examples_figure",
+        "nano_steps_figure",
+    ),
     "structures": ("structures_figure",),
     "style": (
         "BEYOND_STYLE",
