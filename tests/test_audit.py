@@ -139,6 +139,9 @@ def test_an_audit_passes_unless_a_record_does_not_hold_or_too_many_end_elsewhere
     assert passes(["elsewhere"] * 10 + ["identical"] * 40)
     assert not passes(["elsewhere"] * 11 + ["identical"] * 39)
     assert not passes(["different"] + ["identical"] * 49)
+    # What magnifies roundings more may do so more often.
+    assert elsewhere_allowed(30, "mse_100") == 21
+    assert passes(["elsewhere"] * 14 + ["identical"] * 16, "mse_100")
 
 
 def test_the_study_holds() -> None:

@@ -495,9 +495,9 @@ def audit(plan: str, sample: int, seed: int) -> None:
     if "elsewhere" in verdicts:
         click.echo(
             "elsewhere: made on another processor or with other packages, and another end after another rounding; "
-            f"of {len(verdicts)} so many may: {elsewhere_allowed(len(verdicts))}"
+            f"of {len(verdicts)} so many may: {elsewhere_allowed(len(verdicts), plan)}"
         )
-    if not passes(verdicts):
+    if not passes(verdicts, plan):
         sys.exit(1)
 
 
