@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from xrdscape.figures.style import PALETTE, letter_panels, new_figure
 from xrdscape.study.pxrdnet import published_residual
@@ -156,6 +156,7 @@ def candidates_figure(curve: pd.DataFrame) -> Figure:
         ax.set(title=f"{size:g} Å", xlabel="First so many candidates", xlim=(0.5, 20.5))
         ax.set_xticks([1, 5, 10, 15, 20])
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        ax.yaxis.set_major_locator(MultipleLocator(0.05))
         ax.grid(axis="y", color="0.92", linewidth=0.6)
     axes[0].set_ylabel("Crystals with a match")
     return _finish(figure, axes)
