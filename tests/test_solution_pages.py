@@ -51,6 +51,7 @@ from xrdscape.study.solution_outcomes import (
     with_all_ways,
 )
 from xrdscape.study.solving import asked_crystal
+from xrdscape.tables.measured import measured_outcomes_table, measured_summary_table, outcomes
 from xrdscape.tables.solution import (
     NOT_YET,
     WAYS,
@@ -296,3 +297,15 @@ def test_a_search_is_followed_to_its_first_candidate() -> None:
 
 def test_library_is_added_up() -> None:
     assert library_table(carried_library())["Entries"].sum() == len(carried_library())
+
+
+def test_measured_patterns_are_counted_as_they_are_recorded() -> None:
+    summary, each = measured_summary_table(), measured_outcomes_table("as measured")
+    rows = outcomes("as measured")
+    assert list(summary["Patterns"]) == [15, 14, 14]
+    assert summary.loc[0, "R_wp², best of ten"] == "0.383 ± 0.330"
+    assert summary.loc[2, "Found among ten"] == f"{int((rows['loose_rank'] > 0).sum())} of 14"
+    assert len(each) == 14
+    # A right one that is said to be solved, and one that is not found.
+    assert set(each.loc[each["Crystal"].str.startswith("Mg2Si"), "Place of the right one"]) == {"1"}
+    assert set(each.loc[each["Crystal"].str.startswith("C4SBr4"), "Place of the right one"]) == {"–"}

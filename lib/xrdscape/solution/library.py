@@ -260,7 +260,7 @@ def load_library(path: str | Path | None = None) -> Library:
 
     >>> import xrdscape
     >>> known = xrdscape.load_library().of_formula("CsCl")
-    >>> known.formula(known.chosen[0]), len(known.without(["CsCl"]))
+    >>> known.formula(int(known.chosen[0])), len(known.without(["CsCl"]))
     ('CsCl', 0)
 
     Raises:

@@ -70,8 +70,8 @@ def solve(
     >>> angle = 2 * np.degrees(np.arcsin(made.q_inv_angstrom * 1.5406 / (4 * np.pi)))
     >>> pattern = xrdscape.Pattern(angle, made.intensity, q_inv_angstrom=made.q_inv_angstrom)
     >>> found = xrdscape.solve("LiMnIr2", pattern, without=["LiMnIr2"], size_angstrom=100.0, convention="paper")
-    >>> found
-    <Solution of LiMnIr2: solved, 10 candidates>
+    >>> found.solved, found.candidates[0].space_group
+    (True, 'Fm-3m')
 
     Args:
         formula: what the primitive cell holds, such as "Ba4 Ti4 O12"; or a formula unit, such as "BaTiO3", of which
