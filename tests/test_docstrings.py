@@ -13,9 +13,9 @@ import xrdscape
 PACKAGE = Path(xrdscape.__file__).parent
 
 VERBS = """
-Add Apply Bring Build Call Check Compare Compile Compute Count Descend Displace Do Draw Execute Fall Forget
-Hold Import Keep List Look Make Measure Move Multiply Offer Parse Print Put Raise Read Refine Refuse Register
-Relax Replace Return Run Search Set Show Simulate Stack Store Strain Take Tell Turn Write Yield
+Add Apply Bring Build Call Check Compare Compile Compute Count Descend Displace Do Draw Execute Fall Forget Hold
+Import Keep List Look Make Measure Move Multiply Offer Parse Print Put Raise Read Refine Refuse Register Relax Replace
+Return Run Search Set Show Simulate Solve Stack Store Strain Take Tell Turn Write Yield
 """
 """First words of functions' docstrings; a new verb is added here."""
 NO_HEADS = "As At By For From How In Of On To What When Where Whether Which Why With"

@@ -16,7 +16,7 @@ from xrdscape.paths import RECORDS
 from xrdscape.study.jobs import Job, SearchJob, artefact_jobs, job_of, search
 from xrdscape.study.jobs.artefact import STORE
 from xrdscape.study.jobs.keys import key_of
-from xrdscape.study.plan import jobs, load_plan, plans
+from xrdscape.study.plan import any_plan, jobs, plans
 from xrdscape.study.store import store_of
 
 FIRST = json.loads((DATA / "first_keys.json").read_text(encoding="utf8"))
@@ -26,7 +26,7 @@ SEARCH = SearchJob("U2Ti", "graduated", (0.05,), copies=2, seed=0)
 
 
 def planned(name: str) -> Sequence[Job]:
-    return artefact_jobs() if name == STORE else jobs(load_plan(name))
+    return artefact_jobs() if name == STORE else jobs(any_plan(name))
 
 
 @pytest.mark.parametrize("name", FIRST["plans"])
@@ -53,7 +53,9 @@ def test_a_job_comes_back_from_its_record(name: str) -> None:
 def test_stored_records_are_those_of_their_plan_by_key_and_by_settings(name: str) -> None:
     made = store_of(name).provenance()
     assert {key: job_of(entry["settings"]).key for key, entry in made.items()} == {key: key for key in made}
-    assert set(made) == {job.key for job in planned(name)}
+    # Plans of structure solution are computed one after the other; the rest is whole.
+    keys = {job.key for job in planned(name)}
+    assert set(made) <= keys if name.startswith("solution") else set(made) == keys
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def read_pattern(
     path: str | Path,
     radiation: Radiation | None = None,
     axis: AxisName | None = None,
-    assumed_wavelength_angstrom: float | None = None,
+    assumed_angstrom: float | None = None,
 ) -> Pattern:
     """Return the powder pattern in a file, over 2theta, whatever its format.
 
@@ -40,7 +40,7 @@ def read_pattern(
         radiation: instead of that in the file, or because it has none.
         axis: of the file's positions, instead of what its header says: "two-theta" (degrees), "q-angstrom"
             (1/angstrom), "q-nm" (1/nm) or "d" (angstrom). Where the header says nothing they are taken for 2theta.
-        assumed_wavelength_angstrom: for who needs Q alone: where positions are Q or d and no wavelength is known, their
+        assumed_angstrom: for who needs Q alone: where positions are Q or d and no wavelength is known, their
             angles are those of this one. Points out of its reach are left out; the radiation stays unknown.
 
     Raises:
@@ -59,7 +59,7 @@ def read_pattern(
         content = path.read_bytes()
     except OSError as error:
         raise PatternError(f"{path} cannot be read: {error}.") from error
-    return _pattern(_scan(content, path, axis), path, radiation, axis, assumed_wavelength_angstrom)
+    return _pattern(_scan(content, path, axis), path, radiation, axis, assumed_angstrom)
 
 
 def _fault(path: Path) -> str:
