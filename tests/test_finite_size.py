@@ -13,7 +13,7 @@ Q = np.linspace(-3.0, 3.0, 241)
 
 
 def convolved(q: np.ndarray, thickness: float, sigma: float) -> np.ndarray:
-    """By the definition: a sum over even steps, which is exact for a smooth integrand that vanishes at its ends."""
+    """The definition: a sum over even steps, which is exact for a smooth integrand that vanishes at its ends."""
     steps = np.linspace(-12.0, 12.0, 2401) * sigma
     gauss = np.exp(-((steps / sigma) ** 2) / 2) / (sigma * math.sqrt(2 * math.pi))
     sinc = np.sinc((q[:, None] - steps) * thickness / (2 * math.pi)) ** 2 * thickness / (2 * math.pi)

@@ -31,7 +31,7 @@ def call(*words: str | Path) -> Result:
 
 
 def compositions(library: Library) -> list[Composition]:
-    """What each chosen entry's primitive cell holds, by the table of its orbits."""
+    """The contents of each chosen entry's primitive cell, by the table of its orbits."""
     table = library.contents
     counts: list[dict[Element, int]] = [{} for _ in range(table.entries)]
     for entry, number, count in zip(table.entry.tolist(), table.number.tolist(), table.count.tolist(), strict=True):

@@ -21,6 +21,7 @@ from xrdscape.crystal.orbits import Orbits
 from xrdscape.crystal.primitive_groups import conventional_vectors
 from xrdscape.errors import StructureError
 from xrdscape.solution.geometry import fingerprint, shortest_by_pair
+from xrdscape.solution.library import COORDINATE_UNIT, DISTANCE_UNIT_ANGSTROM
 from xrdscape.solution.standard import standard_orbits
 
 CARRIED: dict[str, str] = {
@@ -38,9 +39,6 @@ CARRIED: dict[str, str] = {
 
 MOST_SITES = 52
 """Sites in the primitive cell: larger ones are beyond what a powder pattern and a formula decide."""
-COORDINATE_UNIT = 65520
-"""Coordinates are whole numbers of this part of a cell's edge: halves, thirds, quarters to 24ths are exact."""
-DISTANCE_UNIT_ANGSTROM = 1e-3
 SAME_ARRANGEMENT = 0.03
 """Fingerprints that differ nowhere by more than this share are of one arrangement."""
 

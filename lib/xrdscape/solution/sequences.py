@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xrdscape.diffraction.kernels.mesh_kernel import Cell
 from xrdscape.errors import StructureError
 from xrdscape.optimisation.kernels.mesh_fit_kernel import least_ratio, scan
 from xrdscape.solution.library import Library
@@ -152,7 +153,7 @@ def _descended(search: Search, arm: Arm, generator: np.random.Generator) -> Fit 
     return None if near < NEAR_AT_END else Fit(arm.template, found.cell, found.residual, arm.place, "sequence")
 
 
-def _screened(search: Search, known: Template, generator: np.random.Generator):  # type: ignore[no-untyped-def]
+def _screened(search: Search, known: Template, generator: np.random.Generator) -> Cell | None:
     """Return the best of some random starts under the widest blur; None where all have atoms too near."""
     best, least = None, math.inf
     made = 0
@@ -171,7 +172,7 @@ def _screened(search: Search, known: Template, generator: np.random.Generator): 
     return best
 
 
-def _moved(known: Template, generator: np.random.Generator):  # type: ignore[no-untyped-def]
+def _moved(known: Template, generator: np.random.Generator) -> Cell:
     """Return a template's cell after random displacements and strains that keep its symmetry and its volume."""
     size = generator.uniform(*MOVES_ANGSTROM) * math.sqrt(len(known) / known.free_coords)
     shift = np.tensordot(generator.normal(0, size, known.free_coords), known.moves.displacements, 1)

@@ -18,7 +18,7 @@ LARGEST_B_ISO = 4.0
 TOLERANCE, EVALUATIONS = 5e-3, 60
 
 
-def pattern_of(search: Search, fit: Fit, stage: int = -1):  # type: ignore[no-untyped-def]
+def pattern_of(search: Search, fit: Fit, stage: int = -1) -> np.ndarray:
     """Return a fit's pattern at the points of a stage, before scaling [n]."""
     target, cell = search.evidence.stages[stage], fit.cell
     reciprocal = TWO_PI * np.linalg.inv(cell.lattice).T
