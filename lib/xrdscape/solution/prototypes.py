@@ -45,7 +45,7 @@ class Effort:
     """
 
     fits: int = MOST_FITS
-    descents: int = 1000
+    descents: int = 300
     annealed: bool = True
     atoms: bool = True
     symmetric: bool = True

@@ -16,8 +16,9 @@ from xrdscape.patterns.pattern import Pattern
 from xrdscape.patterns.scan import AxisName
 from xrdscape.solution.candidates import ranked, swaps
 from xrdscape.solution.chemistry import Chemistry
-from xrdscape.solution.exact import exact_pattern, exactly
+from xrdscape.solution.exact import LEFT_BY_NOISE, exact_pattern, exactly
 from xrdscape.solution.given import given_pattern
+from xrdscape.solution.hidden import with_hidden_lines
 from xrdscape.solution.library import Library, carried_library, formula_of
 from xrdscape.solution.measurement import Measurement, measurement
 from xrdscape.solution.prototypes import LAST, Effort, Fit, Leg, Search, prototypes, relaxed
@@ -33,6 +34,8 @@ Progress = Callable[[Phase, int, int], None]
 SWAPPED, POLISHED, SHAPED_BY, REFITTED, SHAPE_ROUNDS = 5, 20, 4, 40, 2
 """Numbers of the best fits that are tried with neighbouring elements exchanged, polished, fit the shape, and are fitted
 again under another shape, which is done so many times."""
+WITH_HIDDEN_LINES = 2
+"""Number of different fits in which strong lines may hide others, where noise does not explain what the best leaves."""
 POLISH = (Leg(LAST, True, 20),)
 MOST_ATOMS = 52
 """Atoms in the primitive cell."""
@@ -205,6 +208,10 @@ def _polished(search: Search, data: Measurement, fits: list[Fit]) -> list[Fit]:
 
     fits = sorted(fits, key=_by_residual)
     best = sorted(to_the_end(fits[:POLISHED]), key=_by_residual)
+    if exact is not None and best and best[0].residual > LEFT_BY_NOISE:
+        different = [candidate.fit for candidate in ranked(search, best, WITH_HIDDEN_LINES)]
+        best += [with_hidden_lines(search, fit, exact, LEFT_BY_NOISE) for fit in different]
+        best.sort(key=_by_residual)
     return [*best, *to_the_end(swaps(search, best[:SWAPPED])), *fits[POLISHED:]]
 
 

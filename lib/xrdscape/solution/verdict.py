@@ -4,7 +4,7 @@ import math
 
 from xrdscape.solution.measurement import Measurement
 
-EXPLAINED_THICK, EXPLAINED_THIN = 8e-4, 2.5e-4
+EXPLAINED_THICK, EXPLAINED_THIN = 6e-4, 2.5e-4
 """Unexplained share of PXRDnet's patterns, of thick crystallites and of those of 20 angstrom, below which they count as
 explained; between them by the logarithm of the thickness."""
 THICK_ANGSTROM, THIN_ANGSTROM = 200.0, 20.0
