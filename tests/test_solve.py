@@ -46,7 +46,7 @@ def test_a_wrong_formula_is_not_solved() -> None:
     found = solve("Rb4 Cl4", made_pattern(load_structure("NaS").get_primitive_structure()), effort=SMALL, **NANO)
     assert not found.solved
     assert found.verdict.startswith("Not solved: the best candidate, RbCl in ")
-    assert "only less than 0.08 % counts as explained" in found.verdict
+    assert "only less than 0.06 % counts as explained" in found.verdict
     assert found.as_well < len(found.candidates)
 
 
