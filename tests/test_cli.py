@@ -45,6 +45,8 @@ def test_help_and_version() -> None:
             "status",
             "audit",
             "dataset",
+            "solve",
+            "library",
         )
     )
     assert call("--version").output == f"xrdscape {__version__}\n"

@@ -121,10 +121,13 @@ class Solution:
     @property
     def as_well(self) -> int:
         """Number of candidates that explain the pattern about as well as the best, without it."""
-        if not self.candidates:
-            return 0
-        bound = max(AS_WELL * self.candidates[0].r_nano, self.explained_below / 4)
-        return sum(row.r_nano <= bound and row.candidate.likely for row in self.candidates[1:])
+        return len(self.equals_of(self.candidates[0])) if self.candidates else 0
+
+    def equals_of(self, row: Ranked) -> list[Ranked]:
+        """Return the other candidates that explain the pattern about as well as one of them, with likely distances."""
+        bound = max(AS_WELL * row.r_nano, self.explained_below / 4)
+        return [other for other in self.candidates
+                if other is not row and other.r_nano <= bound and other.candidate.likely]  # fmt: skip
 
     @property
     def verdict(self) -> str:

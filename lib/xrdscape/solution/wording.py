@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from xrdscape.solution.facts import Facts, contents_text, resolvable
-from xrdscape.solution.solution import AS_WELL, Ranked, Solution
+from xrdscape.solution.solution import Ranked, Solution
 
 MANY_PARAMETERS = 0.5
 """Share of the peaks that a pattern has room for, beyond which free parameters are many."""
@@ -41,6 +41,7 @@ def verdict_text(solution: Solution) -> str:
             f"{solution.as_well} other candidates explain it about as well: the pattern alone does not tell them "
             "apart.",
         )
+        others += _simplest_text(solution)
         return (
             f"Solved: candidate 1, {name}, leaves {percent(best.r_nano)} of the pattern unexplained; less than {bound} "
             f"counts as explained. {others}"
@@ -57,6 +58,20 @@ def verdict_text(solution: Solution) -> str:
             "for such a pair"
         )
     return f"Not solved: {', and '.join(why)}. The candidates below are no result. {ADVICE}"
+
+
+def _simplest_text(solution: Solution) -> str:
+    """Return a sentence on the simplest of the candidates that explain a pattern as well as the first, if another."""
+    best = solution.candidates[0]
+    rank = _simplest_rank(best, solution)
+    if rank is None:
+        return ""
+    simplest = solution.candidates[rank - 1]
+    counts = [row.candidate.fit.template.parameters for row in (simplest, best)]
+    return (
+        f" Of these candidate {rank}, {simplest.space_group}, has the fewest free parameters ({counts[0]} instead of "
+        f"{counts[1]}), which makes it more likely."
+    )
 
 
 def in_favour(fact: Facts, solution: Solution) -> list[str]:
@@ -130,13 +145,17 @@ def against(fact: Facts, facts: Sequence[Facts], solution: Solution) -> list[str
 
 def _simpler(fact: Facts, facts: Sequence[Facts], solution: Solution) -> Facts | None:
     """Return the candidate of the fewest parameters that explains the pattern about as well with fewer, or None."""
-    bound = max(AS_WELL * fact.r_nano, solution.explained_below / 4)
-    rivals = [
-        other
-        for other in facts
-        if other.parameters < fact.parameters and other.r_nano <= bound and _row(other, solution).candidate.likely
-    ]
-    return min(rivals, key=lambda other: (other.parameters, other.rank), default=None)
+    rank = _simplest_rank(_row(fact, solution), solution)
+    return None if rank is None else facts[rank - 1]
+
+
+def _simplest_rank(row: Ranked, solution: Solution) -> int | None:
+    """Return the rank of the candidate of the fewest parameters among those that explain the pattern as well as one
+    with more, or None."""
+    own = row.candidate.fit.template.parameters
+    found = [(other.candidate.fit.template.parameters, other.rank) for other in solution.equals_of(row)]
+    simpler = [pair for pair in found if pair[0] < own]
+    return min(simpler)[1] if simpler else None
 
 
 def _row(fact: Facts, solution: Solution) -> Ranked:
