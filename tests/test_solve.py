@@ -11,8 +11,10 @@ from xrdscape import load_structure, read_pattern, solve
 from xrdscape.diffraction.nano_patterns import NANO_CONVENTIONS
 from xrdscape.errors import LibraryError, PatternError
 from xrdscape.patterns.pattern import Pattern
+from xrdscape.solution.facts import facts_of
 from xrdscape.solution.given import given_pattern
 from xrdscape.solution.solve import Effort
+from xrdscape.solution.wording import against, percent
 
 NANO = {"size_angstrom": SIZE_ANGSTROM, "convention": "reference-code"}
 SMALL = Effort(fits=12, descents=6)
@@ -40,6 +42,20 @@ def test_the_crystal_is_first_though_its_compound_is_excluded(name: str) -> None
     assert len(best.q_inv_angstrom) == len(best.measured) == len(best.calculated)
     rest = best.measured - best.calculated
     assert rest @ rest / (best.measured @ best.measured) == pytest.approx(best.r_nano, rel=1e-3)
+
+
+def test_neighbours_of_the_periodic_table_are_told_of() -> None:
+    reference = load_structure("MnOF").get_primitive_structure()
+    found = solve(reference.composition.formula, made_pattern(reference), without=["MnOF"], candidates=3, **NANO)
+    facts = facts_of(found)
+    assert found.solved
+    assert facts[2].alternative_to == 1
+    assert any("candidate 1 with elements exchanged" in text for text in against(facts[2], facts, found))
+    assert any("neighbouring elements exchanged it is candidate 3" in text for text in against(facts[0], facts, found))
+
+
+def test_numbers_are_short_and_without_powers_of_ten() -> None:
+    assert [percent(share) for share in (0.0275, 5.31e-5, 1.0, 2e-9)] == ["2.8 %", "0.0053 %", "100 %", "0.0000002 %"]
 
 
 def test_a_wrong_formula_is_not_solved() -> None:

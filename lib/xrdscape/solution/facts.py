@@ -17,7 +17,9 @@ from xrdscape.solution.solution import Ranked, Solution
 
 SYMPREC_ANGSTROM = 0.01
 """Within which a candidate's symmetry is sought, for the list and for its CIF."""
-EXCHANGED_ALIKE = 0.05
+LOOSE_ANGSTROM = 0.1
+"""Within which a higher symmetry is told of: a pattern of nanocrystals hardly shows less."""
+EXCHANGED_ALIKE = 0.07
 """Largest relative difference of the fingerprints of two candidates of one arrangement, elements exchanged."""
 BOUND_FACTOR = 1.5
 """Distances up to this multiple of the shortest that the library knows for a pair are told of."""
@@ -45,6 +47,7 @@ class Facts:
         space_group: short symbol of the group found within `SYMPREC_ANGSTROM`.
         space_group_number: of it.
         fitted_group: short symbol of the group that the fit kept.
+        loose_group: short symbol of the group found within `LOOSE_ANGSTROM`, where it is higher.
         r_wp_squared, r_nano: as of `Ranked`.
         prototype: the library's name of the entry that it comes from.
         prototype_source: what that entry is to be called by.
@@ -66,6 +69,7 @@ class Facts:
     space_group: str
     space_group_number: int
     fitted_group: str
+    loose_group: str
     r_wp_squared: float
     r_nano: float
     prototype: str
@@ -90,6 +94,7 @@ def _facts(row: Ranked, solution: Solution, digits: int) -> Facts:
     structure, fit, library = row.structure, row.candidate.fit, solution.library
     formula = structure.composition.reduced_formula
     symbol, number = group_found(structure) or (row.space_group, fit.template.orbits.number)
+    loose = group_found(structure, LOOSE_ANGSTROM)
     source = library.source(fit.place)
     return Facts(
         rank=row.rank,
@@ -100,6 +105,7 @@ def _facts(row: Ranked, solution: Solution, digits: int) -> Facts:
         space_group=symbol,
         space_group_number=number,
         fitted_group=row.space_group,
+        loose_group=loose[0] if loose and loose[1] > number else symbol,
         r_wp_squared=row.r_wp_squared,
         r_nano=row.r_nano,
         prototype=library.id(fit.place),
@@ -115,12 +121,12 @@ def _facts(row: Ranked, solution: Solution, digits: int) -> Facts:
     )
 
 
-def group_found(structure: Structure) -> tuple[str, int] | None:
-    """Return the short symbol and the number of the space group within `SYMPREC_ANGSTROM`, or None."""
+def group_found(structure: Structure, symprec_angstrom: float = SYMPREC_ANGSTROM) -> tuple[str, int] | None:
+    """Return the short symbol and the number of the space group within a tolerance, or None."""
     numbers = [site.specie.Z for site in structure]
     cell = structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), numbers
     try:
-        found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC_ANGSTROM)
+        found = spglib.get_symmetry_dataset(cell, symprec=symprec_angstrom)
     except spglib.SpglibError:
         return None
     return None if found is None else (str(found.international), int(found.number))

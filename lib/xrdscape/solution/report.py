@@ -19,7 +19,7 @@ from xrdscape.runtime.provenance import provenance
 from xrdscape.solution.facts import SYMPREC_ANGSTROM, Facts, contents_text, facts_of
 from xrdscape.solution.figures import cell_figure, drawn_cell, pattern_figure
 from xrdscape.solution.solution import Solution
-from xrdscape.solution.wording import against, in_favour, percent
+from xrdscape.solution.wording import against, in_favour, percent, short
 from xrdscape.style import styled
 from xrdscape.version import __version__
 
@@ -172,6 +172,7 @@ def numbers_of(solution: Solution, facts: Sequence[Facts]) -> dict[str, Any]:
                 **_row(fact),
                 "space_group_number": fact.space_group_number,
                 "fitted_group": fact.fitted_group,
+                "loose_group": fact.loose_group,
                 "parameters": fact.parameters,
                 "prototype_formula": fact.prototype_formula,
                 "entries_of_the_arrangement": fact.shared_by,
@@ -243,7 +244,7 @@ def _table(facts: Sequence[Facts]) -> str:
     head = ("", "formula", "space group", "unexplained", "R_wp²", "volume (Å³)", "contact", "parameters", "prototype")
     rows = [
         (
-            str(fact.rank), fact.formula, fact.space_group, percent(fact.r_nano), f"{fact.r_wp_squared:.2g}",
+            str(fact.rank), fact.formula, fact.space_group, percent(fact.r_nano), short(fact.r_wp_squared),
             f"{fact.volume_angstrom3:.2f}", f"{fact.contact:.2f}", str(fact.parameters),
             f"{fact.prototype_formula}, {fact.prototype}",
         )

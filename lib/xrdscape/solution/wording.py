@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from xrdscape.solution.facts import Facts, contents_text, resolvable
+import numpy as np
+
+from xrdscape.solution.facts import LOOSE_ANGSTROM, Facts, contents_text, resolvable
 from xrdscape.solution.solution import Ranked, Solution
 
 MANY_PARAMETERS = 0.5
@@ -20,7 +22,12 @@ ADVICE = (
 
 def percent(share: float) -> str:
     """Return a share in per cent with two digits that count."""
-    return f"{100 * share:.2g} %"
+    return f"{short(100 * share)} %"
+
+
+def short(value: float) -> str:
+    """Return a number with two digits that count, without a power of ten."""
+    return np.format_float_positional(value, precision=2, fractional=False, trim="-")
 
 
 def verdict_text(solution: Solution) -> str:
@@ -79,8 +86,8 @@ def in_favour(fact: Facts, solution: Solution) -> list[str]:
     found = []
     if fact.r_nano < solution.explained_below:
         found.append(
-            f"It explains the pattern: {percent(fact.r_nano)} of it is left (R_wp² {fact.r_wp_squared:.2g}), and less "
-            f"than {percent(solution.explained_below)} is what right crystals leave."
+            f"It explains the pattern: {percent(fact.r_nano)} of it is left (R_wp² {short(fact.r_wp_squared)}), and "
+            f"less than {percent(solution.explained_below)} is what right crystals leave."
         )
     near = fact.distances
     if fact.contact >= USUAL:
@@ -102,17 +109,17 @@ def against(fact: Facts, facts: Sequence[Facts], solution: Solution) -> list[str
     found = []
     if fact.r_nano >= solution.explained_below:
         found.append(
-            f"It does not explain the pattern: {percent(fact.r_nano)} of it is left (R_wp² {fact.r_wp_squared:.2g}), "
-            f"and right crystals leave less than {percent(solution.explained_below)}."
+            f"It does not explain the pattern: {percent(fact.r_nano)} of it is left (R_wp² "
+            f"{short(fact.r_wp_squared)}), and right crystals leave less than {percent(solution.explained_below)}."
         )
-    short = [d for d in fact.distances if d.ratio < USUAL]
-    if short:
-        told = ", ".join(f"{'–'.join(d.pair)} {d.angstrom:.2f} Å ({d.ratio:.2f})" for d in short)
+    near = [d for d in fact.distances if d.ratio < USUAL]
+    if near:
+        told = ", ".join(f"{'–'.join(d.pair)} {d.angstrom:.2f} Å ({d.ratio:.2f})" for d in near)
         found.append(
             f"Atoms are nearer than is usual (in parentheses: in units of the library's 5th percentile): {told}."
         )
     simpler = _simpler(fact, facts, solution)
-    if simpler:
+    if simpler and fact.r_nano < solution.explained_below:
         found.append(
             f"Candidate {simpler.rank} explains the pattern as well with {_parameters(simpler)} instead of "
             f"{fact.parameters}."
@@ -121,6 +128,11 @@ def against(fact: Facts, facts: Sequence[Facts], solution: Solution) -> list[str
         found.append(
             f"It is candidate {fact.alternative_to} with elements exchanged that are neighbours in the periodic table "
             "and scatter alike."
+        )
+    if fact.loose_group != fact.space_group:
+        found.append(
+            f"Within {LOOSE_ANGSTROM:g} Å its sites have the higher symmetry {fact.loose_group}: the lower one may "
+            "be no more than what noise makes of it."
         )
     twins = [str(other.rank) for other in facts if other.alternative_to == fact.rank]
     if twins:
