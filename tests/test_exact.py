@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from pymatgen.core import Element
 
-from xrdscape.solution.exact import exact_pattern, exactly, lines_of
+from xrdscape.solution.exact import LEFT_BY_NOISE, exact_pattern, exactly, lines_of
+from xrdscape.solution.hidden import with_hidden_lines
 from xrdscape.solution.library import carried_library
 from xrdscape.solution.measurement import nano_measurement
-from xrdscape.solution.prototypes import Fit, Search, kinds_of
+from xrdscape.solution.prototypes import LAST, Fit, Leg, Search, kinds_of, relaxed
 from xrdscape.solution.templates import template
 from xrdscape.study.solving import allowed, asked_crystal, pattern_asked
 
@@ -54,3 +55,25 @@ def test_a_cell_that_is_off_comes_back() -> None:
         assert off > 10 * NOISE_LEFT
         assert found.residual < NOISE_LEFT
         np.testing.assert_allclose(found.cell.lattice, fit.cell.lattice, rtol=0, atol=5e-3)
+
+
+def test_lines_that_hide_others_are_found() -> None:
+    # TiAlPd2, Ho3Ga6Ni9: strong lines of these share a bin, so that the crystal is not where its summed lines fit best.
+    for number in (132, 393):
+        data, search, fit = truth(number, "reference-code", 100.0)
+        exact = exact_pattern(data)
+        assert exact is not None
+        summed = relaxed(search, fit.template, fit.cell, (Leg(1, True, 20), Leg(LAST, True, 30)))
+        (stuck,) = exactly(search, [replace(fit, cell=summed.cell, residual=summed.residual)], exact)
+        found = with_hidden_lines(search, stuck, exact, LEFT_BY_NOISE)
+        assert stuck.residual > 20 * NOISE_LEFT
+        assert found.residual < NOISE_LEFT
+        off = [np.abs(end.cell.lattice - fit.cell.lattice).max() for end in (stuck, found)]
+        assert off[0] > 1.5 * off[1]
+
+
+def test_where_nothing_is_hidden_nothing_changes() -> None:
+    data, search, fit = truth(5, "reference-code", 100.0)
+    exact = exact_pattern(data)
+    assert exact is not None
+    assert with_hidden_lines(search, replace(fit, residual=LEFT_BY_NOISE / 2), exact, LEFT_BY_NOISE).cell is fit.cell
