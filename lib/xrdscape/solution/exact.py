@@ -161,7 +161,8 @@ def _grouped(search: Search, cell: Cell, like: Grouped | None = None) -> Grouped
     order = np.argsort(q, kind="stable")
     line = np.empty(len(q), np.int64)
     line[order] = np.cumsum(np.diff(q[order], prepend=-1.0) > SAME_LINE) - 1
-    return Grouped(hkl, multiplicity, square, q, height, line, np.bincount(line, height))
+    total = np.asarray(np.bincount(line, height), dtype=np.float64)
+    return Grouped(hkl, multiplicity, square, q, height, line, total)
 
 
 def lines_of(
@@ -323,13 +324,13 @@ def descended(search: Search, found: Fit, exact: ExactPattern, held: Held | None
 def _step(square: Exact, gradient: Exact, kept: tuple[Exact, Exact] | None) -> Exact:
     """Return the step to the least of a quadratic form, among those that bring what is kept where it belongs."""
     if kept is None:
-        return -np.linalg.solve(square, gradient)
+        return np.asarray(-np.linalg.solve(square, gradient), dtype=np.float64)
     slopes, off = kept
     rows = np.zeros((len(off), len(gradient)))
     rows[:, : slopes.shape[1]] = slopes
     free = np.linalg.solve(square, np.column_stack([gradient, rows.T]))
     pull = np.linalg.lstsq(rows @ free[:, 1:], off - rows @ free[:, 0], rcond=1e-10)[0]
-    return -free[:, 0] - free[:, 1:] @ pull
+    return np.asarray(-free[:, 0] - free[:, 1:] @ pull, dtype=np.float64)
 
 
 def _across(search: Search, cell: Cell, strains: Exact, exact: ExactPattern) -> Cell:

@@ -90,7 +90,9 @@ def _together(search: Search, found: Fit, exact: ExactPattern, pairs: list[Pair]
 def _on_grid(search: Search, found: Fit, exact: ExactPattern, pairs: list[Pair]) -> Fit:
     """Return a fit at the size, of some a part of a bin away, where the bins hide what they should."""
     reciprocal = TWO_PI * np.linalg.inv(found.cell.lattice).T
-    step = exact.convention.q_max_inv_angstrom / exact.convention.bins / float(np.linalg.norm(pairs[-1].one @ reciprocal))
+    step = (
+        exact.convention.q_max_inv_angstrom / exact.convention.bins / float(np.linalg.norm(pairs[-1].one @ reciprocal))
+    )
     sizes = [found.cell._replace(lattice=found.cell.lattice * (1 + part * step)) for part in PARTS]
     left = [exact.compared(lines_of(search, cell, exact).bins).share for cell in sizes]
     return replace(found, cell=sizes[int(np.argmin(left))], residual=min(left))

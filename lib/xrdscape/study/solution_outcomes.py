@@ -13,8 +13,11 @@ from xrdscape.crystal.primitive_groups import SYSTEM_ENDS, system_of
 from xrdscape.errors import RecordError
 from xrdscape.evaluation.estimates import LEVEL, paired_difference
 from xrdscape.evaluation.pattern_residual import NO_CANDIDATE
+from xrdscape.solution.candidates import NEIGHBOURS_Z
 from xrdscape.study.columns import SOLUTION
+from xrdscape.study.jobs.solution import WAYS
 from xrdscape.study.plan import SolutionPlan, any_plan, solution_jobs
+from xrdscape.study.solving import asked_crystal, contents_told
 from xrdscape.study.statistics import rates
 from xrdscape.study.store import store_of
 
@@ -186,6 +189,36 @@ def calibration(found: pd.DataFrame) -> pd.DataFrame:
         right_10=("loose_10", "sum"),
         strict_1=("strict_1", "sum"),
     )
+
+
+def told_wrongly(records: pd.DataFrame, asked: int) -> pd.DataFrame:
+    """Return what searches say that were told a wrong element, a wrong formula, or noise for a pattern.
+
+    Args:
+        records: as `stored_solutions` gives them.
+        asked: how many crystals are asked for in all.
+
+    Returns:
+        DataFrame size, way, searches, solved, solved_near (of these, those with an element in place of one that is at
+        most `NEIGHBOURS_Z` away in atomic number, which scatters nearly the same), and left (median unexplained share).
+    """
+    wrong = [name for name, way in WAYS.items() if way.wrong]
+    rows = []
+    for (size, way), part in records[records["method"].isin(wrong)].groupby(["level", "method"]):
+        solved = part[part["solved"].astype(bool)]
+        near = sum(
+            _near(int(row["copy"]), asked, WAYS[str(way)].wrong, row["seed"]) for row in solved.to_dict("records")
+        )
+        left = [float(values[0]) if len(values) else 1.0 for values in part["r_nano"]]
+        rows.append((size, way, len(part), len(solved), near, float(np.median(left))))
+    return pd.DataFrame(rows, columns=["size", "way", "searches", "solved", "solved_near", "left"])
+
+
+def _near(number: int, asked: int, wrong: str, seed: int) -> bool:
+    """Return whether a search was told one element for another that scatters nearly the same."""
+    own, told = asked_crystal(number, asked).structure.composition, contents_told(number, asked, wrong, seed)
+    lost, won = sorted({*own} - {*told}), sorted({*told} - {*own})
+    return len(lost) == len(won) == 1 and abs(lost[0].Z - won[0].Z) <= NEIGHBOURS_Z
 
 
 def compared_ways(found: pd.DataFrame, against: str, flag: str = "loose_10") -> pd.DataFrame:

@@ -29,6 +29,24 @@ def calibration_table(calibration: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+TOLD = {
+    "wrong element": "an element exchanged for another",
+    "wrong formula": "the contents of another crystal",
+    "noise": "noise for a pattern",
+}
+
+
+def told_wrongly_table(told: pd.DataFrame) -> pd.DataFrame:
+    """Return what searches say that were told something wrong, as `solution_outcomes.told_wrongly` counts them."""
+    rows: list[tuple] = [
+        (TOLD[row["way"]], f"{row['size']:g} Å", row["searches"], row["searches"] - row["solved"], row["solved"],
+         row["solved_near"], f"{100 * row['left']:.2g}\u00a0%")
+        for row in sorted(told.to_dict("records"), key=lambda row: (list(TOLD).index(row["way"]), row["size"]))
+    ]  # fmt: skip
+    columns = ["Told", "Patterns", "Searches", "Not solved", "Solved", "of these by a neighbour in Z", "Left, median"]
+    return pd.DataFrame(rows or [(NOT_YET, *["–"] * 6)], columns=columns)
+
+
 def reasons_table(reasons: pd.DataFrame) -> pd.DataFrame:
     """Return how searches end, as `solution_examples.reasons` counts them."""
     rows = [
