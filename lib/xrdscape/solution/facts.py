@@ -140,7 +140,7 @@ def sharing(library: Library, place: int) -> int:
 
 def resolvable(row: Ranked) -> int:
     """Return how many peaks have room beside each other in the pattern: its range over their width at half height."""
-    evidence = row.search.evidence
+    evidence = row.candidate.search.evidence
     width = math.hypot(2.355 * evidence.sigma_inv_angstrom, 5.566 / evidence.thickness_angstrom)
     end = min(float(evidence.q_inv_angstrom[-1]), evidence.q_end_inv_angstrom)
     return max(1, round((end - float(evidence.q_inv_angstrom[0])) / width))
@@ -148,7 +148,7 @@ def resolvable(row: Ranked) -> int:
 
 def _distances(row: Ranked) -> Iterable[Distance]:
     """Yield the shortest distance of each pair of elements that touch, the shortest first in units of the library's."""
-    search, cell = row.search, row.candidate.fit.cell
+    search, cell = row.candidate.search, row.candidate.fit.cell
     elements, shortest = search.elements, search.restraints.shortest
     own = shortest_by_pair(cell.lattice, cell.frac, cell.species, len(elements))
     found = [
@@ -162,11 +162,11 @@ def _distances(row: Ranked) -> Iterable[Distance]:
 
 def _exchanged(row: Ranked, before: Iterable[Ranked]) -> int | None:
     """Return the rank of a candidate before this one that is it with two neighbouring elements exchanged, or None."""
-    numbers = [Element(element).Z for element in row.search.elements]
-    counts = row.search.counts
+    numbers = [Element(element).Z for element in row.candidate.search.elements]
+    counts = row.candidate.search.counts
     own = _print(row)
     for other in before:
-        if other.search.counts != counts:
+        if other.candidate.search.counts != counts:
             continue
         for a, b in combinations(range(len(numbers)), 2):
             if counts[a] != counts[b] or abs(numbers[a] - numbers[b]) > NEIGHBOURS_Z:
@@ -179,7 +179,7 @@ def _exchanged(row: Ranked, before: Iterable[Ranked]) -> int | None:
 
 
 def _print(row: Ranked) -> np.ndarray:
-    cell, kinds = row.candidate.fit.cell, len(row.search.elements)
+    cell, kinds = row.candidate.fit.cell, len(row.candidate.search.elements)
     return fingerprint_of_elements(cell.lattice, cell.frac, cell.species, kinds)
 
 

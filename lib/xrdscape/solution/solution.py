@@ -14,7 +14,6 @@ from xrdscape.solution.candidates import Candidate
 from xrdscape.solution.exact import exact_pattern, lines_of
 from xrdscape.solution.library import Library
 from xrdscape.solution.measurement import Measurement
-from xrdscape.solution.prototypes import Search
 from xrdscape.solution.shape import pattern_of
 from xrdscape.solution.verdict import explained_below
 
@@ -29,7 +28,6 @@ class Ranked:
     Args:
         rank: from 1.
         candidate: the crystal.
-        search: that it was found by.
         q_inv_angstrom, measured: the points of the pattern that the search used, and the intensities there [n].
         calculated: the crystal's pattern there, scaled to these [n].
         r_wp_squared: sum of squared differences of both patterns, each with maximum 1, over that of the measured one:
@@ -38,7 +36,6 @@ class Ranked:
 
     rank: int
     candidate: Candidate
-    search: Search
     q_inv_angstrom: np.ndarray
     measured: np.ndarray
     calculated: np.ndarray
@@ -89,15 +86,16 @@ class Solution:
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, found: Sequence[tuple[Candidate, Search]], data: Measurement, fits: int, library: Library,
-           cells: Sequence[Composition]) -> "Solution":  # fmt: skip
+    def of(
+        cls, found: Sequence[Candidate], data: Measurement, fits: int, library: Library, cells: Sequence[Composition]
+    ) -> "Solution":
         """Return the outcome of candidates in their order."""
         rows = []
-        for number, (candidate, search) in enumerate(found):
-            q, measured, calculated = _patterns(candidate, search, data)
+        for number, candidate in enumerate(found):
+            q, measured, calculated = _patterns(candidate, data)
             off = measured / measured.max() - calculated / max(calculated.max(), 1e-300)
             share = float(off @ off) * float(measured.max()) ** 2 / float(measured @ measured)
-            rows.append(Ranked(number + 1, candidate, search, q, measured, calculated, share))
+            rows.append(Ranked(number + 1, candidate, q, measured, calculated, share))
         return cls(tuple(rows), data, library, fits, tuple(cells))
 
     def __repr__(self) -> str:
@@ -162,9 +160,9 @@ class Solution:
         return f"<div><p>{escape(self.verdict)}</p><table><tr>{head}</tr>{rows}</table></div>"
 
 
-def _patterns(candidate: Candidate, search: Search, data: Measurement) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _patterns(candidate: Candidate, data: Measurement) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return points, the measured pattern there, and that of a candidate, which its residual is about [n]."""
-    exact = exact_pattern(data)
+    exact, search = exact_pattern(data), candidate.search
     if exact is not None:
         off = exact.compared(lines_of(search, candidate.fit.cell, exact).bins).off
         return data.q_inv_angstrom, data.intensity, data.intensity + off

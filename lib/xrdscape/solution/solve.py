@@ -152,8 +152,8 @@ def solve_measurement(
             if _explained(tried[place], data):
                 break
     together = sorted(
-        ((candidate, found.search) for found in tried for candidate in ranked(found.search, found.fits, candidates)),
-        key=lambda pair: pair[0].weighted,
+        (candidate for found in tried for candidate in ranked(found.search, found.fits, candidates)),
+        key=lambda candidate: candidate.weighted,
     )[:candidates]
     tell("candidates", 1, 1)
     return Solution.of(together, data, sum(len(found.fits) for found in tried), library, cells[: len(tried)])
