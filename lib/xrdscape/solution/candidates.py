@@ -29,8 +29,6 @@ Occupation = tuple[int, tuple[tuple[str, int], ...]]
 NEIGHBOURS_Z = 6
 """Elements nearer than this in atomic number scatter so much alike that both orders are worth showing."""
 POLISH = (Leg(LAST, True, 20),)
-MOST_EXCHANGES = 6
-"""Exchanges that are tried with a fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,38 +75,22 @@ def structure_of_fit(search: Search, fit: Fit) -> Structure:
 
 
 def swaps(search: Search, fits: Iterable[Fit]) -> list[Fit]:
-    """Return fits with elements exchanged that scatter much alike, fitted again: all atoms of two elements where there
-    are as many of both, or one orbit of each where these have as many atoms."""
+    """Return the best fits with two elements exchanged that scatter much alike, fitted again."""
+    numbers = [Element(element).Z for element in search.elements]
+    pairs = [(a, b) for a, b in combinations(range(len(numbers)), 2)
+             if abs(numbers[a] - numbers[b]) <= NEIGHBOURS_Z and search.counts[a] == search.counts[b]]  # fmt: skip
     found = []
     for fit in fits:
-        for species in _exchanges(search, fit):
+        for a, b in pairs:
+            other = np.arange(len(numbers))
+            other[[a, b]] = b, a
+            cell = fit.cell._replace(species=other[fit.cell.species])
             try:
-                end = relaxed(search, fit.template, fit.cell._replace(species=species), (Leg(LAST, True, 8),))
+                end = relaxed(search, fit.template, cell, (Leg(LAST, True, 8),))
             except np.linalg.LinAlgError:
                 continue
             found.append(Fit(fit.template, end.cell, end.residual, fit.place, "swap"))
     return found
-
-
-def _exchanges(search: Search, fit: Fit) -> list[NDArray[np.int64]]:
-    """Return the species of a fit's atoms after each exchange that is worth trying, `MOST_EXCHANGES` at most."""
-    numbers = [Element(element).Z for element in search.elements]
-    pairs = [(a, b) for a, b in combinations(range(len(numbers)), 2) if abs(numbers[a] - numbers[b]) <= NEIGHBOURS_Z]
-    species, orbit = fit.cell.species, fit.template.orbits.expanded.orbit
-    size = np.bincount(orbit)
-    kind = species[np.flatnonzero(np.diff(orbit, prepend=-1))]
-    found = [_exchanged(species, species == a, species == b) for a, b in pairs if search.counts[a] == search.counts[b]]
-    for a, b in pairs:
-        for one in np.flatnonzero(kind == a):
-            for other in np.flatnonzero((kind == b) & (size == size[one])):
-                found.append(_exchanged(species, orbit == one, orbit == other))
-    return list({each.tobytes(): each for each in found}.values())[:MOST_EXCHANGES]
-
-
-def _exchanged(species: NDArray[np.int64], one: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.int64]:
-    out = species.copy()
-    out[one], out[other] = species[other][0], species[one][0]
-    return out
 
 
 def ranked(search: Search, fits: Iterable[Fit], most: int) -> list[Candidate]:
@@ -148,24 +130,7 @@ def ranked(search: Search, fits: Iterable[Fit], most: int) -> list[Candidate]:
 
 
 def _alike(one: Exact, other: Exact, same_sites: bool) -> bool:
-    """Return whether two crystals have the same distances, and not rather those of the other with two elements
-    exchanged."""
-    off = _apart(one, other)
-    if off < ALIKE or not same_sites:
-        return off < ALIKE
-    return off < ALIKE_ON_SAME_SITES and all(
-        _apart(_relabelled(one, a, b), other) >= off for a, b in combinations(range(len(one)), 2)
-    )
-
-
-def _apart(one: Exact, other: Exact) -> float:
-    return float(np.abs(one / other - 1).max())
-
-
-def _relabelled(values: Exact, a: int, b: int) -> Exact:
-    order = np.arange(len(values))
-    order[[a, b]] = b, a
-    return values[np.ix_(order, order)]
+    return bool(np.abs(one / other - 1).max() < (ALIKE_ON_SAME_SITES if same_sites else ALIKE))
 
 
 def _occupation(fit: Fit) -> Occupation:

@@ -10,7 +10,7 @@ import spglib
 from pymatgen.core import Composition, Element, Structure
 
 from xrdscape.solution.candidates import NEIGHBOURS_Z
-from xrdscape.solution.geometry import fingerprint_of_elements, shortest_by_pair
+from xrdscape.solution.geometry import NEIGHBOURS, fingerprint_of_elements, shortest_by_pair
 from xrdscape.solution.library import Library
 from xrdscape.solution.packing import CARRIED
 from xrdscape.solution.solution import Ranked, Solution
@@ -180,7 +180,8 @@ def _exchanged(row: Ranked, before: Iterable[Ranked]) -> int | None:
 
 def _print(row: Ranked) -> np.ndarray:
     cell, kinds = row.candidate.fit.cell, len(row.candidate.search.elements)
-    return fingerprint_of_elements(cell.lattice, cell.frac, cell.species, kinds)
+    values = fingerprint_of_elements(cell.lattice, cell.frac, cell.species, kinds)
+    return values.reshape(kinds, kinds, NEIGHBOURS)
 
 
 def contents_text(cells: Iterable[Composition]) -> str:

@@ -29,6 +29,5 @@ def fingerprint(lattice: Exact, frac: Exact, species: NDArray[np.int64], kinds: 
 
 
 def fingerprint_of_elements(lattice: Exact, frac: Exact, species: NDArray[np.int64], kinds: int) -> Exact:
-    """Return the same in angstrom and in the order of the species [kinds, kinds, `NEIGHBOURS`]: of this crystal, not of
-    its arrangement."""
-    return np.asarray(nearest(lattice, frac, species, kinds, NEIGHBOURS))
+    """Return the same in angstrom and in the order of the species: of this crystal, not of its arrangement."""
+    return np.asarray(nearest(lattice, frac, species, kinds, NEIGHBOURS)).ravel()
