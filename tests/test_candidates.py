@@ -17,6 +17,7 @@ def test_neighbours_change_places_where_there_are_as_many_of_both() -> None:
         assert np.bincount(other.cell.species).tolist() == np.bincount(fit.cell.species).tolist()
         assert not np.array_equal(other.cell.species, fit.cell.species)
         assert other.origin == "swap"
+    assert len(ranked(search, [fit, *others], 10)) == 2
 
 
 def test_one_crystal_counts_once() -> None:

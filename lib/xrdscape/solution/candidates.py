@@ -1,5 +1,6 @@
 """The list that a search ends in: different crystals, the one first that explains the pattern best."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Element, Lattice, Structure
 
 from xrdscape.optimisation.kernels.mesh_fit_kernel import least_ratio
-from xrdscape.solution.geometry import fingerprint_of_elements
+from xrdscape.solution.geometry import NEIGHBOURS, fingerprint_of_elements
 from xrdscape.solution.prototypes import LAST, Fit, Leg, Search, relaxed
 
 Exact = NDArray[np.float64]
@@ -96,8 +97,9 @@ def swaps(search: Search, fits: Iterable[Fit]) -> list[Fit]:
 def ranked(search: Search, fits: Iterable[Fit], most: int) -> list[Candidate]:
     """Return different candidates by what they leave unexplained, more of it where atoms are too near.
 
-    Of descriptions of one crystal, that with fewer parameters stands for it unless it leaves clearly more. Where random
-    starts crowd the list, some places are kept for prototypes, which are right more often at the same fit.
+    Of descriptions of one crystal, that with fewer parameters stands for it unless it leaves clearly more; but the best
+    with two elements exchanged is another crystal, however near. Where random starts crowd the list, some places are
+    kept for prototypes, which are right more often at the same fit.
 
     Args:
         search: that the fits belong to.
@@ -117,7 +119,8 @@ def ranked(search: Search, fits: Iterable[Fit], most: int) -> list[Candidate]:
         cell = candidate.fit.cell
         own = fingerprint_of_elements(cell.lattice, cell.frac, cell.species, len(search.elements))
         sites = _occupation(candidate.fit)
-        twin = next((n for n, (other, there) in enumerate(prints) if _alike(own, other, sites == there)), None)
+        alike = (n for n, (other, there) in enumerate(prints) if _alike(own, other, sites == there))
+        twin = next((n for n in alike if n or not _exchanged(own, prints[0][0])), None)
         if twin is None:
             kept.append(candidate)
             prints.append((own, sites))
@@ -131,6 +134,19 @@ def ranked(search: Search, fits: Iterable[Fit], most: int) -> list[Candidate]:
 
 def _alike(one: Exact, other: Exact, same_sites: bool) -> bool:
     return bool(np.abs(one / other - 1).max() < (ALIKE_ON_SAME_SITES if same_sites else ALIKE))
+
+
+def _exchanged(one: Exact, other: Exact) -> bool:
+    """Return whether distances are rather those of another crystal after two elements have changed places."""
+    kinds = round(math.sqrt(len(one) / NEIGHBOURS))
+    first, second = one.reshape(kinds, kinds, NEIGHBOURS), other.reshape(kinds, kinds, NEIGHBOURS)
+    off = np.abs(first / second - 1).max()
+    for a, b in combinations(range(kinds), 2):
+        order = np.arange(kinds)
+        order[[a, b]] = b, a
+        if np.abs(first[np.ix_(order, order)] / second - 1).max() < off:
+            return True
+    return False
 
 
 def _occupation(fit: Fit) -> Occupation:

@@ -19,7 +19,7 @@ SYMPREC_ANGSTROM = 0.01
 """Within which a candidate's symmetry is sought, for the list and for its CIF."""
 LOOSE_ANGSTROM = 0.1
 """Within which a higher symmetry is told of: a pattern of nanocrystals hardly shows less."""
-EXCHANGED_ALIKE = 0.07
+EXCHANGED_ALIKE = 0.1
 """Largest relative difference of the fingerprints of two candidates of one arrangement, elements exchanged."""
 BOUND_FACTOR = 1.5
 """Distances up to this multiple of the shortest that the library knows for a pair are told of."""
