@@ -149,7 +149,12 @@ def measurement(
         intensity = intensity - np.interp(pattern.two_theta_deg, angle, background(angle, even))
         remarks.append("A background was estimated and taken off.")
     q = _q_of(pattern, wavelength)
-    if pattern.q_inv_angstrom is None:
+    if pattern.q_inv_angstrom is not None:
+        remarks.append(
+            "Intensities over Q were taken as they stand. If they are a diffractometer's counts moved from 2theta to Q, "
+            "give the pattern over 2theta: moved, they are too low by cos(theta)."
+        )
+    else:
         # The same counts in dQ as in d(2 theta), which grow apart as 1 / cos(theta).
         intensity = intensity / np.cos(np.radians(pattern.two_theta_deg / 2))
     unknown: list[Unknown] = ["thickness"] if size_angstrom is None else []
