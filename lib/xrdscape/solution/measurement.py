@@ -151,8 +151,8 @@ def measurement(
     q = _q_of(pattern, wavelength)
     if pattern.q_inv_angstrom is not None:
         remarks.append(
-            "Intensities over Q were taken as they stand. If they are a diffractometer's counts moved from 2theta to Q, "
-            "give the pattern over 2theta: moved, they are too low by cos(theta)."
+            "Intensities over Q were taken as they stand. Counts per step of 2theta that were moved to Q are too "
+            "low by cos(theta): give such a pattern over 2theta."
         )
     else:
         # The same counts in dQ as in d(2 theta), which grow apart as 1 / cos(theta).
