@@ -47,6 +47,7 @@ from xrdscape.study.solution_outcomes import (
     library_curve,
     searched,
     summary,
+    told_wrongly,
     whole_method,
     with_all_ways,
 )
@@ -69,7 +70,14 @@ from xrdscape.tables.solution import (
     systems_table,
     ways_table,
 )
-from xrdscape.tables.solution_failures import calibration_table, missed_text, mistakes_table, reasons_table
+from xrdscape.tables.solution_failures import (
+    TOLD,
+    calibration_table,
+    missed_text,
+    mistakes_table,
+    reasons_table,
+    told_wrongly_table,
+)
 from xrdscape.tables.solving import below_text, candidates_table, changes_table, library_table, narrowing_table
 
 ASKED = 400
@@ -195,6 +203,20 @@ def test_without_records_everything_says_so() -> None:
     ):
         assert len(table.columns)
     assert {finding.verdict for finding in solution_findings(found)} == {"not tested by this sample"}
+    assert told_wrongly_table(told_wrongly(NONE, ASKED)).shape == (1, 7)
+
+
+def test_searches_that_were_told_wrongly_are_counted() -> None:
+    records = pd.concat([made_solutions(), *(made_solutions(way) for way in ("noise", "wrong element"))])
+    told = told_wrongly(records, ASKED)
+    assert told["searches"].tolist() == [4] * 4
+    assert told["solved"].tolist() == [2] * 4
+    noise, element = told[told["way"] == "noise"], told[told["way"] == "wrong element"]
+    assert noise["solved_near"].tolist() == [0, 0]
+    # The first crystal that is asked for is told with Ba for Ce, 2 apart in atomic number; the second with Tl for Sb.
+    assert element["solved_near"].tolist() == [1, 1]
+    assert told["left"].tolist() == [0.001] * 4
+    assert told_wrongly_table(told)["Told"].tolist() == [TOLD["wrong element"]] * 2 + [TOLD["noise"]] * 2
 
 
 def test_findings_follow_the_cases(records: pd.DataFrame) -> None:
