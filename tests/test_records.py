@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_solutions import made_solutions
 from made_up import whole
 from pymatgen.core import Lattice
 
@@ -70,6 +71,16 @@ def test_files_keep_rows_settings_and_versions(tmp_path):
     assert list(back.loc[0, "end_lattice"]) == [1.0, 2.0, 3.0, 90.0, 90.0, 90.0]
     assert records.made(path) == {"abc": {"settings": {"seed": 3}, "revision": "def"}}
     assert [p.name for p in path.parent.iterdir()] == ["rows.parquet"]
+
+
+def test_lists_without_any_number_are_lists_of_numbers(tmp_path):
+    rows = made_solutions()
+    rows["rms"] = [np.full(len(values), np.nan) for values in rows["rms"]]
+    rows["contact"] = [[] for _ in rows["contact"]]
+    records.write(tmp_path / "none.parquet", rows, {})
+    kept = records.read(tmp_path / "none.parquet")
+    assert all(np.isnan(values).all() for values in kept["rms"])
+    assert [len(values) for values in kept["contact"]] == [0] * len(rows)
 
 
 def test_a_damaged_file_is_named(tmp_path):

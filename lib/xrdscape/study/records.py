@@ -130,11 +130,19 @@ def write(path: Path, rows: pd.DataFrame, made: dict[str, Any]) -> None:
     Raises:
         RecordError: for columns that are missing, foreign or of another type, or when the file cannot be written.
     """
-    table = pa.Table.from_pandas(rows, preserve_index=False)
+    table = _with_numbers(pa.Table.from_pandas(rows, preserve_index=False))
     _check(table.schema, f"The records for {path} are not whole")
     metadata = {"schema_version": str(SCHEMA_VERSION), "made": json.dumps(made)}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     replace_file(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def _with_numbers(table: pa.Table) -> pa.Table:
+    """Return a table whose lists that hold nothing, or no number, are lists of numbers all the same."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_list(field.type) and pa.types.is_null(field.type.value_type):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.list_(pa.float64())))
+    return table
 
 
 def read(path: Path) -> pd.DataFrame:
