@@ -166,7 +166,7 @@ def test_figures_draw_every_setting(records: pd.DataFrame) -> None:
     for drawn in (
         systems_figure(summary(head, BY_SYSTEM)),
         classes_figure(atoms, free),
-        candidates_figure(candidate_curve(whole_method(records))),
+        candidates_figure(headline(candidate_curve(records))),
         library_figure(curve),
     ):
         assert not any(text.get_text() == NOT_YET for ax in drawn.axes for text in ax.texts)
