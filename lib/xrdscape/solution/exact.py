@@ -268,7 +268,7 @@ def _taken(search: Search, found: Fit, exact: ExactPattern) -> Fit:
 
 
 Held = Callable[[Cell], tuple[Exact, Exact]]
-"""What a descent keeps to: the derivatives of some quantities in the strains [K, S], and how far they are off [K]."""
+"""Quantities that a descent keeps: their derivatives in the strains [K, S], and how far they are off [K]."""
 
 
 def descended(search: Search, found: Fit, exact: ExactPattern, held: Held | None = None, steps: int = STEPS) -> Fit:
