@@ -18,6 +18,11 @@ ADVICE = (
     "pattern, and what is known of its peaks (--size-angstrom, --sigma-inv-angstrom); a mixture has no solution of "
     "one crystal. More random starts (--descents) or a library with structures like it (--library) may help."
 )
+TAKEN_FOR_GRANTED = (
+    "The formula was taken for granted: a wrong one whose elements scatter much like the right ones can leave as "
+    "little, and a short range of angles tells little."
+)
+"""Said of patterns of no convention, of which right crystals leave so much that some wrong ones do not leave more."""
 
 
 def percent(share: float) -> str:
@@ -49,6 +54,8 @@ def verdict_text(solution: Solution) -> str:
             "apart.",
         )
         others += _simplest_text(solution)
+        if solution.data.convention is None:
+            others += f" {TAKEN_FOR_GRANTED}"
         return (
             f"Solved: candidate 1, {name}, leaves {percent(best.r_nano)} of the pattern unexplained; less than {bound} "
             f"counts as explained. {others}"
@@ -76,8 +83,8 @@ def _simplest_text(solution: Solution) -> str:
     simplest = solution.candidates[rank - 1]
     counts = [row.candidate.fit.template.parameters for row in (simplest, best)]
     return (
-        f" Of these candidate {rank}, {simplest.space_group}, has the fewest free parameters ({counts[0]} instead of "
-        f"{counts[1]}), which makes it more likely."
+        f" Of these candidate {rank} has the fewest free parameters ({counts[0]} instead of {counts[1]}), which makes "
+        "it more likely."
     )
 
 
